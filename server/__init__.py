@@ -1,0 +1,1 @@
+"""The shell: asyncio, sockets, time, storage, keys. Decides nothing about faces."""

@@ -1,0 +1,190 @@
+"""What must be kept, in domain verbs, and the ways it can fail. No query language.
+
+Two backends obey it: store_sqlite (one machine, the default) and store_mongo; one suite
+(tests/server/conformance) says what they must do. Times are aware UTC datetimes and always
+arguments: a store never reads a clock, and an expired row is absent before it is cleaned up, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+
+class NotFound(Exception):
+    """No such thing, or not any more, or not for this caller: the three are one answer."""
+
+
+class Conflict(Exception):
+    """It exists already, or it is not in the state that the caller says it was in."""
+
+
+class Unavailable(Exception):
+    """The database cannot be reached or did not answer in time; trying again may help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A relying app."""
+
+    client_id: str
+    secret_hash: bytes
+    """SHA-256 of a 256-bit random secret: high entropy, so no slow hash is needed."""
+    origins: tuple[str, ...]
+    """Web origins that may show the widget, exact ASCII serialisation (RFC 6454 section 6.2)."""
+    policy: str
+    """Name of the policy its sessions are judged by."""
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """One attempt."""
+
+    session_id: str
+    client_id: str
+    purpose: str
+    subject: str | None
+    """Whom it is for (enroll, login); None for identify until someone was found."""
+    nonce: str
+    ticket_hash: bytes
+    """SHA-256 of the ticket."""
+    state: str
+    """new, live, then accepted, rejected or expired."""
+    created_at: datetime
+    expires_at: datetime
+    """After this a new session cannot be claimed any more."""
+    claimed_at: datetime | None = None
+    finished_at: datetime | None = None
+    reasons: tuple[str, ...] = ()
+    evidence: str = "[]"
+    """JSON: the decision table, no embeddings."""
+    replace: bool = False
+    """Enrolment may replace an existing template."""
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateRecord:
+    """A sealed template. The store never sees the plain one."""
+
+    client_id: str
+    subject: str
+    template_id: str
+    model_id: str
+    created_at: datetime
+    quality: float
+    key_id: str
+    """Which master key sealed it."""
+    sealed: bytes
+    """AES-256-GCM nonce and ciphertext; the owner is its associated data."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """One token signing key."""
+
+    kid: str
+    public_jwk: str
+    """JSON of the public JWK (RFC 7517)."""
+    sealed_private: bytes
+    """Sealed PKCS#8, DER."""
+    created_at: datetime
+    retire_at: datetime | None
+    """None: signs. Else: only published, until then."""
+
+
+class Store(Protocol):
+    """Everything the server keeps. Every method may raise Unavailable."""
+
+    async def open(self) -> None:
+        """Connect and create what is missing; safe to call again."""
+
+    async def close(self) -> None:
+        """Let go of everything; safe to call again."""
+
+    async def ping(self) -> None:
+        """Return if a read would be answered now."""
+
+    async def sweep(self, now: datetime) -> int:
+        """Remove rows that expired more than a day ago; how many. Housekeeping only."""
+
+    # clients
+
+    async def add_client(self, client: Client) -> None:
+        """Raises Conflict if the id is taken."""
+
+    async def client(self, client_id: str) -> Client:
+        """Raises NotFound."""
+
+    async def clients(self) -> Sequence[Client]:
+        """All, by id."""
+
+    async def set_client_secret(self, client_id: str, secret_hash: bytes) -> None:
+        """The old secret stops at once. Raises NotFound."""
+
+    async def remove_client(self, client_id: str) -> None:
+        """With its sessions, templates and failure counts. Raises NotFound."""
+
+    # sessions
+
+    async def add_session(self, record: SessionRecord) -> None:
+        """Raises Conflict if the id is taken."""
+
+    async def session(self, session_id: str) -> SessionRecord:
+        """Whatever its state. Raises NotFound."""
+
+    async def claim_session(
+        self, session_id: str, ticket_hash: bytes, now: datetime
+    ) -> SessionRecord:
+        """new -> live, once. Raises NotFound (unknown, wrong ticket, expired), Conflict (used)."""
+
+    async def finish_session(
+        self,
+        session_id: str,
+        *,
+        was: str,
+        now_is: str,
+        at: datetime,
+        reasons: tuple[str, ...] = (),
+        evidence: str = "[]",
+        subject: str | None = None,
+    ) -> SessionRecord:
+        """Compare and set; `subject` fills an empty one only. Raises Conflict, NotFound."""
+
+    # templates
+
+    async def put_template(self, record: TemplateRecord, *, replace: bool) -> None:
+        """One per subject. Raises Conflict if there is one and `replace` is False."""
+
+    async def template(self, client_id: str, subject: str) -> TemplateRecord:
+        """Raises NotFound."""
+
+    async def templates(self, client_id: str) -> Sequence[TemplateRecord]:
+        """A client's all, by subject."""
+
+    async def gallery_version(self, client_id: str) -> int:
+        """Grows with every change to a client's templates, in whatever process; 0 if none ever."""
+
+    async def remove_subject(self, client_id: str, subject: str) -> int:
+        """Templates, failure counts and finished sessions of a subject; how many templates."""
+
+    # failures
+
+    async def add_failure(self, client_id: str, subject: str, now: datetime) -> int:
+        """Count a failed login; how many in a row now."""
+
+    async def failures(self, client_id: str, subject: str) -> tuple[int, datetime | None]:
+        """Failures in a row and the time of the last."""
+
+    async def clear_failures(self, client_id: str, subject: str) -> None:
+        """After a success, or by the operator."""
+
+    # signing keys
+
+    async def add_key(self, record: KeyRecord, *, retire_others_at: datetime | None) -> None:
+        """Raises Conflict if kid is taken, or if another signs and `retire_others_at` is None."""
+
+    async def keys(self, now: datetime) -> Sequence[KeyRecord]:
+        """The signing key first, then those still published at `now`, newest first."""
