@@ -1,7 +1,7 @@
 """From a package's file to the ONNX bytes that the server loads.
 
-Here: which steps each kind of source takes, and the names and shapes that the manifest promises. Not here: the
-steps themselves (fold, lower, prelu), downloading, checking. Source: docs/models.md.
+Here: which steps each kind of source takes, and the names and shapes that the manifest promises.
+Not here: the steps themselves (fold, lower, prelu), downloading, checking. Source: docs/models.md.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ def convert(net: Net, data: bytes) -> bytes:
     if net.conversion_version != VERSION:
         raise ModelError(
             "model_unsupported",
-            f"The manifest wants conversion {net.conversion_version} of {net.name}, this is {VERSION}.",
+            f"The manifest wants conversion {net.conversion_version} of {net.name}; "
+            f"this is conversion {VERSION}.",
         )
     proto = lower(data) if net.conversion == "tflite" else onnx.ModelProto.FromString(data)
     if net.conversion == "onnx-block-quantised":

@@ -16,6 +16,7 @@ Code = Literal[
     "model_source_mismatch",  # the package, or the file inside it, is not the pinned one
     "model_unsupported",  # a net holds something that the converters do not know
     "model_check_failed",  # the converted net does not give the stored reference output
+    "model_tools_missing",  # the packages that conversion needs are not installed
     "model_dir_unusable",  # the directory cannot be made, read or written
 ]
 

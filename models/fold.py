@@ -1,8 +1,8 @@
 """Block-quantised ONNX weights folded back into plain float32.
 
-Here: DequantizeLinear (and Reshape) over constants, done once at conversion. Not here: activations; a net
-that quantises those is left as it is. Source: ONNX operator DequantizeLinear-21; OpenCV Zoo's block
-quantisation writes such files, and ONNX Runtime refuses them.
+Here: DequantizeLinear (and Reshape) over constants, done once at conversion. Not here: activations;
+a net that quantises those is left as it is. Source: ONNX operator DequantizeLinear-21; OpenCV Zoo's
+block quantisation writes such files, and ONNX Runtime refuses them.
 """
 
 from __future__ import annotations

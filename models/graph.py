@@ -1,9 +1,9 @@
 """ONNX protobufs written so that the same net always gives the same bytes.
 
-Here: tensors, nodes, values, and `serialise`. Not here: what to change in a net (fold, prelu, lower).
-Source: ONNX IR specification (onnx/onnx docs/IR.md). The onnx package's own helpers are left aside on
-purpose: what they fill in (producer, doc strings, attribute order) differs between its versions, and
-the server compares the sha256 of these bytes with the manifest.
+Here: tensors, nodes, values, and `serialise`. Not here: what to change in a net (fold, prelu,
+lower). Source: ONNX IR specification (onnx/onnx docs/IR.md). The onnx package's own helpers are
+left aside on purpose: what they fill in (producer, doc strings, attribute order) differs between
+its versions, and the server compares the sha256 of these bytes with the manifest.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _LITTLE_ENDIAN = {"float32": "<f4", "int64": "<i8", "int32": "<i4"}
 
 
 def tensor(name: str, array: Array) -> Proto:
-    """An initialiser with the array's values as little-endian raw data (float32, int64 or int32)."""
+    """An initialiser of float32, int64 or int32 values, as little-endian raw data."""
     kind = array.dtype.name
     out = onnx.TensorProto()
     out.dims.extend(int(d) for d in array.shape)
@@ -125,7 +125,8 @@ def rename(net: Proto, names: dict[str, str]) -> None:
 
 def serialise(net: Proto, name: str) -> bytes:
     """The canonical bytes of a model: no names of nodes, doc strings, metadata or stale shapes,
-    only initialisers that are used, sorted; fixed IR version and producer. Checked by onnx's checker.
+    only initialisers that are used, sorted; fixed IR version and producer. Checked by onnx's
+    checker.
     """
     used = {i for n in net.graph.node for i in n.input}
     nodes = []

@@ -1,8 +1,9 @@
 """A TFLite net lowered to ONNX: the few operators that the landmark nets use, and no more.
 
-Here: float nets, fixed shapes, one batch; channels-last in TFLite, channels-first inside the ONNX graph, with one
-Transpose at the input. Not here: quantised arithmetic, control flow, custom operators: refused by name.
-Source: TensorFlow Lite schema v3 (schema.fbs) and its reference kernels; ONNX operators at opset 13.
+Here: float nets, fixed shapes, one batch; channels-last in TFLite, channels-first inside the ONNX
+graph, with one Transpose at the input. Not here: quantised arithmetic, control flow, custom
+operators: refused by name. Source: TensorFlow Lite schema v3 (schema.fbs) and its reference
+kernels; ONNX operators at opset 13.
 """
 
 from __future__ import annotations
@@ -18,9 +19,7 @@ from models.errors import ModelError
 
 OPSET = 13
 _OP_NAMES = {v: k for k, v in vars(tflite.BuiltinOperator).items() if isinstance(v, int)}
-_ACTIVATIONS = {
-    v: k for k, v in vars(tflite.ActivationFunctionType).items() if isinstance(v, int)
-}
+_ACTIVATIONS = {v: k for k, v in vars(tflite.ActivationFunctionType).items() if isinstance(v, int)}
 _DTYPES: dict[int, Any] = {
     tflite.TensorType.FLOAT32: np.dtype("<f4"),
     tflite.TensorType.FLOAT16: np.dtype("<f2"),
@@ -29,7 +28,8 @@ _DTYPES: dict[int, Any] = {
 
 
 def lower(data: bytes) -> graph.Proto:
-    """The ONNX model of a TFLite file: input `in0` keeps its N,H,W,C shape, outputs are `out0`, `out1`, ...
+    """The ONNX model of a TFLite file: input `in0` keeps its N,H,W,C shape, outputs are `out0`,
+    `out1`, ...
 
     Raises ModelError (model_unsupported), naming the operator, type or option that is not known.
     """
@@ -86,9 +86,7 @@ class _Lowering:
             self._emit("Identity", [self._channels_last(index)], f"out{k}")
             outputs.append(graph.value(f"out{k}", self.shapes[index]))
         weights = [graph.tensor(k, v) for k, v in sorted(self.weights.items())]
-        return graph.model(
-            self.nodes, [graph.value("in0", shape)], outputs, weights, opset=OPSET
-        )
+        return graph.model(self.nodes, [graph.value("in0", shape)], outputs, weights, opset=OPSET)
 
     def _read_constants(self) -> None:
         for index in range(self.sub.TensorsLength()):
@@ -143,7 +141,8 @@ class _Lowering:
         index = int(op.Outputs(0))
         if shape != self._declared(index):
             raise ModelError(
-                "model_unsupported", f"Shape {shape} came out where TFLite says {self._declared(index)}."
+                "model_unsupported",
+                f"Shape {shape} came out where TFLite says {self._declared(index)}.",
             )
         self.names[index], self.shapes[index] = name, shape
 
@@ -154,8 +153,8 @@ class _Lowering:
         if label == "RELU":
             return self._emit("Relu", [name], f"{name}/relu")
         if label == "RELU6":
-            low = self._weight(f"{name}/low", np.float32(0).reshape(()))
-            high = self._weight(f"{name}/high", np.float32(6).reshape(()))
+            low = self._weight(f"{name}/low", np.array(0, np.float32))
+            high = self._weight(f"{name}/high", np.array(6, np.float32))
             return self._emit("Clip", [name, low, high], f"{name}/relu6")
         raise ModelError("model_unsupported", f"The fused activation {label} is not known.")
 
@@ -169,11 +168,17 @@ class _Lowering:
         # float16 weights stored to halve the file; never an activation in these nets
         weights = self._constant(op, 0)
         if weights.dtype != np.float16:
-            raise ModelError("model_unsupported", "DEQUANTIZE of anything but float16 is not known.")
+            raise ModelError(
+                "model_unsupported", "DEQUANTIZE of anything but float16 is not known."
+            )
         self.constants[int(op.Outputs(0))] = weights.astype(np.float32)
 
     def _windows(
-        self, options: Any, size: tuple[int, int], kernel: tuple[int, int], dilation: tuple[int, int]
+        self,
+        options: Any,
+        size: tuple[int, int],
+        kernel: tuple[int, int],
+        dilation: tuple[int, int],
     ) -> tuple[list[int], list[int], tuple[int, int]]:
         """strides, ONNX pads (top, left, bottom, right) and the output's height and width;
         TFLite's SAME puts the odd pixel at the bottom right."""

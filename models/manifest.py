@@ -1,7 +1,8 @@
 """The list of nets: what each is, where it comes from, and which bytes are the right ones.
 
-Here: reading manifest.toml into frozen dataclasses, and the default directory. Not here: downloading, converting,
-checking files. Source: manifest.toml beside this file, the one place where a pinned number is written.
+Here: reading manifest.toml into frozen dataclasses, and the default directory. Not here:
+downloading, converting, checking files. Source: manifest.toml beside this file, the one place where
+a pinned number is written.
 """
 
 from __future__ import annotations
@@ -114,8 +115,7 @@ def load(file: Path = _FILE) -> dict[str, Net]:
     """Every net of the manifest by name, in the manifest's order."""
     raw = tomllib.loads(file.read_text("utf-8"))
     sources = {
-        name: Source(**{**s, "tags": tuple(s.get("tags", ()))})
-        for name, s in raw["source"].items()
+        name: Source(**{**s, "tags": tuple(s.get("tags", ()))}) for name, s in raw["source"].items()
     }
     return {name: _net(name, dict(n), sources) for name, n in raw["net"].items()}
 

@@ -1,7 +1,7 @@
 """PRelu rewritten with operators that ONNX Runtime has fast CPU kernels for.
 
-Here: one rewrite, exact but for rounding. Not here: any other optimisation; the runtime fuses the rest.
-Source: measured with ONNX Runtime 1.31 on one thread, SFace 24 -> 17 ms (docs/models.md).
+Here: one rewrite, exact but for rounding. Not here: any other optimisation; the runtime fuses the
+rest. Source: measured with ONNX Runtime 1.31 on one thread, SFace 24 -> 17 ms (docs/models.md).
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ def rewrite(net: graph.Proto) -> int:
 def flush_tiny(net: graph.Proto, below: float = 1e-12) -> int:
     """Set float32 weights smaller than `below` to zero, in place; returns how many.
 
-    Denormal products cost a CPU 100 cycles each; training with weight decay leaves many such weights
-    (13 % in one net of the same family: 66 -> 9 ms, output unchanged; docs/models.md).
+    Denormal products cost a CPU 100 cycles each; training with weight decay leaves many such
+    weights (13 % in one net of the same family: 66 -> 9 ms, output unchanged; docs/models.md).
     """
     flushed = 0
     for i in net.graph.initializer:
