@@ -1,0 +1,75 @@
+"""How often something may be tried: token buckets, and the lockout after failed logins.
+
+Pure: time is an argument. Not here: who is asked (routes, peer) and where failures are kept
+(store). Source: token bucket as in RFC 2697 section 3; lockout NIST SP 800-63B-4 section 3.2.2.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from datetime import datetime, timedelta
+
+LOCK_AFTER = 5
+"""Consecutive failures before a wait; NIST SP 800-63B-4 section 3.2.3 for biometrics."""
+LOCK_FIRST_S = 30.0
+"""The first wait, from the same place."""
+LOCK_LONGEST_S = 900.0
+"""Doubling stops here: an owner must be able to come back on the same day."""
+
+
+class Bucket:
+    """A token bucket: `rate_per_s` on average, `burst` at once."""
+
+    __slots__ = ("_at_s", "_burst", "_rate", "_tokens")
+
+    def __init__(self, rate_per_s: float, burst: float, now_s: float) -> None:
+        self._rate = rate_per_s
+        self._burst = burst
+        self._tokens = burst
+        self._at_s = now_s
+
+    def take(self, now_s: float) -> float:
+        """Take one token: 0.0, or how many seconds until there is one."""
+        self._tokens = min(self._burst, self._tokens + max(0.0, now_s - self._at_s) * self._rate)
+        self._at_s = max(self._at_s, now_s)
+        if self._tokens >= 1.0:
+            self._tokens -= 1.0
+            return 0.0
+        return (1.0 - self._tokens) / self._rate
+
+
+class Buckets:
+    """One bucket per key, for at most `most` keys; the key unused for longest is forgotten first.
+
+    Forgetting gives a full bucket back, so an attacker with `most` addresses can reset one; with so
+    many addresses no per-address limit holds anyway, and memory must.
+    """
+
+    def __init__(self, rate_per_s: float, burst: float, most: int = 10_000) -> None:
+        self._rate = rate_per_s
+        self._burst = burst
+        self._most = most
+        self._buckets: OrderedDict[str, Bucket] = OrderedDict()
+
+    def take(self, key: str, now_s: float) -> float:
+        """Take one token of `key`: 0.0, or how many seconds until there is one."""
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            bucket = self._buckets[key] = Bucket(self._rate, self._burst, now_s)
+            if len(self._buckets) > self._most:
+                self._buckets.popitem(last=False)
+        self._buckets.move_to_end(key)
+        return bucket.take(now_s)
+
+
+def locked_for_s(failures: int, last: datetime | None, now: datetime) -> float:
+    """Seconds until the next login attempt is allowed; 0.0 if it is allowed now.
+
+    30 s after the fifth failure in a row, doubled by each further one, at most 15 min.
+    """
+    if failures < LOCK_AFTER or last is None:
+        return 0.0
+    # The exponent is capped so that a large count cannot overflow the float.
+    doublings = min(failures - LOCK_AFTER, 16)
+    wait = timedelta(seconds=min(LOCK_LONGEST_S, LOCK_FIRST_S * 2.0**doublings))
+    return max(0.0, (last + wait - now).total_seconds())

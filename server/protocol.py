@@ -1,0 +1,284 @@
+"""The data channel's language: strict reading of the page's messages, writing of the server's.
+
+No sockets, no clock, no session: bytes in, values or a `Refusal` out, never an exception.
+Source: docs/protocol.md; tests/vectors/protocol holds one file per message or fault.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from pipeline.events import Hinted, PhaseChanged, Progressed
+
+MAX_BYTES = 4096
+"""A hello is about 120 bytes; an order of magnitude is room enough."""
+MAX_DEPTH = 8
+"""The deepest message has 2 levels; json.loads recurses, so the depth is checked before it runs."""
+RATE_PER_S = 20.0
+BURST = 40.0
+MAX_REFUSALS = 5
+"""After so many refused messages the session ends: no honest widget sends even one."""
+VERSION = 1
+MAX_N = 2**31 - 1
+
+
+class Fault(StrEnum):
+    """Why a message was refused."""
+
+    TOO_LARGE = "message_too_large"
+    MALFORMED = "message_malformed"
+    UNKNOWN = "message_unknown"
+    INVALID = "message_invalid"
+    RATE = "message_rate"
+
+
+TEXTS: Mapping[str, str] = {
+    Fault.TOO_LARGE: "This message is longer than 4096 bytes.",
+    Fault.MALFORMED: "This message is not a JSON object in text form.",
+    Fault.UNKNOWN: "The server does not know messages of this type.",
+    Fault.INVALID: "A field of this message has a value that is not allowed.",
+    Fault.RATE: "Messages come too fast.",
+    "session_over": "This session is already over.",
+    "store_unavailable": "The server cannot reach its database.",
+    "server_stopping": "The server is being stopped.",
+    "internal": "The server made a mistake.",
+}
+"""Every code that an `error` message may carry, and its sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """What the browser says its camera does; a claim, never trusted."""
+
+    width: float
+    """Pixels."""
+    height: float
+    """Pixels."""
+    fps: float
+    """Frames a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """The page introduces itself."""
+
+    version: int
+    """Of this protocol; 1."""
+    widget: str
+    """Name and version of the widget, at most 32 characters."""
+    camera: Camera | None = None
+    """Settings of the camera, if the page told them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """The page is alive."""
+
+    n: int
+    """0 to 2^31-1, given back by the pong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """The person gave up."""
+
+
+Message = Hello | Ping | Cancel
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A message that was not understood; its text is never repeated anywhere."""
+
+    code: Fault
+    """Stable, for the `error` message."""
+
+
+class _Malformed(ValueError):
+    """Inside `parse` only."""
+
+
+class _Invalid(ValueError):
+    """Inside `parse` only."""
+
+
+def parse(data: str | bytes) -> Message | Refusal:
+    """Read one message of the page. Never raises, whatever comes."""
+    # Sizes count in bytes of UTF-8; a lone surrogate cannot come over SCTP, but must not raise.
+    raw = data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass")
+    if len(raw) > MAX_BYTES:
+        return Refusal(Fault.TOO_LARGE)
+    if isinstance(data, bytes):
+        return Refusal(Fault.MALFORMED)
+    try:
+        fields = _load(data)
+    except (ValueError, RecursionError):
+        return Refusal(Fault.MALFORMED)
+    kind = fields.pop("type", None)
+    if not isinstance(kind, str):
+        return Refusal(Fault.INVALID)
+    reader = _READERS.get(kind)
+    if reader is None:
+        return Refusal(Fault.UNKNOWN)
+    try:
+        return reader(fields)
+    except _Invalid:
+        return Refusal(Fault.INVALID)
+
+
+def _load(text: str) -> dict[str, Any]:
+    if _depth(text) > MAX_DEPTH:
+        raise _Malformed
+    value = json.loads(text, object_pairs_hook=_pairs, parse_constant=_constant)
+    if not isinstance(value, dict):
+        raise _Malformed
+    return value
+
+
+def _depth(text: str) -> int:
+    """Deepest nesting of brackets outside strings; an upper bound for what is not JSON."""
+    depth = deepest = 0
+    inside = escaped = False
+    for char in text:
+        if inside:
+            if escaped:
+                escaped = False
+            elif char == "\\":
+                escaped = True
+            elif char == '"':
+                inside = False
+        elif char == '"':
+            inside = True
+        elif char in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif char in "]}":
+            depth -= 1
+    return deepest
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # RFC 8259 section 4 leaves equal names open, so two readers may disagree: refused.
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise _Malformed
+    return fields
+
+
+def _constant(_: str) -> float:
+    # NaN and Infinity are Python's, not RFC 8259's (section 6).
+    raise _Malformed
+
+
+def _only(fields: Mapping[str, Any], required: set[str], optional: frozenset[str]) -> None:
+    if not required <= fields.keys() or fields.keys() - required - optional:
+        raise _Invalid
+
+
+def _integer(value: Any, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise _Invalid
+    return value
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _Invalid
+    try:
+        number = float(value)
+    except OverflowError:
+        raise _Invalid from None
+    if not math.isfinite(number):
+        raise _Invalid
+    return number
+
+
+def _text(value: Any, longest: int) -> str:
+    if not isinstance(value, str) or len(value) > longest:
+        raise _Invalid
+    if any("\ud800" <= char <= "\udfff" for char in value):
+        raise _Invalid
+    return value
+
+
+def _hello(fields: dict[str, Any]) -> Hello:
+    _only(fields, {"version", "widget"}, frozenset({"camera"}))
+    camera = None
+    if "camera" in fields:
+        claim = fields["camera"]
+        if not isinstance(claim, dict):
+            raise _Invalid
+        _only(claim, {"width", "height", "fps"}, frozenset())
+        camera = Camera(*(_number(claim[name]) for name in ("width", "height", "fps")))
+    version = _integer(fields["version"], VERSION, VERSION)
+    return Hello(version, _text(fields["widget"], 32), camera)
+
+
+def _ping(fields: dict[str, Any]) -> Ping:
+    _only(fields, {"n"}, frozenset())
+    return Ping(_integer(fields["n"], 0, MAX_N))
+
+
+def _cancel(fields: dict[str, Any]) -> Cancel:
+    _only(fields, set(), frozenset())
+    return Cancel()
+
+
+_READERS: Mapping[str, Callable[[dict[str, Any]], Message]] = {
+    "hello": _hello,
+    "ping": _ping,
+    "cancel": _cancel,
+}
+
+
+def _dump(kind: str, **fields: Any) -> str:
+    return json.dumps({"type": kind, **fields}, allow_nan=False, separators=(",", ":"))
+
+
+def encode(event: PhaseChanged | Progressed | Hinted) -> str:
+    """Write what the core said. `Decided` is not here: its verdict needs the store and a token."""
+    match event:
+        case PhaseChanged():
+            return _dump("phase", phase=event.phase.value)
+        case Progressed():
+            return _dump("progress", fraction=event.fraction)
+        case Hinted():
+            return _dump("hint", hint=None if event.hint is None else event.hint.value)
+
+
+def welcome(*, session: str, purpose: str, time_limit_s: float, recorded: bool) -> str:
+    """Write the first message."""
+    return _dump(
+        "welcome", session=session, purpose=purpose, time_limit_s=time_limit_s, recorded=recorded
+    )
+
+
+def pong(n: int) -> str:
+    """Write the answer to a ping."""
+    return _dump("pong", n=n)
+
+
+def verdict(
+    *,
+    outcome: str,
+    reasons: tuple[str, ...],
+    retry: bool,
+    token: str | None = None,
+    expires_in_s: int | None = None,
+) -> str:
+    """Write the last message; `token` and `expires_in_s` exactly when accepted."""
+    accepted = outcome == "accepted"
+    if not (accepted == (token is not None) == (expires_in_s is not None) == (not reasons)):
+        raise AssertionError("a token goes with acceptance, and only with it")
+    extra = {} if token is None else {"token": token, "expires_in_s": expires_in_s}
+    return _dump("verdict", outcome=outcome, reasons=list(reasons), **extra, retry=retry)
+
+
+def error(code: str, *, retry: bool = False) -> str:
+    """Write an error message; `code` must be in TEXTS."""
+    return _dump("error", error={"code": str(code), "text": TEXTS[code], "retry": retry})

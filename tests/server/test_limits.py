@@ -1,0 +1,53 @@
+"""Token buckets and the lockout, with literal times."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.limits import Bucket, Buckets, locked_for_s
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def test_a_bucket_gives_its_burst_then_its_rate() -> None:
+    bucket = Bucket(2.0, 3.0, 10.0)
+    assert [bucket.take(10.0) for _ in range(3)] == [0.0, 0.0, 0.0]
+    assert bucket.take(10.0) == pytest.approx(0.5)
+    assert bucket.take(10.4) == pytest.approx(0.1)
+    assert bucket.take(10.5) == 0.0
+    assert bucket.take(10.5) == pytest.approx(0.5)
+
+
+@given(st.lists(st.floats(0, 100), min_size=1, max_size=200))
+def test_a_bucket_never_gives_more_than_burst_plus_rate(times: list[float]) -> None:
+    bucket = Bucket(1.5, 4.0, 0.0)
+    given_out = sum(bucket.take(at) == 0.0 for at in times)
+    assert given_out <= 4.0 + 1.5 * max(times) + 1e-9
+
+
+def test_keys_do_not_share_and_memory_is_bounded() -> None:
+    buckets = Buckets(1.0, 1.0, most=2)
+    assert buckets.take("a", 0.0) == 0.0
+    assert buckets.take("b", 0.0) == 0.0
+    assert buckets.take("a", 0.0) > 0.0
+    assert buckets.take("c", 0.0) == 0.0  # forgets b, unused for longest
+    assert buckets.take("a", 0.0) > 0.0
+    assert buckets.take("b", 0.0) == 0.0
+    assert len(buckets._buckets) == 2
+
+
+@pytest.mark.parametrize(
+    ("failures", "wait_s"),
+    [(0, 0), (4, 0), (5, 30), (6, 60), (7, 120), (9, 480), (10, 900), (11, 900), (10**6, 900)],
+)
+def test_the_wait_doubles_from_30_s_to_15_min(failures: int, wait_s: float) -> None:
+    assert locked_for_s(failures, NOON, NOON) == wait_s
+    assert locked_for_s(failures, NOON, NOON + timedelta(seconds=wait_s)) == 0.0
+
+
+def test_no_failure_no_wait() -> None:
+    assert locked_for_s(9, None, NOON) == 0.0

@@ -1,0 +1,68 @@
+"""Log lines hold fields, not secrets."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from server import log
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    root, own = logging.getLogger(), logging.getLogger("lookgate")
+    before = root.handlers[:], root.level, own.level
+    yield
+    root.handlers[:], root.level, own.level = before[0], before[1], before[2]
+
+
+@pytest.mark.parametrize("style", ["json", "plain"])
+def test_no_secret_is_written_even_if_somebody_tries(style: str) -> None:
+    stream = io.StringIO()
+    log.set_up(style=style, level="debug", stream=stream)
+    ticket = secrets.token_urlsafe(32)
+    token = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl"
+    logger = logging.getLogger("lookgate.test")
+    logger.info("careless %s", ticket, extra={"detail": f"got {token}", "ticket": "short"})
+    logger.info("careless", extra={"token": "x9", "embedding": [0.25], "session": "abcd1234"})
+    try:
+        raise ValueError(f"peer said {ticket} and more")
+    except ValueError:
+        logger.error("broke", exc_info=True)
+    text = stream.getvalue()
+    for secret in (ticket, token, "c2lnbmF0dXJl", "short", "x9", "0.25", "peer said"):
+        assert secret not in text
+    assert "ValueError" in text
+    assert "test_log.py" in text
+    assert "abcd1234" in text
+    assert len(text.splitlines()) == 3
+
+
+def test_json_lines_are_json() -> None:
+    stream = io.StringIO()
+    log.set_up(style="json", level="info", stream=stream)
+    logging.getLogger("lookgate.test").info("static\nmessage", extra={"n": 3, "who": 'a"b'})
+    logging.getLogger("lookgate.test").debug("not told")
+    (line,) = stream.getvalue().splitlines()
+    row = json.loads(line)
+    assert (row["level"], row["message"], row["n"], row["who"]) == (
+        "info",
+        "static\nmessage",
+        3,
+        'a"b',
+    )
+    assert row["time"].endswith("+00:00")
+
+
+def test_libraries_speak_up_only_from_warnings_on() -> None:
+    stream = io.StringIO()
+    log.set_up(style="plain", level="debug", stream=stream)
+    logging.getLogger("aioice.ice").info("candidate 10.0.0.1")
+    logging.getLogger("aioice.ice").warning("odd")
+    assert stream.getvalue().count("\n") == 1
+    assert "odd" in stream.getvalue()
