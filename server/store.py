@@ -25,6 +25,12 @@ class Unavailable(Exception):
     """The database cannot be reached or did not answer in time; trying again may help."""
 
 
+class WrongSchema(Exception):
+    """A newer version wrote this database; opening it with this one is refused."""
+
+    code = "store_schema"
+
+
 @dataclass(frozen=True, slots=True)
 class Client:
     """A relying app."""
@@ -99,7 +105,7 @@ class Store(Protocol):
     """Everything the server keeps. Every method may raise Unavailable."""
 
     async def open(self) -> None:
-        """Connect and create what is missing; safe to call again."""
+        """Connect and create what is missing; safe to call again. Raises WrongSchema."""
 
     async def close(self) -> None:
         """Let go of everything; safe to call again."""
@@ -130,7 +136,7 @@ class Store(Protocol):
     # sessions
 
     async def add_session(self, record: SessionRecord) -> None:
-        """Raises Conflict if the id is taken."""
+        """Raises Conflict if the id is taken, NotFound if there is no such client."""
 
     async def session(self, session_id: str) -> SessionRecord:
         """Whatever its state. Raises NotFound."""
@@ -138,7 +144,10 @@ class Store(Protocol):
     async def claim_session(
         self, session_id: str, ticket_hash: bytes, now: datetime
     ) -> SessionRecord:
-        """new -> live, once. Raises NotFound (unknown, wrong ticket, expired), Conflict (used)."""
+        """new -> live, once. Raises NotFound (unknown, wrong ticket, expired), Conflict (used).
+
+        A used ticket whose time is over is expired, too.
+        """
 
     async def finish_session(
         self,
@@ -151,12 +160,16 @@ class Store(Protocol):
         evidence: str = "[]",
         subject: str | None = None,
     ) -> SessionRecord:
-        """Compare and set; `subject` fills an empty one only. Raises Conflict, NotFound."""
+        """Compare and set; `subject` fills an empty one only. Raises Conflict, NotFound.
+
+        Naming another subject than the one that the session is for is a Conflict.
+        """
 
     # templates
 
     async def put_template(self, record: TemplateRecord, *, replace: bool) -> None:
-        """One per subject. Raises Conflict if there is one and `replace` is False."""
+        """One per subject. Raises Conflict if there is one and `replace` is False, and NotFound if
+        there is no such client (any more)."""
 
     async def template(self, client_id: str, subject: str) -> TemplateRecord:
         """Raises NotFound."""
@@ -165,7 +178,11 @@ class Store(Protocol):
         """A client's all, by subject."""
 
     async def gallery_version(self, client_id: str) -> int:
-        """Grows with every change to a client's templates, in whatever process; 0 if none ever."""
+        """Grows with every change to a client's templates, in whatever process; 0 if none ever.
+
+        Outlives the client, so that a client removed and added again is not taken for the old one.
+        Read it before `templates`, never after.
+        """
 
     async def remove_subject(self, client_id: str, subject: str) -> int:
         """Templates, failure counts and finished sessions of a subject; how many templates."""
@@ -173,7 +190,7 @@ class Store(Protocol):
     # failures
 
     async def add_failure(self, client_id: str, subject: str, now: datetime) -> int:
-        """Count a failed login; how many in a row now."""
+        """Count a failed login; how many in a row now. Raises NotFound: no such client."""
 
     async def failures(self, client_id: str, subject: str) -> tuple[int, datetime | None]:
         """Failures in a row and the time of the last."""
