@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -100,6 +101,8 @@ class _Run:
         # looked at again: another fetch may have done it while this one waited for the lock
         missing = [n for n in self.nets if not good(self.directory, n)]
         self.done = len(self.nets) - len(missing)
+        for part in self.downloads.glob("part-*"):  # what a killed fetch left half done
+            shutil.rmtree(part, ignore_errors=True)
         if missing:
             convert = _converter()
             for source in dict.fromkeys(n.source for n in missing):

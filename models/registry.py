@@ -40,7 +40,10 @@ def download(source: Source, folder: Path, tick: Tick) -> Path:
     elif source.registry == "npm":
         npm = find_npm() or borrow_npm(folder, tick)
         # outside of any project: npm would read its settings from the folder it starts in
-        command = [*npm, "pack", "--ignore-scripts", "--loglevel=error", "--fetch-retries=2"]
+        command = [*npm, "pack", "--ignore-scripts", "--loglevel=error"]
+        # as patient as pip: a machine without a network should hear so in seconds
+        command += ["--fetch-retries=2", "--fetch-retry-mintimeout=1000"]
+        command += ["--fetch-retry-maxtimeout=4000"]
         command += [f"--cache={folder / 'npm-cache'}", f"--pack-destination={folder}"]
         _run([*command, source.requirement], source.requirement, "npm", folder, tick)
     else:
@@ -102,10 +105,13 @@ def _run(command: Sequence[str], what: str, client: str, folder: Path, tick: Tic
                 process.kill()
                 process.wait()
         if status != 0:
-            words.seek(max(0, words.tell() - 2000))
-            lines = words.read().decode("utf-8", "replace").split("\n")
+            words.seek(0)
+            lines = words.read(1 << 20).decode("utf-8", "replace").split("\n")
             said = [line.strip() for line in lines if line.strip() and "WARNING" not in line]
-            raise _failed(what, f"{client} ended with status {status}", " | ".join(said)[-800:])
+            # npm says what happened first, pip last
+            said = said[:3] + said[3:][-3:]
+            cause = " | ".join(line[:300] for line in said)
+            raise _failed(what, f"{client} ended with status {status}", cause)
 
 
 def _failed(what: str, why: str, cause: str = "") -> ModelError:

@@ -40,7 +40,7 @@ def verify(directory: Path, names: Sequence[str] | None = None) -> None:
         raise ModelError(
             "model_hash_mismatch",
             f"A model file is not the pinned one: {'; '.join(wrong)}. "
-            "Delete it and run `lookgate models fetch`.",
+            "Run `lookgate models fetch` to replace it.",
         )
 
 
