@@ -1,0 +1,62 @@
+// Every code that a person can meet has a sentence in every language.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { CAMERA_CODES, cameraCode, constraints } from '../../web/camera.js';
+import { CONNECTION_CODES } from '../../web/connection.js';
+import { HINTS, REASONS } from '../../web/protocol.js';
+import { START, STATES } from '../../web/state.js';
+import { LANGUAGES, pickLanguage, say, sentence } from '../../web/texts.js';
+
+const needed = [
+  ...STATES.map((s) => `state_${s}`), ...HINTS.map((h) => `hint_${h}`), ...REASONS.map((r) => `reason_${r}`),
+  ...[...CAMERA_CODES, ...CONNECTION_CODES, 'ticket_missing', 'ticket_failed', 'page_hidden', 'internal'].map((c) => `problem_${c}`),
+];
+
+for (const [language, texts] of Object.entries(LANGUAGES)) {
+  test(`${language}: all codes, no empty sentence, the same keys as English`, () => {
+    for (const key of needed) assert.ok(texts[key], key);
+    assert.deepEqual(Object.keys(texts).sort(), Object.keys(LANGUAGES.en).sort());
+    for (const [key, text] of Object.entries(texts)) assert.ok(text.trim().length > 2, key);
+  });
+}
+
+test('an unknown code gives the generic sentence of its kind', () => {
+  assert.equal(say('hint_tilt_head', 'en'), LANGUAGES.en.hint_unknown);
+  assert.equal(say('reason_stale', 'de'), LANGUAGES.de.reason_unknown);
+  assert.equal(say('problem_on_fire', 'xx'), LANGUAGES.en.problem_unknown);
+  assert.equal(say('hint___proto__', 'en'), LANGUAGES.en.hint_unknown);
+  assert.equal(say('constructor', 'en'), LANGUAGES.en.problem_unknown);
+});
+
+test("the page's own words win", () => {
+  assert.equal(say('hint_no_face', 'de', { hint_no_face: 'Hallo?' }), 'Hallo?');
+  assert.equal(say('hint_tilt_head', 'en', { hint_tilt_head: 'Tilt.' }), 'Tilt.');
+});
+
+test('languages are picked by their primary tag, English at last', () => {
+  assert.equal(pickLanguage(['de-AT']), 'de');
+  assert.equal(pickLanguage([undefined, null, '', 'xx', 'DE_ch']), 'de');
+  assert.equal(pickLanguage(['constructor', 'ja']), 'en');
+});
+
+test('the sentence follows the model: problem, then hint, then state with reasons', () => {
+  assert.equal(sentence({ ...START, state: 'failed', problem: 'camera_busy' }, 'en'), LANGUAGES.en.problem_camera_busy);
+  assert.equal(sentence({ ...START, state: 'framing', hint: 'come_closer' }, 'en'), LANGUAGES.en.hint_come_closer);
+  assert.equal(sentence({ ...START, state: 'framing' }, 'en'), LANGUAGES.en.state_framing);
+  assert.equal(sentence({ ...START, state: 'rejected', reasons: ['no_match', 'x'] }, 'en'),
+    [LANGUAGES.en.state_rejected, LANGUAGES.en.reason_no_match, LANGUAGES.en.reason_unknown].join(' '));
+});
+
+test('camera errors are told by name, never by message', () => {
+  const named = (name) => Object.assign(new Error('NotFoundError no camera'), { name });
+  const table = { NotAllowedError: 'camera_denied', SecurityError: 'camera_denied', NotFoundError: 'camera_missing', NotReadableError: 'camera_busy',
+    AbortError: 'camera_busy', OverconstrainedError: 'camera_unsuitable', TypeError: 'camera_failed', Error: 'camera_failed' };
+  for (const [name, code] of Object.entries(table)) assert.equal(cameraCode(named(name)), code, name);
+  for (const odd of [undefined, null, 'NotFoundError', 5]) assert.equal(cameraCode(odd), 'camera_failed');
+});
+
+test('a chosen camera is exact, everything else a wish; never audio', () => {
+  assert.deepEqual(constraints('abc').video.deviceId, { exact: 'abc' });
+  assert.equal(constraints().video.facingMode, 'user');
+  assert.equal(constraints().audio, false);
+});

@@ -1,0 +1,352 @@
+// The <face-login> element: attributes, methods and events; it runs one attempt after the other.
+// Rules are in state.js, pixels on the screen in view.js, the camera in camera.js, the wire in connection.js and protocol.js.
+// Source: docs/widget.md (attributes and events), docs/protocol.md (the wire), HTML custom elements.
+
+import { Trouble, listCameras, openCamera } from './camera.js';
+import { Connection, ServerProblem } from './connection.js';
+import { hello } from './protocol.js';
+import { START, isEnd, isLive, step } from './state.js';
+import { pickLanguage, say } from './texts.js';
+import { fetchTicket, readTicket } from './ticket.js';
+import { View } from './view.js';
+
+/** @typedef {import('./ticket.js').Given} Given */
+/** @typedef {import('./protocol.js').Verdict} Verdict */
+/** @typedef {import('./state.js').Input} Input */
+/** @typedef {{abort: AbortController, camera: import('./camera.js').Camera | null, connection: Connection | null}} Attempt */
+
+export const WIDGET = 'face-login/0.1.0';
+
+/** A tab that is left stops sending pictures; a short look away (a permission dialog on a phone) does not end it. */
+const HIDDEN_MS = 2_000;
+
+export class FaceLogin extends HTMLElement {
+  static observedAttributes = ['server', 'session', 'ticket', 'ice-servers', 'session-url', 'auto-start', 'lang'];
+
+  #view;
+  /** @type {Readonly<import('./state.js').Model>} */ #model = START;
+  /** @type {Attempt | null} */ #attempt = null;
+  /** The ticket attribute is read into here and taken out of the DOM; one attempt takes it. @type {string} */ #ticket = '';
+  /** @type {Readonly<Record<string, string>>} */ #texts = {};
+  /** @type {{id: string, label: string}[]} */ #cameras = [];
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #hiddenTimer;
+  #began = false; // auto-start happens once
+  #retryAsked = false; // a retry waits for the page's new ticket
+
+  /** @type {(() => Promise<Given>) | null} */ #getTicket = null;
+
+  constructor() {
+    super();
+    this.#view = new View(this.attachShadow({ mode: 'open', delegatesFocus: true }), {
+      start: () => this.start(),
+      cancel: () => this.cancel(),
+      retry: () => this.retry(),
+      camera: (id) => this.#changeCamera(id),
+    });
+    this.#view.show(null);
+  }
+
+  /** @returns {import('./state.js').State} */
+  get state() {
+    return this.#model.state;
+  }
+
+  /** The page's own words, by the keys of texts.js; they win in every language. */
+  get texts() {
+    return this.#texts;
+  }
+
+  set texts(texts) {
+    this.#texts = { ...texts };
+    this.#render();
+  }
+
+  /** The page's way to a new session: called once for each attempt, after the camera was granted. */
+  get getTicket() {
+    return this.#getTicket;
+  }
+
+  set getTicket(getTicket) {
+    this.#getTicket = getTicket;
+    if (this.isConnected) this.#autoStart();
+  }
+
+  connectedCallback() {
+    // What a page set before the element was defined would shadow the accessors: hand it through them.
+    for (const name of ['texts', 'getTicket']) {
+      if (!Object.hasOwn(this, name)) continue;
+      const value = Reflect.get(this, name);
+      Reflect.deleteProperty(this, name);
+      Reflect.set(this, name, value);
+    }
+    document.addEventListener('visibilitychange', this.#onvisibility);
+    window.addEventListener('pagehide', this.#onpagehide);
+    navigator.mediaDevices?.addEventListener?.('devicechange', this.#ondevices);
+    this.#render();
+    this.#autoStart();
+  }
+
+  disconnectedCallback() {
+    // A move within the page disconnects and connects again in one go: only a real removal ends the attempt.
+    queueMicrotask(() => {
+      if (this.isConnected) return;
+      document.removeEventListener('visibilitychange', this.#onvisibility);
+      window.removeEventListener('pagehide', this.#onpagehide);
+      navigator.mediaDevices?.removeEventListener?.('devicechange', this.#ondevices);
+      clearTimeout(this.#hiddenTimer);
+      this.#ticket = '';
+      this.#release();
+      if (isLive(this.#model.state)) this.#step({ move: 'cancel' });
+    });
+  }
+
+  /** @param {string} name @param {string | null} _old @param {string | null} value */
+  attributeChangedCallback(name, _old, value) {
+    if (name === 'ticket') {
+      if (value === null) return; // our own removal
+      this.#ticket = value;
+      this.removeAttribute('ticket');
+    }
+    if (!this.isConnected) return;
+    if (name === 'lang') this.#render();
+    else this.#autoStart();
+  }
+
+  /** Begin an attempt. Without effect while one is running. */
+  start() {
+    if (isLive(this.#model.state)) return;
+    this.#retryAsked = false;
+    this.#began = true;
+    this.#release();
+    /** @type {Attempt} */
+    const attempt = { abort: new AbortController(), camera: null, connection: null };
+    this.#attempt = attempt;
+    this.#step({ move: 'start' });
+    this.#run(attempt).catch((error) => this.#fail(attempt, error));
+  }
+
+  /** The person gives up: the camera goes off and the server is told. */
+  cancel() {
+    if (!isLive(this.#model.state)) return;
+    const connection = this.#attempt?.connection;
+    if (this.#attempt) this.#attempt.connection = null; // it says goodbye by itself, `#release` would cut it short
+    connection?.cancel();
+    this.#release();
+    this.#step({ move: 'cancel' });
+    this.#emit('cancel', {});
+  }
+
+  /**
+   * A new attempt needs a new ticket. With `getTicket` or `session-url` the element gets it by itself; else it asks the page by
+   * `face-login:retry` and starts as soon as `session` and `ticket` are set.
+   */
+  retry() {
+    if (!isEnd(this.#model.state)) return;
+    if (this.#canStart()) return this.start();
+    this.#retryAsked = true;
+    this.#emit('retry', {});
+  }
+
+  // ------------------------------------------------------------------------------------------------ one attempt
+
+  /** @param {Attempt} attempt */
+  async #run(attempt) {
+    const { signal } = attempt.abort;
+    const camera = await openCamera({ deviceId: this.getAttribute('camera') ?? '', signal });
+    if (!this.#adopt(attempt, camera)) return;
+    this.#step({ move: 'camera_ready' });
+    // The session is asked for only now: a person who thinks about the camera prompt does not use up its time.
+    const ticket = await this.#takeTicket(signal);
+    if (attempt !== this.#attempt) return;
+    const opened = attempt.camera ?? camera; // may have been changed meanwhile
+    attempt.connection = new Connection({
+      ticket,
+      stream: opened.stream,
+      track: opened.track,
+      hello: hello(WIDGET, opened.settings),
+      onmessage: (message) => this.#hear(attempt, message),
+      onfault: (trouble) => this.#fail(attempt, trouble),
+    });
+    attempt.connection.open();
+  }
+
+  /** @param {Attempt} attempt @param {import('./camera.js').Camera} camera @returns {boolean} false: it came too late and was closed */
+  #adopt(attempt, camera) {
+    if (attempt !== this.#attempt) {
+      camera.close();
+      return false;
+    }
+    attempt.camera = camera;
+    camera.onended = () => this.#fail(attempt, new Trouble('camera_ended'));
+    this.#view.show(camera.stream, camera.mirrored);
+    this.#ondevices();
+    return true;
+  }
+
+  /** @param {AbortSignal} signal @returns {Promise<import('./connection.js').Ticket>} */
+  async #takeTicket(signal) {
+    const server = this.getAttribute('server') || new URL(import.meta.url).origin;
+    if (this.getTicket) {
+      try {
+        return readTicket(await this.getTicket(), server);
+      } catch (cause) {
+        throw cause instanceof Trouble ? cause : new Trouble('ticket_failed', { cause });
+      }
+    }
+    const url = this.getAttribute('session-url');
+    if (url) return readTicket(await fetchTicket(url, { signal, csrf: this.getAttribute('csrf-token') ?? '' }), server);
+    const session = this.getAttribute('session');
+    const ticket = this.#ticket;
+    this.#ticket = '';
+    if (!session || !ticket) throw new Trouble('ticket_missing');
+    return readTicket({ session, ticket, ice_servers: readJsonAttribute(this.getAttribute('ice-servers')) }, server);
+  }
+
+  /** @param {Attempt} attempt @param {import('./protocol.js').ServerMessage} message */
+  #hear(attempt, message) {
+    if (attempt !== this.#attempt) return;
+    switch (message.type) {
+      case 'welcome':
+        this.#step({ recorded: message.recorded });
+        this.#step({ move: 'framing' });
+        break;
+      case 'phase':
+        // The three ends wait for the verdict, which alone carries reasons and token.
+        if (message.phase === 'framing' || message.phase === 'gathering') this.#step({ move: message.phase });
+        break;
+      case 'progress':
+        this.#step({ progress: message.fraction });
+        break;
+      case 'hint':
+        this.#step({ hint: message.hint });
+        break;
+      case 'verdict':
+        this.#end(attempt, message);
+        break;
+      case 'error':
+        // A refused message of ours is our bug and ends nothing; any other problem ends the attempt.
+        if (!message.error.code.startsWith('message_')) this.#fail(attempt, new ServerProblem(message.error));
+        break;
+      case 'pong':
+        break;
+    }
+  }
+
+  /** @param {Attempt} attempt @param {Verdict} verdict */
+  #end(attempt, verdict) {
+    if (attempt !== this.#attempt) return;
+    this.#release();
+    if (verdict.outcome === 'accepted') {
+      this.#step({ move: 'accept' });
+      this.#emit('success', { token: verdict.token, expiresIn: verdict.expires_in_s });
+    } else {
+      const { outcome, reasons, retry } = verdict;
+      this.#step({ move: outcome === 'rejected' ? 'reject' : 'expire', reasons, retry });
+      this.#emit('failure', { outcome, reasons: [...reasons], retry });
+    }
+  }
+
+  /** @param {Attempt} attempt @param {unknown} error */
+  #fail(attempt, error) {
+    if (attempt !== this.#attempt) return; // of an attempt that is over
+    const trouble = error instanceof Trouble ? error : new Trouble('internal', { cause: error });
+    this.#release();
+    this.#step({ move: 'fail', problem: trouble.code, retry: trouble.retry });
+    this.#emit('error', { code: trouble.code, text: say(`problem_${trouble.code}`, this.#language, this.#texts), retry: trouble.retry });
+  }
+
+  /** Let go of camera and connection; whatever they still say is of an attempt that is over. */
+  #release() {
+    const attempt = this.#attempt;
+    this.#attempt = null;
+    attempt?.abort.abort();
+    attempt?.connection?.close();
+    attempt?.camera?.close();
+    this.#view.show(null);
+  }
+
+  /** @param {string} id */
+  async #changeCamera(id) {
+    this.setAttribute('camera', id);
+    const attempt = this.#attempt;
+    if (!attempt?.camera) return; // the next attempt takes it
+    // Closed first: many systems cannot open two cameras at once.
+    attempt.camera.close();
+    try {
+      const camera = await openCamera({ deviceId: id, signal: attempt.abort.signal });
+      if (this.#adopt(attempt, camera)) await attempt.connection?.replaceTrack(camera.track);
+    } catch (error) {
+      this.#fail(attempt, error);
+    }
+  }
+
+  // ------------------------------------------------------------------------------------------------ page and model
+
+  #canStart() {
+    return Boolean(this.getTicket || this.getAttribute('session-url') || (this.getAttribute('session') && this.#ticket));
+  }
+
+  #autoStart() {
+    const wanted = this.#retryAsked || (this.hasAttribute('auto-start') && !this.#began);
+    // After the caller's other attributes: a template sets them one by one.
+    if (wanted) queueMicrotask(() => {
+      if (this.isConnected && this.#canStart() && (this.#retryAsked || !this.#began)) this.start();
+    });
+  }
+
+  /** @param {Input} input */
+  #step(input) {
+    const before = this.#model;
+    this.#model = step(before, input);
+    if (this.#model === before) return;
+    this.#render();
+    const { state, hint } = this.#model;
+    if (state !== before.state) this.#emit('phase', { phase: state });
+    if (hint !== before.hint) this.#emit('hint', { hint });
+  }
+
+  /** @param {string} name @param {object} detail */
+  #emit(name, detail) {
+    this.dispatchEvent(new CustomEvent(`face-login:${name}`, { detail, bubbles: true, composed: true }));
+  }
+
+  get #language() {
+    return pickLanguage([this.closest('[lang]')?.getAttribute('lang'), ...navigator.languages]);
+  }
+
+  #render() {
+    const current = this.#attempt?.camera?.settings.deviceId ?? this.getAttribute('camera') ?? '';
+    this.#view.render(this.#model, { language: this.#language, own: this.#texts, cameras: this.#cameras, cameraId: current });
+  }
+
+  #ondevices = async () => {
+    if (!this.#attempt?.camera && this.#cameras.length === 0) return; // before the first grant there are no labels to choose by
+    this.#cameras = await listCameras();
+    this.#render();
+  };
+
+  #onvisibility = () => {
+    clearTimeout(this.#hiddenTimer);
+    if (document.visibilityState === 'hidden') this.#hiddenTimer = setTimeout(() => this.#leave(), HIDDEN_MS);
+  };
+
+  /** Also on the way into the back/forward cache, where a live camera is not allowed. */
+  #onpagehide = () => this.#leave();
+
+  #leave() {
+    const attempt = this.#attempt;
+    if (attempt && isLive(this.#model.state)) this.#fail(attempt, new Trouble('page_hidden'));
+  }
+}
+
+/** @param {string | null} value @returns {unknown} */
+function readJsonAttribute(value) {
+  if (!value) return [];
+  try {
+    return JSON.parse(value);
+  } catch {
+    return undefined; // readTicket reads it as none: a session without TURN is better than no session
+  }
+}
+
+if (!customElements.get('face-login')) customElements.define('face-login', FaceLogin);

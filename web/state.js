@@ -1,0 +1,94 @@
+// The widget's state machine: one table of allowed moves and one function that moves.
+// No camera, no network, no DOM, no clock: an input in, the next model out.
+// Rules: only a verdict with a token ends in `accepted`; an input that the table does not allow in a state changes nothing
+// (a late message of a closed attempt, a double click); every end can be left by `start`, which is a new attempt, or `reset`.
+
+/**
+ * @typedef {'idle' | 'asking_camera' | 'connecting' | 'framing' | 'gathering' | 'accepted' | 'rejected' | 'expired' | 'failed' | 'cancelled'} State
+ * @typedef {'start' | 'camera_ready' | 'framing' | 'gathering' | 'accept' | 'reject' | 'expire' | 'fail' | 'cancel' | 'reset'} Move
+ */
+
+/** @type {Readonly<Record<State, Readonly<Partial<Record<Move, State>>>>>} */
+export const TABLE = Object.freeze({
+  idle: { start: 'asking_camera', fail: 'failed' },
+  asking_camera: { camera_ready: 'connecting', fail: 'failed', cancel: 'cancelled' },
+  connecting: { framing: 'framing', gathering: 'gathering', accept: 'accepted', reject: 'rejected', expire: 'expired', fail: 'failed', cancel: 'cancelled' },
+  framing: { gathering: 'gathering', accept: 'accepted', reject: 'rejected', expire: 'expired', fail: 'failed', cancel: 'cancelled' },
+  gathering: { framing: 'framing', accept: 'accepted', reject: 'rejected', expire: 'expired', fail: 'failed', cancel: 'cancelled' },
+  accepted: { start: 'asking_camera', reset: 'idle' },
+  rejected: { start: 'asking_camera', reset: 'idle' },
+  expired: { start: 'asking_camera', reset: 'idle' },
+  failed: { start: 'asking_camera', reset: 'idle' },
+  cancelled: { start: 'asking_camera', reset: 'idle' },
+});
+
+/** @type {readonly State[]} */
+export const STATES = Object.freeze(/** @type {State[]} */ (Object.keys(TABLE)));
+
+/**
+ * @typedef {object} Model  all that the view may know
+ * @property {State} state
+ * @property {string | null} hint      what to correct now, a code
+ * @property {number} progress         0 to 1, within `gathering`
+ * @property {string[]} reasons        why it was refused, codes
+ * @property {string | null} problem   what failed, a code
+ * @property {boolean} retry           whether a new session makes sense
+ * @property {boolean} recorded        whether the server keeps this session's video
+ */
+
+/**
+ * @typedef {{move: Move, reasons?: string[], problem?: string, retry?: boolean}} MoveInput
+ * @typedef {{hint: string | null} | {progress: number} | {recorded: boolean}} FactInput
+ * @typedef {MoveInput | FactInput} Input
+ */
+
+/** @type {Readonly<Model>} */
+export const START = Object.freeze({
+  state: 'idle', hint: null, progress: 0, reasons: [], problem: null, retry: false, recorded: false,
+});
+
+/** @param {State} state whether an attempt is running: camera or connection may be open */
+export const isLive = (state) => ['asking_camera', 'connecting', 'framing', 'gathering'].includes(state);
+
+/** @param {State} state whether this attempt is over */
+export const isEnd = (state) => state !== 'idle' && !isLive(state);
+
+/**
+ * The one function that moves. The same object comes back when nothing changed.
+ * @param {Readonly<Model>} model
+ * @param {Input} input
+ * @returns {Readonly<Model>}
+ */
+export function step(model, input) {
+  if (!('move' in input)) return learn(model, input);
+  const next = TABLE[model.state][input.move];
+  if (next === undefined) return model;
+  if (!isEnd(next)) {
+    // Evidence is thrown away on the way back to framing (the server does the same), so is what we drew of it.
+    const fresh = next === 'asking_camera' || next === 'idle';
+    return { ...START, state: next, hint: fresh ? null : model.hint, recorded: fresh ? false : model.recorded };
+  }
+  return {
+    ...START,
+    state: next,
+    progress: next === 'accepted' ? 1 : 0,
+    reasons: next === 'rejected' || next === 'expired' ? input.reasons ?? [] : [],
+    problem: next === 'failed' ? input.problem ?? 'internal' : null,
+    retry: next === 'cancelled' ? true : next === 'accepted' ? false : input.retry ?? false,
+  };
+}
+
+/**
+ * What is learned without moving; only a live connection can teach.
+ * @param {Readonly<Model>} model
+ * @param {FactInput} fact
+ * @returns {Readonly<Model>}
+ */
+function learn(model, fact) {
+  if (!['connecting', 'framing', 'gathering'].includes(model.state)) return model;
+  if ('hint' in fact) return fact.hint === model.hint ? model : { ...model, hint: fact.hint };
+  if ('recorded' in fact) return fact.recorded === model.recorded ? model : { ...model, recorded: fact.recorded };
+  if (model.state !== 'gathering' || !Number.isFinite(fact.progress)) return model;
+  const progress = Math.min(1, Math.max(0, fact.progress));
+  return progress === model.progress ? model : { ...model, progress };
+}

@@ -1,0 +1,181 @@
+// What the element says to people, by code and by language.
+// No logic but the look-up: own words of the page first, then the language, then English, then a generic sentence.
+// Keys: state_*, hint_*, reason_*, problem_*, button_*, label_*; a test holds every code of the wire against them.
+
+/** @typedef {Record<string, string>} Texts */
+
+/** @type {Texts} */
+const en = {
+  state_idle: 'Ready when you are. The camera is on only until this is done.',
+  state_asking_camera: 'Please allow the camera in your browser.',
+  state_connecting: 'Connecting…',
+  state_framing: 'Place your face inside the oval.',
+  state_gathering: 'Good. Keep looking at the camera.',
+  state_accepted: 'Done.',
+  state_rejected: 'That did not work.',
+  state_expired: 'Time is up.',
+  state_failed: 'Something went wrong.',
+  state_cancelled: 'Cancelled. The camera is off.',
+  hint_no_face: 'No face in view. Look into the camera.',
+  hint_one_face_only: 'Only one person, please.',
+  hint_come_closer: 'Come closer.',
+  hint_move_back: 'Move back a little.',
+  hint_center_face: 'Move your face to the middle.',
+  hint_look_at_camera: 'Look straight into the camera.',
+  hint_hold_still: 'Hold still for a moment.',
+  hint_more_light: 'Too dark. Find more light.',
+  hint_less_light: 'Too bright. Turn away from the light.',
+  hint_uncover_face: 'Uncover your face: no mask, hand or dark glasses.',
+  hint_camera_frozen: 'The picture is frozen. Check your camera.',
+  hint_camera_dark: 'The picture is black. Is the camera covered?',
+  hint_camera_slow: 'The camera is slow. Close other programs that use it.',
+  hint_turn_slowly: 'Turn your head slowly.',
+  hint_unknown: 'Look into the camera and follow the oval.',
+  reason_no_match: 'Your face was not recognised.',
+  reason_liveness: 'We could not make sure that a real person is in front of the camera.',
+  reason_quality: 'The picture was not good enough. Try with more even light.',
+  reason_timeout: 'It took too long.',
+  reason_cancelled: 'It was cancelled.',
+  reason_disconnected: 'The connection was interrupted.',
+  reason_internal: 'The server had a problem.',
+  reason_unknown: 'It was refused.',
+  problem_camera_denied: 'The camera is blocked. Allow it in the address bar or in your system settings, then try again.',
+  problem_camera_missing: 'No camera was found. Connect one, then try again.',
+  problem_camera_busy: 'The camera is used by another program. Close it, then try again.',
+  problem_camera_unsuitable: 'This camera cannot be used. Choose another one.',
+  problem_camera_insecure: 'The camera works only on a secure page (https).',
+  problem_camera_ended: 'The camera was switched off or unplugged.',
+  problem_camera_failed: 'The camera could not be started.',
+  problem_browser_unsupported: 'This browser cannot do this. Use a current Firefox, Chrome, Edge or Safari.',
+  problem_ticket_missing: 'This page did not start a session. Reload it and try again.',
+  problem_ticket_failed: 'A session could not be started. Try again in a moment.',
+  problem_server_unreachable: 'The server cannot be reached. Check your connection.',
+  problem_server_answer: 'The server gave an answer that makes no sense.',
+  problem_server_silent: 'The server stopped answering.',
+  problem_connect_timeout: 'The connection took too long. Your network may block video.',
+  problem_connection_failed: 'The connection could not be made. Your network may block video.',
+  problem_connection_lost: 'The connection was lost.',
+  problem_page_hidden: 'Stopped, because this page was left.',
+  problem_internal: 'Something went wrong in this page.',
+  problem_unknown: 'The server could not do this now.',
+  button_start: 'Start',
+  button_cancel: 'Cancel',
+  button_retry: 'Try again',
+  label_element: 'Face check',
+  label_video: 'Your camera picture, mirrored',
+  label_progress: 'Progress',
+  label_camera: 'Camera',
+  label_camera_number: 'Camera {n}',
+  label_recorded: 'This session is recorded.',
+};
+
+/** @type {Texts} */
+const de = {
+  state_idle: 'Es kann losgehen. Die Kamera läuft nur, bis es fertig ist.',
+  state_asking_camera: 'Bitte erlauben Sie die Kamera im Browser.',
+  state_connecting: 'Verbindung wird hergestellt …',
+  state_framing: 'Bringen Sie Ihr Gesicht in das Oval.',
+  state_gathering: 'Gut. Schauen Sie weiter in die Kamera.',
+  state_accepted: 'Fertig.',
+  state_rejected: 'Das hat nicht geklappt.',
+  state_expired: 'Die Zeit ist abgelaufen.',
+  state_failed: 'Etwas ist schiefgegangen.',
+  state_cancelled: 'Abgebrochen. Die Kamera ist aus.',
+  hint_no_face: 'Kein Gesicht zu sehen. Schauen Sie in die Kamera.',
+  hint_one_face_only: 'Bitte nur eine Person.',
+  hint_come_closer: 'Kommen Sie näher.',
+  hint_move_back: 'Gehen Sie etwas zurück.',
+  hint_center_face: 'Bringen Sie Ihr Gesicht in die Mitte.',
+  hint_look_at_camera: 'Schauen Sie gerade in die Kamera.',
+  hint_hold_still: 'Halten Sie kurz still.',
+  hint_more_light: 'Zu dunkel. Sorgen Sie für mehr Licht.',
+  hint_less_light: 'Zu hell. Drehen Sie sich vom Licht weg.',
+  hint_uncover_face: 'Gesicht frei machen: keine Maske, Hand oder dunkle Brille.',
+  hint_camera_frozen: 'Das Bild steht still. Prüfen Sie die Kamera.',
+  hint_camera_dark: 'Das Bild ist schwarz. Ist die Kamera verdeckt?',
+  hint_camera_slow: 'Die Kamera ist langsam. Schließen Sie andere Programme, die sie nutzen.',
+  hint_turn_slowly: 'Drehen Sie langsam den Kopf.',
+  hint_unknown: 'Schauen Sie in die Kamera, das Gesicht im Oval.',
+  reason_no_match: 'Ihr Gesicht wurde nicht erkannt.',
+  reason_liveness: 'Es war nicht sicher, dass ein Mensch vor der Kamera ist.',
+  reason_quality: 'Das Bild war nicht gut genug. Versuchen Sie es mit gleichmäßigerem Licht.',
+  reason_timeout: 'Es hat zu lange gedauert.',
+  reason_cancelled: 'Es wurde abgebrochen.',
+  reason_disconnected: 'Die Verbindung wurde unterbrochen.',
+  reason_internal: 'Der Server hatte ein Problem.',
+  reason_unknown: 'Es wurde abgelehnt.',
+  problem_camera_denied: 'Die Kamera ist gesperrt. Erlauben Sie sie in der Adressleiste oder in den Systemeinstellungen und versuchen Sie es noch einmal.',
+  problem_camera_missing: 'Keine Kamera gefunden. Schließen Sie eine an und versuchen Sie es noch einmal.',
+  problem_camera_busy: 'Ein anderes Programm benutzt die Kamera. Schließen Sie es und versuchen Sie es noch einmal.',
+  problem_camera_unsuitable: 'Diese Kamera geht nicht. Wählen Sie eine andere.',
+  problem_camera_insecure: 'Die Kamera geht nur auf einer sicheren Seite (https).',
+  problem_camera_ended: 'Die Kamera wurde ausgeschaltet oder abgezogen.',
+  problem_camera_failed: 'Die Kamera ließ sich nicht starten.',
+  problem_browser_unsupported: 'Dieser Browser kann das nicht. Nehmen Sie einen aktuellen Firefox, Chrome, Edge oder Safari.',
+  problem_ticket_missing: 'Diese Seite hat keine Sitzung begonnen. Laden Sie sie neu.',
+  problem_ticket_failed: 'Es konnte keine Sitzung begonnen werden. Versuchen Sie es gleich noch einmal.',
+  problem_server_unreachable: 'Der Server ist nicht erreichbar. Prüfen Sie Ihre Verbindung.',
+  problem_server_answer: 'Der Server hat unverständlich geantwortet.',
+  problem_server_silent: 'Der Server antwortet nicht mehr.',
+  problem_connect_timeout: 'Die Verbindung hat zu lange gedauert. Vielleicht sperrt Ihr Netz Video.',
+  problem_connection_failed: 'Keine Verbindung möglich. Vielleicht sperrt Ihr Netz Video.',
+  problem_connection_lost: 'Die Verbindung ist abgerissen.',
+  problem_page_hidden: 'Beendet, weil diese Seite verlassen wurde.',
+  problem_internal: 'In dieser Seite ist etwas schiefgegangen.',
+  problem_unknown: 'Der Server konnte das gerade nicht.',
+  button_start: 'Starten',
+  button_cancel: 'Abbrechen',
+  button_retry: 'Noch einmal',
+  label_element: 'Gesichtsprüfung',
+  label_video: 'Ihr Kamerabild, gespiegelt',
+  label_progress: 'Fortschritt',
+  label_camera: 'Kamera',
+  label_camera_number: 'Kamera {n}',
+  label_recorded: 'Diese Sitzung wird aufgezeichnet.',
+};
+
+/** @type {Readonly<Record<string, Texts>>} */
+export const LANGUAGES = Object.freeze({ en, de });
+
+/**
+ * The first language of a list that we speak.
+ * @param {readonly (string | null | undefined)[]} wanted  BCP 47 tags, best first
+ * @returns {string}
+ */
+export function pickLanguage(wanted) {
+  for (const tag of wanted) {
+    const primary = tag?.toLowerCase().split(/[-_]/)[0] ?? '';
+    if (Object.hasOwn(LANGUAGES, primary)) return primary;
+  }
+  return 'en';
+}
+
+/**
+ * @param {string} key       such as `hint_no_face`
+ * @param {string} language  of `pickLanguage`
+ * @param {Readonly<Texts>} [own]  the page's own words, by the same keys
+ * @returns {string} never empty: an unknown code gives its kind's generic sentence
+ */
+export function say(key, language, own = {}) {
+  const generic = `${key.split('_')[0]}_unknown`;
+  for (const k of [key, generic]) {
+    for (const texts of [own, LANGUAGES[language] ?? en, en]) {
+      if (Object.hasOwn(texts, k)) return String(texts[k]);
+    }
+  }
+  return say('problem_unknown', language, own);
+}
+
+/**
+ * The sentence that a state shows.
+ * @param {Readonly<import('./state.js').Model>} model
+ * @param {string} language
+ * @param {Readonly<Texts>} [own]
+ * @returns {string}
+ */
+export function sentence(model, language, own) {
+  if (model.problem !== null) return say(`problem_${model.problem}`, language, own);
+  if ((model.state === 'framing' || model.state === 'gathering') && model.hint !== null) return say(`hint_${model.hint}`, language, own);
+  const first = say(`state_${model.state}`, language, own);
+  return [first, ...model.reasons.map((reason) => say(`reason_${reason}`, language, own))].join(' ');
+}

@@ -1,0 +1,149 @@
+// What the person sees: mirrored picture in an oval, one sentence, a progress ring, buttons, the choice of camera.
+// It renders a model and reports clicks; it knows no camera, no network and no rules of moving.
+// Source: WCAG 2.2; WAI-ARIA 1.2 (status, progressbar). DOM calls only, no markup strings: fit for Trusted Types.
+
+import { isEnd } from './state.js';
+import { dress } from './style.js';
+import { say, sentence } from './texts.js';
+
+/** @typedef {Readonly<import('./state.js').Model>} Model */
+/** @typedef {{start: () => void, cancel: () => void, retry: () => void, camera: (id: string) => void}} Clicks */
+/** @typedef {{language: string, own: Readonly<Record<string, string>>, cameras: {id: string, label: string}[], cameraId: string}} Setting */
+
+const SVG = 'http://www.w3.org/2000/svg';
+
+/** Shapes in a 300 x 400 box; the rings start at the top and go clockwise, their length counts as 100. */
+const RING = 'M150 6A144 194 0 1 1 149.9 6';
+const MARKS = Object.freeze({
+  face: 'M150 120c-46 0-72 34-72 84 0 54 34 96 72 96s72-42 72-96c0-50-26-84-72-84M124 196v8M176 196v8M126 248q24 18 48 0',
+  tick: 'M92 208l40 42 78-92',
+  cross: 'M102 152l96 96M198 152l-96 96',
+  clock: 'M150 128a72 72 0 1 0 .1 0M150 156v46l30 22',
+});
+
+/**
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} tag
+ * @param {Record<string, string>} [attributes]
+ * @param {(Node | string)[]} children
+ * @returns {HTMLElementTagNameMap[K]}
+ */
+function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+/** @param {string} d @param {string} name */
+function path(d, name) {
+  const element = document.createElementNS(SVG, 'path');
+  element.setAttribute('d', d);
+  element.setAttribute('class', name);
+  element.setAttribute('pathLength', '100');
+  return element;
+}
+
+export class View {
+  #root;
+  // The `muted` and `playsinline` attributes come before any source: without them Safari does not play inline by itself.
+  #video = make('video', { part: 'video', muted: '', playsinline: '', autoplay: '', disablepictureinpicture: '' });
+  #ring = path(RING, 'ring');
+  #stage = make('div', { class: 'stage', part: 'stage', role: 'progressbar', 'aria-valuemin': '0', 'aria-valuemax': '100' });
+  #says = make('p', { class: 'says', part: 'guidance', role: 'status', 'aria-live': 'polite', 'aria-atomic': 'true' });
+  #notice = make('p', { class: 'notice', part: 'notice' });
+  #start = make('button', { class: 'primary', part: 'button start', type: 'button' });
+  #retry = make('button', { class: 'primary', part: 'button retry', type: 'button' });
+  #cancel = make('button', { part: 'button cancel', type: 'button' });
+  #label = make('span');
+  #select = make('select', { part: 'camera' });
+  #choice = make('label', {}, this.#label, this.#select);
+  #frame = make('div', { class: 'frame', part: 'frame', role: 'group' });
+
+  /** @param {ShadowRoot} root @param {Clicks} clicks */
+  constructor(root, clicks) {
+    this.#root = root;
+    this.#video.muted = true;
+    const svg = document.createElementNS(SVG, 'svg');
+    svg.setAttribute('viewBox', '0 0 300 400');
+    svg.setAttribute('aria-hidden', 'true');
+    svg.append(path(RING, 'track'), this.#ring, ...Object.entries(MARKS).map(([name, d]) => path(d, `mark ${name}`)));
+    this.#stage.append(make('div', { class: 'oval' }, this.#video), svg);
+    this.#frame.append(this.#stage, this.#says, this.#notice, this.#choice, make('div', { class: 'buttons' }, this.#start, this.#retry, this.#cancel));
+    root.append(this.#frame);
+    dress(root);
+    this.#start.onclick = clicks.start;
+    this.#retry.onclick = clicks.retry;
+    this.#cancel.onclick = clicks.cancel;
+    this.#select.onchange = () => clicks.camera(this.#select.value);
+    this.#frame.onkeydown = (event) => {
+      if (event.key === 'Escape' && !this.#cancel.hidden) clicks.cancel();
+    };
+  }
+
+  /**
+   * Show a picture, or none.
+   * @param {MediaStream | null} stream
+   * @param {boolean} [mirrored]
+   */
+  show(stream, mirrored = true) {
+    this.#video.srcObject = stream;
+    this.#video.classList.toggle('mirrored', mirrored);
+    this.#video.hidden = stream === null;
+    // A refused autoplay (battery saver) costs the preview only: the server gets its frames from the track.
+    if (stream) this.#video.play()?.catch(() => {});
+  }
+
+  /** @param {Model} model @param {Setting} setting */
+  render(model, { language, own, cameras, cameraId }) {
+    /** @param {string} key */
+    const text = (key) => say(key, language, own);
+    const { state } = model;
+    const live = !isEnd(state) && state !== 'idle';
+    const focused = this.#root.activeElement;
+    this.#frame.dataset.state = state;
+    this.#frame.lang = language;
+    this.#frame.setAttribute('aria-label', text('label_element'));
+    this.#video.setAttribute('aria-label', text('label_video'));
+
+    const percent = Math.round(model.progress * 100);
+    this.#stage.setAttribute('aria-label', text('label_progress'));
+    this.#stage.setAttribute('aria-valuenow', String(percent));
+    this.#ring.style.strokeDasharray = state === 'gathering' || state === 'accepted' ? `${percent} 100` : '';
+
+    write(this.#says, sentence(model, language, own));
+    write(this.#notice, text('label_recorded'));
+    this.#notice.hidden = !(live && model.recorded);
+
+    write(this.#start, text('button_start'));
+    write(this.#retry, text('button_retry'));
+    write(this.#cancel, text('button_cancel'));
+    this.#start.hidden = state !== 'idle';
+    this.#cancel.hidden = !live;
+    this.#retry.hidden = !(isEnd(state) && model.retry);
+    this.#choose(cameras, cameraId, text);
+
+    // A button that vanished under the keyboard's focus hands it to the one that took its place.
+    if (focused instanceof HTMLElement && focused.hidden) {
+      [this.#retry, this.#cancel, this.#start].find((button) => !button.hidden)?.focus();
+    }
+  }
+
+  /** @param {Setting['cameras']} cameras @param {string} current @param {(key: string) => string} text */
+  #choose(cameras, current, text) {
+    this.#choice.hidden = cameras.length < 2 || this.#frame.dataset.state === 'accepted' || this.#frame.dataset.state === 'asking_camera';
+    write(this.#label, text('label_camera'));
+    const wanted = JSON.stringify([cameras, text('label_camera_number')]);
+    if (this.#select.dataset.of !== wanted) {
+      this.#select.dataset.of = wanted;
+      this.#select.replaceChildren(...cameras.map(({ id, label }, n) =>
+        make('option', { value: id }, label || text('label_camera_number').replace('{n}', String(n + 1)))));
+    }
+    if (current && this.#select.value !== current) this.#select.value = current;
+  }
+}
+
+/** Touch the text only when it changed, or a screen reader says it again. @param {HTMLElement} element @param {string} text */
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
