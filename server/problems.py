@@ -15,7 +15,7 @@ from aiohttp import web
 
 from server.store import Unavailable
 
-logger = logging.getLogger("lookgate.http")
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from server import log
 
 @pytest.fixture(autouse=True)
 def _logging_as_before() -> Iterator[None]:
-    root, own = logging.getLogger(), logging.getLogger("lookgate")
+    root, own = logging.getLogger(), logging.getLogger("server")
     before = root.handlers[:], root.level, own.level
     yield
     root.handlers[:], root.level, own.level = before[0], before[1], before[2]
@@ -27,7 +27,7 @@ def test_no_secret_is_written_even_if_somebody_tries(style: str) -> None:
     log.set_up(style=style, level="debug", stream=stream)
     ticket = secrets.token_urlsafe(32)
     token = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl"
-    logger = logging.getLogger("lookgate.test")
+    logger = logging.getLogger("server.test")
     logger.info("careless %s", ticket, extra={"detail": f"got {token}", "ticket": "short"})
     logger.info("careless", extra={"token": "x9", "embedding": [0.25], "session": "abcd1234"})
     try:
@@ -46,8 +46,8 @@ def test_no_secret_is_written_even_if_somebody_tries(style: str) -> None:
 def test_json_lines_are_json() -> None:
     stream = io.StringIO()
     log.set_up(style="json", level="info", stream=stream)
-    logging.getLogger("lookgate.test").info("static\nmessage", extra={"n": 3, "who": 'a"b'})
-    logging.getLogger("lookgate.test").debug("not told")
+    logging.getLogger("server.test").info("static\nmessage", extra={"n": 3, "who": 'a"b'})
+    logging.getLogger("server.test").debug("not told")
     (line,) = stream.getvalue().splitlines()
     row = json.loads(line)
     assert (row["level"], row["message"], row["n"], row["who"]) == (
