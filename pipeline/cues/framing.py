@@ -1,0 +1,49 @@
+"""Is this frame usable, and if not, what should the person do? Guidance, not evidence."""
+
+from __future__ import annotations
+
+from pipeline import quality
+from pipeline.observation import Observation
+from pipeline.policy import Policy
+from pipeline.reasons import Hint
+
+DARK_FRAME = 24.0
+"""Mean luma of a whole frame below which no face can be looked for (video black is 16, limited
+range; a covered or closed camera delivers 16 to 20)."""
+
+_HINTS: dict[quality.Fault, Hint] = {
+    "small": Hint.COME_CLOSER,
+    "large": Hint.MOVE_BACK,
+    "yaw": Hint.LOOK_AT_CAMERA,
+    "pitch": Hint.LOOK_AT_CAMERA,
+    "roll": Hint.LOOK_AT_CAMERA,
+    "blur": Hint.HOLD_STILL,
+    "dark": Hint.MORE_LIGHT,
+    "bright": Hint.LESS_LIGHT,
+    "cut": Hint.CENTER_FACE,
+    "covered": Hint.UNCOVER_FACE,
+}
+
+
+def wrong(obs: Observation, policy: Policy) -> Hint | None:
+    """What keeps this frame from being used; None if nothing does.
+
+    The order is that of correction: first a face, then one face, then its place, then its look.
+    """
+    face = obs.face
+    if face is None:
+        return Hint.CAMERA_DARK if obs.luma < DARK_FRAME else Hint.NO_FACE
+    if obs.rival >= policy.max_rival:
+        return Hint.ONE_FACE_ONLY
+    width_px = face.box_px[2]
+    if width_px > policy.max_face_share * obs.width_px:
+        return Hint.MOVE_BACK
+    if face.inside < policy.min_inside:
+        return Hint.CENTER_FACE
+    if width_px < policy.min_face_px:
+        return Hint.COME_CLOSER
+    if face.spoof_crop is not None and face.spoof_crop < policy.spoof_crop:
+        return Hint.MOVE_BACK
+    if face.quality < policy.min_quality:
+        return _HINTS[quality.fault(face)]
+    return None

@@ -1,0 +1,66 @@
+"""Whose face is it: pooled embeddings of this window against the gallery, 1:1 or 1:N."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.decision import Evidence, Stand, Topic
+from pipeline.observation import Observation
+from pipeline.policy import Policy
+from pipeline.template import Gallery, Match, pooled
+
+Floats = NDArray[np.float32]
+
+MOST = 12
+"""Embeddings pooled at most; the newest count, as the decision is about the face that is there."""
+
+
+class Identity:
+    """Collects the embeddings of one window and finds their owner."""
+
+    def __init__(self, gallery: Gallery, *, search: bool) -> None:
+        """`search`: 1:N with the stricter threshold and a margin; else 1:1."""
+        self._gallery = gallery
+        self._search = search
+        self._embeddings: list[Floats] = []
+        self._last_s = float("-inf")
+
+    def add(self, obs: Observation) -> None:
+        """Take one observation's embedding, if it has one."""
+        if obs.face is not None and obs.face.embedding is not None:
+            self._embeddings.append(obs.face.embedding)
+            self._last_s = obs.arrival_s
+            del self._embeddings[:-MOST]
+
+    def share(self, policy: Policy) -> float:
+        """How much of the evidence needed is in, 0..1."""
+        return min(1.0, len(self._embeddings) / policy.embeddings)
+
+    def match(self) -> Match | None:
+        """Nearest template; None without embeddings or gallery."""
+        return self._gallery.best(pooled(self._embeddings)) if self._embeddings else None
+
+    def row(self, policy: Policy, now_s: float) -> Evidence:
+        """FOR above the threshold, AGAINST below it, UNKNOWN with too few embeddings."""
+        n = len(self._embeddings)
+        if n < policy.embeddings:
+            return self._say(Stand.UNKNOWN, "too_few_embeddings", {"embeddings": float(n)})
+        match = self.match()
+        if match is None:
+            return self._say(Stand.AGAINST, "nobody_enrolled", {"embeddings": float(n)})
+        numbers = {"embeddings": float(n), "score": match.score, "margin": match.margin}
+        certain = match.score < policy.mismatch_score
+        if match.score < (policy.identify_score if self._search else policy.match_score):
+            return self._say(Stand.AGAINST, "no_match", numbers, certain=certain)
+        if self._search and match.margin < policy.identify_margin:
+            return self._say(Stand.AGAINST, "ambiguous", numbers)
+        if now_s - self._last_s > policy.fresh_embedding_s:
+            return self._say(Stand.UNKNOWN, "embedding_too_old", numbers)
+        return self._say(Stand.FOR, "match", numbers)
+
+    @staticmethod
+    def _say(
+        stand: Stand, reason: str, numbers: dict[str, float], *, certain: bool = False
+    ) -> Evidence:
+        return Evidence("identity", Topic.IDENTITY, stand, reason, certain=certain, numbers=numbers)
