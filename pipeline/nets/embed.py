@@ -1,0 +1,76 @@
+"""SFace embedding: five points to the ArcFace template, crop in, unit vector out.
+
+Here: alignment and normalisation. Not here: comparing or storing vectors (template.py).
+Source: OpenCV Zoo face_recognition_sface_2021dec; template of ArcFace (arXiv:1801.07698).
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from pipeline.nets import Floats, Image, Run, Spec
+
+EMBEDDER_ID = "sface-2021dec"
+"""Stored with every template; vectors of different embedders are never compared."""
+SIZE_PX = 112
+DIMENSIONS = 128
+
+SPEC = Spec("embed", (1, 3, SIZE_PX, SIZE_PX), ((1, DIMENSIONS),))  # RGB 0..255
+
+TEMPLATE_PX = np.array(
+    [
+        [38.2946, 51.6963],
+        [73.5318, 51.5014],
+        [56.0252, 71.7366],
+        [41.5493, 92.3655],
+        [70.7299, 92.2041],
+    ],
+    np.float32,
+)
+"""Where eyes, nose tip and mouth corners go in the 112x112 crop (insightface face_align)."""
+
+
+def similarity(source: Floats, target: Floats) -> Floats | None:
+    """The 2x3 turn, scale and shift that best takes `source` (n, 2) to `target`, or None.
+
+    None if the points coincide or are not finite. Least squares without reflection: Umeyama (PAMI
+    1991) in its closed form for the plane, where turn and scale are one complex number.
+    """
+    a = source[:, 0].astype(np.float64) + 1j * source[:, 1]
+    b = target[:, 0].astype(np.float64) + 1j * target[:, 1]
+    a_mean, b_mean = a.mean(), b.mean()
+    spread = float((np.abs(a - a_mean) ** 2).sum())
+    if not np.isfinite(spread) or spread < 1.0:
+        return None
+    turn = (np.conj(a - a_mean) * (b - b_mean)).sum() / spread
+    shift = b_mean - turn * a_mean
+    return np.array(
+        [[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]], np.float32
+    )
+
+
+def align(image: Image, points_px: Floats) -> Image | None:
+    """The face of uint8 HxWx3 BGR as ArcFace wants it, uint8 112x112x3 BGR; None if degenerate."""
+    matrix = similarity(points_px, TEMPLATE_PX)
+    if matrix is None:
+        return None
+    aligned: Image = cv2.warpAffine(  # type: ignore[assignment]
+        image,
+        matrix,
+        (SIZE_PX, SIZE_PX),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return aligned
+
+
+def embed(aligned: Image, run: Run) -> Floats | None:
+    """float32 (128,) of unit norm from what `align` gave; None if the net gave nothing usable."""
+    feed = np.empty(SPEC.feed, np.float32)
+    feed[0] = aligned[:, :, ::-1].transpose(2, 0, 1)
+    vector = run("embed", feed)[0].reshape(-1)
+    norm = float(np.linalg.norm(vector))
+    if not np.isfinite(norm) or norm < 1e-6:
+        return None
+    return vector / np.float32(norm)

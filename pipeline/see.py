@@ -1,0 +1,218 @@
+"""see(frame, ask, run) -> Observation: the only place where pixels meet nets.
+
+Here: what is looked at, in which order, and the small measurements that need no net. Not here: what
+any of it means (cues/), when to ask for it (session.py), threads. Source: docs/see.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from pipeline import quality
+from pipeline.frame import Frame
+from pipeline.nets import Floats, Image, Run, embed, mesh
+from pipeline.nets.detect import Detection, detect
+from pipeline.nets.spoof import spoof
+from pipeline.observation import Ask, Face, Observation, Roi
+
+cv2.setNumThreads(1)  # frames of different sessions run side by side; crops are too small to split
+
+THUMB_PX = (64, 48)
+"""Width and height of the luma thumbnail, whatever the frame's shape."""
+SKETCH = 64
+"""Numbers in a sketch: distances come out within about 1 / sqrt(2 * 64) = 9 %."""
+FACE_ROWS = FACE_COLUMNS = slice(28, 92)
+"""The middle of the aligned 112x112 crop: skin, without hair and background."""
+CRUSHED, BURNT = 8, 247
+
+
+def _signs() -> Floats:
+    """float32 (64, 3072), +-1 / sqrt(64 * 3072): Achlioptas (PODS 2001), from SHAKE-256 and not a
+    generator of some library, so that sketches of all versions can be compared."""
+    bits = hashlib.shake_256(b"lookgate sketch 1").digest(SKETCH * THUMB_PX[0] * THUMB_PX[1] // 8)
+    signs = np.unpackbits(np.frombuffer(bits, np.uint8)).reshape(SKETCH, -1)
+    return signs.astype(np.float32) * 2 - 1
+
+
+_SIGNS = _signs()
+_SCALE = np.float32(1 / math.sqrt(_SIGNS.size))
+
+
+def see(frame: Frame, ask: Ask, run: Run) -> Observation:
+    """Measure what is asked of one frame.
+
+    Never raises on what a picture shows, whatever its size; whatever `run` raises goes through.
+    Deterministic: the same frame, ask and nets give the same bits. Callable from several threads.
+    """
+    image = frame.image
+    height, width = image.shape[:2]
+    thumb = _thumbnail(image)
+    found = detect(image, run) if ask.detect else None
+    chosen, same = _choose(found or [], ask.roi)
+    seen = _landmarks(image, ask.roi, chosen, same, run)
+    face = None if seen is None else _face(image, ask, seen, chosen, same, run)
+    return Observation(
+        seq=frame.seq,
+        arrival_s=frame.arrival_s,
+        media_s=frame.media_s,
+        width_px=width,
+        height_px=height,
+        luma=float(thumb.mean()),
+        sketch=_sketch(thumb),
+        faces=None if found is None else len(found),
+        rival=_rival(found or [], chosen, face),
+        face=face,
+    )
+
+
+def _thumbnail(image: Image) -> Image:
+    """uint8 (48, 64) luma."""
+    small = cv2.resize(image, THUMB_PX, interpolation=cv2.INTER_AREA)
+    luma: Image = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)  # type: ignore[assignment]
+    return luma
+
+
+def _sketch(thumb: Image) -> Floats:
+    # Sums of whole numbers below 2^24 are exact in float32: no order of adding changes a bit.
+    # einsum, not @: BLAS would wake its own threads for this.
+    sums = np.einsum("ij,j->i", _SIGNS, thumb.reshape(-1).astype(np.float32))
+    sketch: Floats = sums * _SCALE
+    return sketch
+
+
+def _choose(found: list[Detection], roi: Roi | None) -> tuple[Detection | None, bool]:
+    """Which detection to follow, and whether it continues the face at `roi`."""
+    if roi is not None:
+        near = [(d, _distance(d, roi)) for d in found if _continues(d, roi)]
+        if near:
+            return min(near, key=lambda pair: pair[1])[0], True
+    if found:
+        return found[0], False
+    return None, roi is not None
+
+
+def _distance(detection: Detection, roi: Roi) -> float:
+    x, y, w, h = detection.box_px
+    return math.hypot(x + w / 2 - roi.x_px, y + h / 2 - roi.y_px)
+
+
+def _continues(detection: Detection, roi: Roi) -> bool:
+    """Centre within half a side of the square's, size within a factor of two of it."""
+    side = mesh.DETECTION_REACH * max(detection.box_px[2:])
+    near = _distance(detection, roi) <= roi.side_px / 2
+    return near and roi.side_px / 2 <= side <= 2 * roi.side_px
+
+
+def _landmarks(
+    image: Image, roi: Roi | None, chosen: Detection | None, same: bool, run: Run
+) -> mesh.Landmarks | None:
+    """The first convincing mesh: where the face was, then where the detector sees it."""
+    for place in _places(roi, chosen, same):
+        seen = mesh.landmarks(image, place, run)
+        if seen is not None and seen.score >= mesh.MIN_SCORE:
+            return seen
+    return None
+
+
+def _places(roi: Roi | None, chosen: Detection | None, same: bool) -> Iterator[Roi]:
+    if roi is not None and same:
+        yield roi
+    if chosen is not None:
+        yield mesh.roi_from_detection(chosen.box_px, chosen.points_px)
+
+
+def _face(
+    image: Image,
+    ask: Ask,
+    seen: mesh.Landmarks,
+    chosen: Detection | None,
+    same: bool,
+    run: Run,
+) -> Face | None:
+    points = mesh.five_points(seen.points_px)
+    aligned = embed.align(image, points)
+    if aligned is None:
+        return None
+    box = mesh.box(seen.points_px) if chosen is None else chosen.box_px
+    yaw, pitch, roll = mesh.pose_deg(seen.points_px)
+    look = _look(aligned)
+    inside = _inside(box, image.shape[1], image.shape[0])
+    agreement = math.nan if chosen is None else _agreement(chosen.points_px, points)
+    grade = quality.grade(
+        eyes_px=mesh.eye_distance(seen.points_px),
+        yaw_deg=yaw,
+        pitch_deg=pitch,
+        roll_deg=roll,
+        sharpness=look.sharpness,
+        luma=look.luma,
+        clipped=look.clipped,
+        inside=inside,
+        score=seen.score,
+        agreement=agreement,
+    )
+    wanted = ask.embed_above is not None and grade >= ask.embed_above
+    judged = spoof(image, box, run) if ask.spoof else None
+    return Face(
+        box_px=box,
+        score=seen.score,
+        detection=None if chosen is None else chosen.score,
+        same=same,
+        points_px=points,
+        mesh_px=seen.points_px,
+        roi=mesh.roi_from_mesh(seen.points_px),
+        yaw_deg=yaw,
+        pitch_deg=pitch,
+        roll_deg=roll,
+        sharpness=look.sharpness,
+        luma=look.luma,
+        clipped=look.clipped,
+        inside=inside,
+        agreement=agreement,
+        quality=grade,
+        embedding=embed.embed(aligned, run) if wanted else None,
+        spoof_margin=None if judged is None else judged[0],
+        spoof_crop=None if judged is None else judged[1],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """Of the aligned crop; as in `Face`."""
+
+    sharpness: float
+    luma: float
+    clipped: float
+
+
+def _look(aligned: Image) -> _Look:
+    luma = cv2.cvtColor(aligned, cv2.COLOR_BGR2GRAY)
+    _, spread = cv2.meanStdDev(cv2.Laplacian(luma, cv2.CV_16S))
+    middle = luma[FACE_ROWS, FACE_COLUMNS]
+    lost = np.count_nonzero((middle < CRUSHED) | (middle > BURNT))
+    return _Look(float(spread[0, 0]) ** 2, float(middle.mean()), int(lost) / middle.size)
+
+
+def _agreement(detector: Floats, ours: Floats) -> float:
+    eyes = float(np.hypot(*(detector[1] - detector[0])))
+    gap = np.sqrt(((detector - ours) ** 2).sum(1)).mean()
+    return float(gap) / max(eyes, 1.0)
+
+
+def _inside(box: tuple[float, float, float, float], width: int, height: int) -> float:
+    x, y, w, h = box
+    wide = max(0.0, min(x + w, width) - max(x, 0.0))
+    high = max(0.0, min(y + h, height) - max(y, 0.0))
+    return wide * high / max(w * h, 1.0)
+
+
+def _rival(found: list[Detection], chosen: Detection | None, face: Face | None) -> float:
+    if face is None:
+        return 0.0
+    others = [d.box_px[2] for d in found if d is not chosen]
+    return max(others, default=0.0) / face.box_px[2]
