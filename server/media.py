@@ -23,6 +23,9 @@ MAX_SIDE = 1280
 """Longest side of a Frame, px. The nets see at most 640 px, so more only costs: a 1920x1080
 picture takes 2.7 ms to convert whole and every later crop pays again."""
 
+Timed = tuple[float, av.VideoFrame]
+"""A picture and its time, seconds from 0."""
+
 _local = threading.local()
 
 
@@ -88,7 +91,7 @@ def read_clip(
     *,
     fps: float | None = None,
     max_s: float | None = None,
-) -> Iterator[tuple[float, av.VideoFrame]]:
+) -> Iterator[Timed]:
     """Pictures of a video or still image file with their time in seconds, the first at 0.
 
     `fps` thins out to at most that many a second and never repeats a picture, `max_s` ends early.
@@ -128,7 +131,7 @@ def resize(vf: av.VideoFrame, max_side: int) -> av.VideoFrame:
 
 def _thin(
     pictures: Iterator[av.VideoFrame], fps: float | None, max_s: float | None
-) -> Iterator[tuple[float, av.VideoFrame]]:
+) -> Iterator[Timed]:
     first_s: float | None = None
     last_s, due_s = -1.0, 0.0
     for picture in pictures:

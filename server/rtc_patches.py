@@ -46,6 +46,8 @@ class Network:
     """Addresses to bind; none: all of this machine but loopback."""
     ports: tuple[int, int] | None = None
     """First and last UDP port; None: what the system gives."""
+    loopback: bool = False
+    """With no `addresses`: 127.0.0.1 as well, for a peer on this machine."""
 
 
 _ANYWHERE = Network()
@@ -190,10 +192,11 @@ _host_addresses_of_stack = ice.get_host_addresses
 
 
 def _host_addresses(use_ipv4: bool, use_ipv6: bool) -> list[str]:
-    chosen = _network.get().addresses
-    if not chosen:
-        return _host_addresses_of_stack(use_ipv4, use_ipv6)
-    return [a for a in chosen if (use_ipv6 if ":" in a else use_ipv4)]
+    chosen = _network.get()
+    if chosen.addresses:
+        return [a for a in chosen.addresses if (use_ipv6 if ":" in a else use_ipv4)]
+    found = list(_host_addresses_of_stack(use_ipv4, use_ipv6))
+    return ["127.0.0.1", *found] if chosen.loopback or not found else found
 
 
 class _IceAsyncio:
