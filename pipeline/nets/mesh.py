@@ -97,7 +97,8 @@ def landmarks(image: Image, roi: Roi, run: Run) -> Landmarks | None:
         borderMode=cv2.BORDER_REPLICATE,
     )
     feed = np.empty(SPEC.feed, np.float32)
-    np.multiply(crop[:, :, ::-1], np.float32(1 / 255), out=feed[0])
+    feed[0] = cv2.cvtColor(crop, cv2.COLOR_BGR2RGB)
+    feed *= np.float32(1 / 255)
     points, logit = run("mesh", feed)
     points_px = np.empty((POINTS, 3), np.float32)
     points_px[:, :2] = points[0, :, :2] @ matrix[:, :2].T + matrix[:, 2]
