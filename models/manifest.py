@@ -108,7 +108,7 @@ class Net:
     tolerance: float
     """Largest allowed difference from the stored reference, in output units."""
     one_thread_ms: float
-    """Median time of one run on one thread (docs/models.md says on which machine)."""
+    """Fastest of 30 runs on one thread, in ms (docs/models.md says on which machine)."""
 
 
 def load(file: Path = _FILE) -> dict[str, Net]:

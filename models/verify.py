@@ -6,7 +6,7 @@ Here: sha256 of each file against the manifest. Not here: getting them (fetch.py
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from models import manifest
@@ -15,7 +15,12 @@ from models.errors import ModelError
 from models.manifest import Net
 
 
-def verify(directory: Path, names: Sequence[str] | None = None) -> None:
+def verify(
+    directory: Path,
+    names: Sequence[str] | None = None,
+    *,
+    listed: Mapping[str, Net] | None = None,
+) -> None:
     """Return if every named net (all by default) is there with the right bytes: about 0.1 s for the
     default pack.
 
@@ -23,7 +28,7 @@ def verify(directory: Path, names: Sequence[str] | None = None) -> None:
     model_hash_mismatch, naming each wrong file with the expected and the found sha256;
     model_dir_unusable.
     """
-    nets = manifest.select(manifest.load(), names)
+    nets = manifest.select(manifest.load() if listed is None else listed, names)
     missing = [n.file for n in nets if not (directory / n.file).is_file()]
     if missing:
         raise ModelError(
