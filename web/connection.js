@@ -16,12 +16,15 @@ export const CONNECTION_CODES = Object.freeze([
   'server_unreachable', 'server_answer', 'server_silent', 'connect_timeout', 'connection_failed', 'connection_lost', 'browser_unsupported',
 ]);
 
+/** Problems of this one ticket: the same request would fail again, but a new attempt brings a new ticket. */
+const NEW_TICKET_HELPS = ['ticket_invalid', 'ticket_used', 'session_unknown', 'session_over'];
+
 /** A problem that the server itself named, with its own code. */
 export class ServerProblem extends Trouble {
   /** @param {import('./protocol.js').Problem} problem */
-  constructor(problem) {
-    super(problem.code, { retry: problem.retry });
-    this.text = problem.text;
+  constructor({ code, text, retry }) {
+    super(code, { retry: retry || NEW_TICKET_HELPS.includes(code) });
+    this.text = text;
   }
 }
 

@@ -40,7 +40,8 @@ svg{position:absolute;inset:0;width:100%;height:100%;fill:none;stroke-linecap:ro
 button,select{font:inherit;min-height:44px;border-radius:calc(var(--face-login-radius,16px)*.6);border:1px solid var(--muted);background:var(--background);color:var(--color)}
 button{padding:.5em 1.4em;font-weight:600;cursor:pointer}
 .primary{background:var(--accent);border-color:var(--accent);color:var(--on_accent)}
-label{display:grid;gap:.25em;width:100%;color:var(--muted);font-size:.875em}
+.choice{display:grid;gap:.25em;width:100%;font-size:.875em}
+label{color:var(--muted)}
 select{width:100%;padding:.3em .6em}
 :focus-visible{outline:3px solid var(--accent);outline-offset:3px}
 @media (prefers-reduced-motion:reduce){.ring{transition:none;animation:none!important}}

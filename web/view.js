@@ -55,9 +55,9 @@ export class View {
   #start = make('button', { class: 'primary', part: 'button start', type: 'button' });
   #retry = make('button', { class: 'primary', part: 'button retry', type: 'button' });
   #cancel = make('button', { part: 'button cancel', type: 'button' });
-  #label = make('span');
-  #select = make('select', { part: 'camera' });
-  #choice = make('label', {}, this.#label, this.#select);
+  #label = make('label', { for: 'camera' });
+  #select = make('select', { id: 'camera', part: 'camera' });
+  #choice = make('div', { class: 'choice' }, this.#label, this.#select);
   #frame = make('div', { class: 'frame', part: 'frame', role: 'group' });
 
   /** @param {ShadowRoot} root @param {Clicks} clicks */
@@ -69,7 +69,7 @@ export class View {
     svg.setAttribute('aria-hidden', 'true');
     svg.append(path(RING, 'track'), this.#ring, ...Object.entries(MARKS).map(([name, d]) => path(d, `mark ${name}`)));
     this.#stage.append(make('div', { class: 'oval' }, this.#video), svg);
-    this.#frame.append(this.#stage, this.#says, this.#notice, this.#choice, make('div', { class: 'buttons' }, this.#start, this.#retry, this.#cancel));
+    this.#frame.append(this.#stage, this.#says, this.#notice, make('div', { class: 'buttons' }, this.#start, this.#retry, this.#cancel), this.#choice);
     root.append(this.#frame);
     dress(root);
     this.#start.onclick = clicks.start;

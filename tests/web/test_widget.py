@@ -1,0 +1,564 @@
+"""The <face-login> element in a real Chromium, against real WebRTC and a scripted session.
+
+Marked e2e: needs a Chromium. Screenshots of the states go to $LOOKGATE_SCREENSHOTS when that is set.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aioice.ice
+import pytest
+import pytest_asyncio
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+
+from tests.web.fake_lookgate import TICKET, WELCOME, FakeLookgate, Line, only_loopback
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine"),
+]
+SHOTS = os.environ.get("LOOKGATE_SCREENSHOTS")
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--use-fake-device-for-media-stream=device-count=2,fps=15", "--disable-features=Translate",
+]  # fmt: skip
+# As strict as a careful page's: nothing inline, nothing but the server's modules and offers.
+CSP = "default-src 'none'; script-src 'self' {0}; connect-src 'self' {0}; style-src 'self'; require-trusted-types-for 'script'"
+EVENTS = ["success", "failure", "error", "phase", "hint", "cancel", "retry"]
+KEEP = """
+window.seen = []; window.tracks = []; window.logged = [];
+for (const name of %s) document.addEventListener('face-login:' + name, (e) => window.seen.push([name, e.detail]));
+if (navigator.mediaDevices) {
+  const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  navigator.mediaDevices.getUserMedia = async (c) => {
+    if (window.refuseWith) throw new DOMException('no', window.refuseWith);
+    const stream = await real(c);
+    window.tracks.push(...stream.getTracks());
+    return stream;
+  };
+}
+""" % json.dumps(EVENTS)
+
+
+@dataclass
+class Bench:
+    browser: Browser
+    server: FakeLookgate
+    server_url: str
+    app_url: str
+    app: dict[str, Any]
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def bench() -> AsyncIterator[Bench]:
+    before = aioice.ice.get_host_addresses
+    only_loopback()
+    fake = FakeLookgate()
+    server = TestServer(fake.app(), host="127.0.0.1")
+    await server.start_server()
+    server_url = str(server.make_url("")).rstrip("/")
+    state: dict[str, Any] = {"html": "", "posts": [], "session": None}
+
+    async def page(request: web.Request) -> web.Response:
+        return web.Response(
+            text=state["html"],
+            content_type="text/html",
+            headers={"Content-Security-Policy": CSP.format(server_url)},
+        )
+
+    async def session(request: web.Request) -> web.Response:
+        state["posts"].append((dict(request.headers), await request.json()))
+        return state["session"]() if state["session"] else web.json_response(ticket(server_url))
+
+    app = web.Application()
+    app.router.add_get("/", page)
+    app.router.add_post("/session", session)
+    app_server = TestServer(app, host="127.0.0.1")
+    await app_server.start_server()
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        app_url = str(app_server.make_url("")).rstrip("/")
+        yield Bench(browser, fake, server_url, app_url, state)
+        await browser.close()
+    await fake.close()
+    await app_server.close()
+    await server.close()
+    aioice.ice.get_host_addresses = before
+
+
+def ticket(server_url: str) -> dict[str, Any]:
+    return {"server": server_url, "session": "s1", "ticket": TICKET, "ice_servers": []}
+
+
+@pytest_asyncio.fixture(loop_scope="module", autouse=True)
+async def clean(bench: Bench) -> AsyncIterator[None]:
+    bench.server.script, bench.server.refuse, bench.server.pongs = None, None, True
+    bench.server.lines.clear()
+    bench.server.offers.clear()
+    bench.app.update(posts=[], session=None)
+    yield
+    for context in bench.browser.contexts:
+        await context.close()
+    await bench.server.close()
+
+
+async def open_page(
+    bench: Bench,
+    tag: str = '<face-login session-url="/session"></face-login>',
+    *,
+    camera: bool = True,
+    refuse_with: str = "",
+    **context: Any,
+) -> Page:
+    bench.app["html"] = (
+        "<!doctype html><html lang=en><meta charset=utf-8>"
+        '<meta name=viewport content="width=device-width"><meta name=color-scheme content="light dark">'
+        f'<script type=module src="{bench.server_url}/web/face-login.js"></script>{tag}'
+    )
+    ctx: BrowserContext = await bench.browser.new_context(
+        permissions=["camera"] if camera else [],
+        **{"viewport": {"width": 420, "height": 700}, **context},
+    )
+    await ctx.add_init_script(KEEP + f"window.refuseWith = {json.dumps(refuse_with)};")
+    page = await ctx.new_page()
+    page.set_default_timeout(10_000)
+    page.complaints = []  # type: ignore[attr-defined]
+    page.on("console", lambda m: page.complaints.append(m.text))  # type: ignore[attr-defined]
+    page.on("pageerror", lambda e: page.complaints.append(str(e)))  # type: ignore[attr-defined]
+    await page.goto(bench.app_url + "/")
+    await until(page, "customElements.get('face-login') !== undefined")
+    return page
+
+
+async def until(page: Page, expression: str) -> None:
+    # Page.wait_for_function needs eval, which the page's CSP forbids.
+    async with asyncio.timeout(10):
+        while not await page.evaluate(expression):
+            await asyncio.sleep(0.02)
+
+
+async def state_is(page: Page, state: str) -> None:
+    await until(page, f"document.querySelector('face-login').state === '{state}'")
+
+
+async def camera_is_off(page: Page) -> None:
+    await until(page, "tracks.length > 0 && tracks.every(t => t.readyState === 'ended')")
+
+
+async def shot(page: Page, name: str) -> None:
+    if SHOTS:
+        Path(SHOTS).mkdir(parents=True, exist_ok=True)
+        await page.screenshot(path=f"{SHOTS}/{name}.png")
+
+
+async def seen(page: Page, name: str) -> list[Any]:
+    return [detail for kind, detail in await page.evaluate("seen") if kind == name]
+
+
+def says(page: Page) -> Any:
+    return page.locator("face-login [role=status]")
+
+
+async def framing(line: Line) -> None:
+    line.say(**_renamed(WELCOME))
+    line.say("phase", phase="framing")
+
+
+def _renamed(message: dict[str, Any]) -> dict[str, Any]:
+    fields = dict(message)
+    return {"kind": fields.pop("type"), **fields}
+
+
+async def gathering(line: Line) -> None:
+    await framing(line)
+    line.say("phase", phase="gathering")
+    line.say("progress", fraction=0.6)
+
+
+def ending(outcome: str, **fields: Any) -> Any:
+    async def script(line: Line) -> None:
+        await line.wait_for("hello")
+        await gathering(line)
+        line.say("phase", phase=outcome)
+        line.say("verdict", outcome=outcome, **{"reasons": [], "retry": False, **fields})
+
+    return script
+
+
+async def test_accepted_gives_the_token_and_frees_the_camera(bench: Bench) -> None:
+    bench.server.script = ending("accepted", token="the.jwt.here", expires_in_s=120)
+    page = await open_page(bench)
+    await shot(page, "idle")
+    await page.get_by_role("button", name="Start").click()
+    await state_is(page, "accepted")
+    await shot(page, "accepted")
+    assert await seen(page, "success") == [{"token": "the.jwt.here", "expiresIn": 120}]
+    phases = [d["phase"] for d in await seen(page, "phase")]
+    assert phases == ["asking_camera", "connecting", "framing", "gathering", "accepted"]
+    await camera_is_off(page)
+    line = bench.server.lines[0]
+    assert (line.label, line.protocol) == ("lookgate", "lookgate.v1")  # type: ignore[attr-defined]
+    hello = await line.wait_for("hello")
+    assert hello["version"] == 1
+    assert hello["camera"]["width"] == 640
+    # The ticket travels in one header and nowhere else.
+    assert [o["authorization"] for o in bench.server.offers] == [f"Bearer {TICKET}"]
+    assert bench.server.offers[0]["path"] == "/v1/sessions/s1/offer"
+    assert not bench.server.offers[0]["query"]
+    assert TICKET not in await page.content()
+    assert page.complaints == []  # type: ignore[attr-defined]  # CSP and Trusted Types included
+
+
+async def test_hints_progress_and_recording_are_shown(bench: Bench) -> None:
+    go = asyncio.Event()
+
+    async def script(line: Line) -> None:
+        line.say(**_renamed({**WELCOME, "recorded": True}))
+        line.say("hint", hint="come_closer")
+        await go.wait()
+        line.say("hint", hint="tilt_head_new_code")
+        line.say("flash", colour="red")
+        line.say("phase", phase="gathering")
+        line.say("hint", hint=None)
+        line.say("progress", fraction=0.4)
+
+    bench.server.script = script
+    page = await open_page(bench)
+    await page.get_by_role("button", name="Start").click()
+    await expect(says(page)).to_have_text("Come closer.")
+    await expect(page.get_by_text("This session is recorded.")).to_be_visible()
+    await shot(page, "framing-hint")
+    go.set()
+    await expect(says(page)).to_have_text("Good. Keep looking at the camera.")
+    await expect(page.locator("face-login [role=progressbar]")).to_have_attribute(
+        "aria-valuenow", "40"
+    )
+    await shot(page, "gathering")
+    assert [d["hint"] for d in await seen(page, "hint")] == [
+        "come_closer",
+        "tilt_head_new_code",
+        None,
+    ]
+    assert (
+        await page.evaluate(
+            "document.querySelector('face-login').shadowRoot.querySelector('video').videoWidth"
+        )
+        == 640
+    )
+
+
+async def test_rejected_says_why_and_retry_takes_a_new_ticket(bench: Bench) -> None:
+    bench.server.script = ending("rejected", reasons=["no_match"], retry=True)
+    page = await open_page(bench)
+    await page.get_by_role("button", name="Start").click()
+    await state_is(page, "rejected")
+    await expect(says(page)).to_contain_text("Your face was not recognised.")
+    await shot(page, "rejected")
+    await camera_is_off(page)
+    assert await seen(page, "failure") == [
+        {"outcome": "rejected", "reasons": ["no_match"], "retry": True}
+    ]
+    bench.server.script = ending("accepted", token="a.b.c", expires_in_s=60)
+    await page.get_by_role("button", name="Try again").click()
+    await state_is(page, "accepted")
+    assert len(bench.app["posts"]) == 2
+
+
+async def test_a_verdict_without_retry_offers_none(bench: Bench) -> None:
+    bench.server.script = ending("rejected", reasons=["liveness"], retry=False)
+    page = await open_page(bench)
+    await page.get_by_role("button", name="Start").click()
+    await state_is(page, "rejected")
+    await expect(page.get_by_role("button")).to_have_count(0)
+
+
+async def test_expired(bench: Bench) -> None:
+    bench.server.script = ending("expired", reasons=["timeout"], retry=True)
+    page = await open_page(
+        bench, '<face-login session-url="/session" auto-start lang="de"></face-login>'
+    )
+    await state_is(page, "expired")
+    await expect(says(page)).to_have_text("Die Zeit ist abgelaufen. Es hat zu lange gedauert.")
+    await shot(page, "expired-de")
+
+
+async def test_cancel_tells_the_server_and_frees_the_camera(bench: Bench) -> None:
+    bench.server.script = framing
+    page = await open_page(bench)
+    await page.get_by_role("button", name="Start").click()
+    await state_is(page, "framing")
+    await shot(page, "framing")
+    await page.keyboard.press("Escape")  # the focus went from Start to Cancel
+    await state_is(page, "cancelled")
+    await shot(page, "cancelled")
+    await camera_is_off(page)
+    await bench.server.lines[0].wait_for("cancel")
+    assert await seen(page, "cancel") == [{}]
+    assert await seen(page, "error") == []
+
+
+async def test_removal_frees_the_camera_and_a_move_does_not(bench: Bench) -> None:
+    bench.server.script = framing
+    page = await open_page(bench)
+    await page.get_by_role("button", name="Start").click()
+    await state_is(page, "framing")
+    await page.evaluate(
+        "document.body.append(Object.assign(document.createElement('div'), {id: 'd'}));"
+        "window.el = document.querySelector('face-login'); d.append(el)"
+    )
+    await page.wait_for_timeout(50)
+    assert await page.evaluate("[el.state, tracks[0].readyState]") == ["framing", "live"]
+    await page.evaluate("el.remove()")
+    await camera_is_off(page)
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("NotFoundError", "camera_missing"), ("NotReadableError", "camera_busy"),
+     ("OverconstrainedError", "camera_unsuitable"), ("TypeError", "camera_failed")],
+)  # fmt: skip
+async def test_camera_errors(bench: Bench, name: str, code: str) -> None:
+    page = await open_page(bench, refuse_with=name)
+    await page.get_by_role("button", name="Start").click()
+    await state_is(page, "failed")
+    error = (await seen(page, "error"))[0]
+    assert (error["code"], error["retry"]) == (code, True)
+    assert len(error["text"]) > 20
+    assert bench.app["posts"] == []  # no session is used up for a camera that is not there
+
+
+async def test_camera_denied_by_the_person(bench: Bench) -> None:
+    page = await open_page(bench, camera=False)
+    await page.get_by_role("button", name="Start").click()
+    await state_is(page, "failed")
+    assert (await seen(page, "error"))[0]["code"] == "camera_denied"
+    await shot(page, "camera-denied")
+
+
+async def test_insecure_page(bench: Bench) -> None:
+    page = await open_page(bench)
+    await page.evaluate(
+        "Object.defineProperty(navigator, 'mediaDevices', {value: undefined});"
+        "Object.defineProperty(window, 'isSecureContext', {value: false})"
+    )
+    await page.get_by_role("button", name="Start").click()
+    await state_is(page, "failed")
+    error = (await seen(page, "error"))[0]
+    assert (error["code"], error["retry"]) == ("camera_insecure", False)
+
+
+async def test_camera_unplugged(bench: Bench) -> None:
+    bench.server.script = gathering
+    page = await open_page(bench)
+    await page.get_by_role("button", name="Start").click()
+    await state_is(page, "gathering")
+    await page.evaluate("tracks[0].dispatchEvent(new Event('ended'))")
+    await state_is(page, "failed")
+    assert (await seen(page, "error"))[0]["code"] == "camera_ended"
+
+
+async def test_another_camera_is_taken_over_without_a_new_session(bench: Bench) -> None:
+    bench.server.script = framing
+    page = await open_page(bench)
+    await page.get_by_role("button", name="Start").click()
+    await state_is(page, "framing")
+    choice = page.get_by_label("Camera", exact=True)
+    await expect(choice.locator("option")).to_have_count(2)
+    await shot(page, "two-cameras")
+    other = await choice.locator("option:not(:checked)").first.get_attribute("value")
+    await choice.select_option(other)
+    await until(page, "tracks.length === 2 && tracks[0].readyState === 'ended'")
+    await state_is(page, "framing")
+    assert await page.evaluate("tracks[1].getSettings().deviceId") == other
+    assert len(bench.server.offers) == 1
+
+
+async def test_server_falls_silent(bench: Bench) -> None:
+    bench.server.script = framing
+    bench.server.pongs = False
+    page = await open_page(bench)
+    await page.get_by_role("button", name="Start").click()
+    await state_is(page, "failed")
+    assert (await seen(page, "error"))[0]["code"] == "server_silent"
+    await camera_is_off(page)
+
+
+async def test_server_closes_without_a_verdict(bench: Bench) -> None:
+    async def script(line: Line) -> None:
+        await framing(line)
+        await line.wait_for("ping")
+        await line.peer.close()
+
+    bench.server.script = script
+    page = await open_page(bench)
+    await page.get_by_role("button", name="Start").click()
+    await state_is(page, "failed")
+    error = (await seen(page, "error"))[0]
+    assert (error["code"], error["retry"]) == ("connection_lost", True)
+
+
+async def test_the_servers_own_problems_keep_their_code(bench: Bench) -> None:
+    bench.server.refuse = web.json_response(
+        {"error": {"code": "busy", "text": "...", "retry": True}}, status=503
+    )
+    page = await open_page(bench)
+    await page.get_by_role("button", name="Start").click()
+    await state_is(page, "failed")
+    assert (await seen(page, "error"))[0] == {
+        "code": "busy", "text": "Too many people at once. Try again in a moment.", "retry": True,
+    }  # fmt: skip
+
+
+async def test_a_problem_over_the_channel_ends_but_a_refused_message_does_not(bench: Bench) -> None:
+    go = asyncio.Event()
+
+    async def script(line: Line) -> None:
+        await framing(line)
+        line.say("error", error={"code": "message_invalid", "text": "x", "retry": False})
+        await go.wait()
+        line.say("error", error={"code": "store_unavailable", "text": "x", "retry": True})
+
+    bench.server.script = script
+    page = await open_page(bench)
+    await page.get_by_role("button", name="Start").click()
+    await state_is(page, "framing")
+    go.set()
+    await state_is(page, "failed")
+    assert [e["code"] for e in await seen(page, "error")] == ["store_unavailable"]
+
+
+async def test_server_not_there(bench: Bench) -> None:
+    bench.app["session"] = lambda: web.json_response(
+        {**ticket("http://127.0.0.1:9"), "server": bench.app_url + "/nowhere"}
+    )
+    page = await open_page(bench)
+    await page.get_by_role("button", name="Start").click()
+    await state_is(page, "failed")
+    assert (await seen(page, "error"))[0]["code"] == "server_answer"
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (lambda: web.json_response({"error": {"code": "too_many_requests", "text": "t", "retry": True}}, status=429), "too_many_requests"),
+        (lambda: web.Response(text="<h1>oops", status=500), "ticket_failed"),
+        (lambda: web.json_response({"session": "s1"}), "ticket_failed"),
+        (lambda: web.json_response({"session": "s1", "ticket": "t", "server": "javascript:alert(1)"}), "ticket_failed"),
+    ],
+)  # fmt: skip
+async def test_session_url_failures(bench: Bench, answer: Any, code: str) -> None:
+    bench.app["session"] = answer
+    page = await open_page(
+        bench, '<face-login session-url="/session" csrf-token="c5rf"></face-login>'
+    )
+    await page.get_by_role("button", name="Start").click()
+    await state_is(page, "failed")
+    assert (await seen(page, "error"))[0]["code"] == code
+    headers, body = bench.app["posts"][0]
+    assert headers["X-CSRF-Token"] == "c5rf"
+    assert body == {}
+    await camera_is_off(page)
+
+
+async def test_ticket_attribute_is_read_once_and_retry_asks_the_page(bench: Bench) -> None:
+    bench.server.script = ending("rejected", reasons=["quality"], retry=True)
+    page = await open_page(
+        bench, f'<face-login session="s1" ticket="{TICKET}" ice-servers="[]"></face-login>'
+    )
+    assert (
+        await page.evaluate("document.querySelector('face-login').hasAttribute('ticket')") is False
+    )
+    await page.get_by_role("button", name="Start").click()
+    await state_is(page, "rejected")
+    await page.get_by_role("button", name="Try again").click()
+    assert await seen(page, "retry") == [{}]
+    await state_is(page, "rejected")
+    bench.server.script = ending("accepted", token="a.b.c", expires_in_s=60)
+    await page.evaluate(
+        "const e = document.querySelector('face-login'); e.setAttribute('session', 's2');"
+        "e.setAttribute('ticket', 'second')"
+    )
+    await state_is(page, "accepted")
+    assert [o["authorization"] for o in bench.server.offers] == [
+        f"Bearer {TICKET}",
+        "Bearer second",
+    ]
+    assert bench.server.offers[1]["path"] == "/v1/sessions/s2/offer"
+
+
+async def test_properties_set_before_the_definition_count(bench: Bench) -> None:
+    bench.server.script = ending("rejected", reasons=["no_match"], retry=True)
+    page = await open_page(bench, "<p></p>")
+    await page.evaluate(
+        """async (server) => {
+          const e = document.createElement('face-login');
+          e.getTicket = async () => ({server, session: 's7', ticket: 'mine', ice_servers: []});
+          e.texts = {reason_no_match: 'Who are you?'};
+          e.setAttribute('auto-start', '');
+          document.body.append(e);
+        }""",
+        bench.server_url,
+    )
+    await state_is(page, "rejected")
+    await expect(says(page)).to_contain_text("Who are you?")
+    assert bench.server.offers[0]["path"] == "/v1/sessions/s7/offer"
+
+
+async def test_leaving_the_page_ends_the_session(bench: Bench) -> None:
+    bench.server.script = framing
+    page = await open_page(bench)
+    await page.get_by_role("button", name="Start").click()
+    await state_is(page, "framing")
+    await page.evaluate(
+        "window.dispatchEvent(new PageTransitionEvent('pagehide', {persisted: true}))"
+    )
+    await state_is(page, "failed")
+    assert (await seen(page, "error"))[0]["code"] == "page_hidden"
+    await camera_is_off(page)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [280, 320, 900])
+async def test_nothing_overflows(bench: Bench, scheme: str, width: int) -> None:
+    bench.server.script = ending("rejected", reasons=["liveness", "quality"], retry=True)
+    page = await open_page(
+        bench,
+        color_scheme=scheme,
+        viewport={"width": width, "height": 700},
+        reduced_motion="reduce",
+    )
+    await page.get_by_role("button", name="Start").click()
+    await state_is(page, "rejected")
+    await shot(page, f"rejected-{scheme}-{width}")
+    assert await page.evaluate("document.documentElement.scrollWidth") <= width
+    box = await page.get_by_role("button", name="Try again").bounding_box()
+    assert box is not None
+    assert box["height"] >= 44
+
+
+async def test_the_keyboard_alone_is_enough(bench: Bench) -> None:
+    bench.server.script = ending("rejected", reasons=["quality"], retry=True)
+    page = await open_page(bench)
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await state_is(page, "rejected")
+    assert (
+        await page.evaluate(
+            "document.querySelector('face-login').shadowRoot.activeElement.textContent"
+        )
+        == "Try again"
+    )
+    await shot(page, "focus")
