@@ -81,4 +81,5 @@ def set_up(*, style: str, level: str, stream: TextIO | None = None) -> None:
     root.handlers[:] = [to]
     root.setLevel(logging.WARNING)
     # Libraries under WARNING tell SDP and addresses; ours is set on its own.
-    logging.getLogger("server").setLevel(level.upper())
+    for ours in ("server", "lookgate"):
+        logging.getLogger(ours).setLevel(level.upper())

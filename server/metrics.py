@@ -124,10 +124,6 @@ class Metrics:
             "lookgate_stage_seconds", "How long the stages of a session take.", "stage"
         )
         self.waiting = Gauge("lookgate_inference_waiting", "Frames that wait for a worker now.")
-        self.stale = Counter(
-            "lookgate_template_model_mismatch_total",
-            "Logins against a template that another embedder made.",
-        )
 
     def text(self) -> str:
         """All of it in the exposition format."""

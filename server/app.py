@@ -1,0 +1,214 @@
+"""One server from its settings: start, run, stop.
+
+Not here: what a request does (routes.py), what a session does (peer.py), reading settings
+(config.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import signal
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+from aiohttp import web
+
+from models.verify import verify
+from pipeline import see
+from pipeline.frame import Frame
+from pipeline.nets.embed import EMBEDDER_ID
+from pipeline.nets.ort import Nets
+from pipeline.observation import Ask, Observation
+from server import problems, routes, rtc
+from server.asking import MAX_BODY_BYTES
+from server.config import ConfigError, Settings
+from server.gate import Gate
+from server.inference import Inference
+from server.metrics import Metrics
+from server.opening import rtc_settings
+from server.store import Store, Unavailable
+from server.stores import open_store
+from server.templates import Galleries
+from server.tokens import Keyring
+from server.vault import open_vault
+
+RETRY_S = 2.0
+"""Between attempts to open a store that is down at start."""
+SWEEP_S = 3600.0
+"""Expired rows are absent already; this only frees their space."""
+GRACE_S = 5.0
+"""Running sessions may end by themselves for so long when the server is stopped."""
+GOODBYE_S = 3.0
+"""Then they are told and closed: flush 1 s, page 1 s, connection."""
+
+logger = logging.getLogger(__name__)
+
+
+def load_see(models_dir: Path) -> Callable[[Frame, Ask], Observation]:
+    """Verify the nets' files, load and warm them. Raises ModelError, NetUnusable."""
+    verify(models_dir)
+    nets = Nets(models_dir)
+    nets.warm_up()
+
+    def look(frame: Frame, ask: Ask) -> Observation:
+        return see.see(frame, ask, nets)
+
+    return look
+
+
+def build(
+    settings: Settings,
+    look: Callable[[Frame, Ask], Observation],
+    *,
+    store: Store | None = None,
+) -> Gate:
+    """Everything that a server holds; nothing is opened yet.
+
+    Raises ConfigError (store, media settings) and VaultError.
+    """
+    try:
+        found = store or open_store(settings.store, settings.data_dir)
+    except ValueError as error:
+        raise ConfigError([f"LOOKGATE_STORE: {error}"]) from None
+    vault = open_vault(settings.data_dir, key=settings.master_key)
+    metrics = Metrics()
+    inference = Inference(look, settings.workers, settings.max_sessions)
+    gate = Gate(
+        settings=settings,
+        store=found,
+        vault=vault,
+        galleries=Galleries(found, vault, model_id=EMBEDDER_ID),
+        keyring=Keyring(found, vault, issuer=settings.public_url, lifetime_s=settings.token_ttl_s),
+        inference=inference,
+        metrics=metrics,
+        model_id=EMBEDDER_ID,
+        decoy_key=secrets.token_bytes(32),
+    )
+    metrics.active.read = lambda: len(gate.peers)
+    metrics.waiting.read = lambda: max(0, inference.in_flight - inference.workers)
+    try:
+        rtc.prepare(rtc_settings(gate))
+    except ValueError as error:
+        raise ConfigError([f"LOOKGATE_RTC_*: {error}"]) from None
+    return gate
+
+
+def application(gate: Gate) -> web.Application:
+    """The HTTP side; opening the store and stopping the peers hang on its life."""
+    app = web.Application(
+        middlewares=[routes.cors, problems.middleware], client_max_size=MAX_BODY_BYTES
+    )
+    app[routes.GATE] = gate
+    routes.add(app)
+    app.cleanup_ctx.append(_life)
+    return app
+
+
+async def _life(app: web.Application) -> AsyncIterator[None]:
+    gate = app[routes.GATE]
+    keeper = asyncio.create_task(_keep(gate), name="store keeper")
+    try:
+        yield
+    finally:
+        keeper.cancel()
+        await asyncio.gather(keeper, return_exceptions=True)
+        await stop(gate)
+        await gate.inference.close()
+        await gate.store.close()
+
+
+async def _keep(gate: Gate) -> None:
+    """Open the store, however long it is down; then sweep it now and then."""
+    await open_gate(gate)
+    while True:
+        with contextlib.suppress(Unavailable):
+            await gate.store.sweep(gate.now())
+        await asyncio.sleep(SWEEP_S)
+
+
+async def open_gate(gate: Gate) -> None:
+    """Open the store and make sure there is a signing key; then `gate.ready`.
+
+    A store that is down is waited for: the server answers 503 meanwhile, and `/readyz` tells it.
+    """
+    told = False
+    while True:
+        try:
+            await gate.store.open()
+            await gate.keyring.load(gate.now())
+            break
+        except Unavailable:
+            if not told:
+                logger.warning("the store cannot be reached; trying on")
+            told = True
+        except Exception as error:
+            # Wrong schema, wrong master key: no waiting helps. Not ready, and the log says why.
+            code = getattr(error, "code", "internal")
+            logger.error("the store cannot be used", extra={"code": code}, exc_info=error)
+            gate.failed.set_result(error)
+            return
+        await asyncio.sleep(RETRY_S)
+    gate.ready = True
+    logger.info("ready")
+
+
+async def stop(gate: Gate, grace_s: float = GRACE_S) -> None:
+    """Take no more sessions, let running ones end, then end them. At most about 8 s."""
+    gate.stopping = True
+    await _until_none(gate, grace_s)
+    for peer in list(gate.peers):
+        peer.stop()
+    await _until_none(gate, GOODBYE_S)
+    if gate.peers:
+        logger.warning("sessions cut off", extra={"sessions": len(gate.peers)})
+
+
+async def _until_none(gate: Gate, seconds: float) -> None:
+    if gate.tasks:
+        await asyncio.wait(gate.tasks, timeout=seconds)
+
+
+async def serve(
+    settings: Settings,
+    *,
+    on_started: Callable[[str], None] | None = None,
+    stopped: asyncio.Event | None = None,
+) -> None:
+    """Run until SIGTERM, SIGINT or `stopped`. Raises what `load_see` and `build` raise, OSError if
+    the port is taken, and what makes the store unusable."""
+    gate = build(settings, load_see(settings.models_dir))
+    ending = stopped or asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ending.set)
+    runner = web.AppRunner(
+        application(gate), access_log=None, handle_signals=False, shutdown_timeout=1.0
+    )
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, settings.host, settings.port)
+        await site.start()
+        url = runner_url(runner, settings)
+        logger.info("listening", extra={"url": url})
+        if on_started is not None:
+            on_started(url)
+        waiting = asyncio.create_task(ending.wait())
+        await asyncio.wait((waiting, gate.failed), return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if gate.failed.done():
+            raise gate.failed.result()
+        logger.info("stopping", extra={"sessions": len(gate.peers)})
+        # While sockets still answer: offers and sessions get 503, jwks and verdicts go on.
+        await stop(gate)
+    finally:
+        await runner.cleanup()
+
+
+def runner_url(runner: web.AppRunner, settings: Settings) -> str:
+    """Where the server listens, with the port that the system chose for port 0."""
+    host, port = runner.addresses[0][:2]
+    shown = f"[{host}]" if ":" in str(host) else host
+    return f"http://{shown}:{port}"

@@ -1,0 +1,104 @@
+"""From a ticket and an offer to an answer and a living peer, in the order that loses nothing.
+
+What is cheap and harmless comes before the ticket is taken; whatever fails after that ends the
+session in the store and gives its place back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from pipeline.policy import Policy
+from pipeline.reasons import Reason
+from server import whom
+from server.gate import Gate
+from server.peer import Peer
+from server.problems import Problem
+from server.rtc import Connection, NoAddress, RtcSettings
+from server.sdp import BadOffer, check_offer
+from server.store import Conflict, NotFound, SessionRecord, Unavailable
+
+logger = logging.getLogger(__name__)
+
+
+def rtc_settings(gate: Gate) -> RtcSettings:
+    """How this server's connections are made."""
+    settings = gate.settings
+    return RtcSettings(
+        bind=settings.rtc_addresses,
+        advertised=settings.rtc_public_address,
+        ports=settings.rtc_ports,
+    )
+
+
+async def open_peer(
+    gate: Gate, record: SessionRecord, ticket_hash: bytes, sdp: str, policy: Policy
+) -> str:
+    """The answer to an offer; the peer lives on in a task of its own.
+
+    Raises Problem (codes of server.sdp, ticket_invalid, ticket_used, too_many_failures, busy) and
+    Unavailable.
+    """
+    try:
+        check_offer(sdp)  # a malformed offer must not burn the ticket
+    except BadOffer as bad:
+        raise Problem(bad.code, bad.text) from None
+    # Tickets from before the lock must not pass it; only who holds the ticket learns of it.
+    if record.ticket_hash == ticket_hash and (wait_s := await whom.locked(gate, record)):
+        raise Problem("too_many_failures", retry_after_s=wait_s)
+    if not gate.inference.try_reserve():
+        raise Problem("busy", retry_after_s=2.0)
+    try:
+        claimed = await gate.store.claim_session(record.session_id, ticket_hash, gate.now())
+    except NotFound:
+        gate.inference.release()
+        raise Problem("ticket_invalid") from None
+    except Conflict:
+        gate.inference.release()
+        raise Problem("ticket_used") from None
+    except BaseException:
+        gate.inference.release()
+        raise
+    try:
+        return await _accept(gate, claimed, sdp, policy)
+    except BaseException as error:
+        gate.inference.release()
+        await _abandon(gate, claimed)
+        if isinstance(error, BadOffer):
+            raise Problem(error.code, error.text) from None
+        if isinstance(error, NoAddress):
+            logger.error("no address for media")
+            raise Problem("busy") from None
+        raise
+
+
+async def _accept(gate: Gate, record: SessionRecord, sdp: str, policy: Policy) -> str:
+    gallery = await whom.gallery_for(gate, record)
+    peer = Peer(gate, record, policy, gallery)
+    connection = await Connection.accept(
+        sdp, rtc_settings(gate), on_message=peer.on_message, on_state=peer.on_state
+    )
+    task = asyncio.create_task(peer.run(connection), name="peer")
+    gate.tasks.add(task)
+    task.add_done_callback(gate.tasks.discard)
+    task.add_done_callback(_ended)
+    return connection.answer_sdp
+
+
+def _ended(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.error("bug in a peer", exc_info=error)
+
+
+async def _abandon(gate: Gate, record: SessionRecord) -> None:
+    try:
+        await gate.store.finish_session(
+            record.session_id,
+            was="live",
+            now_is="expired",
+            at=gate.now(),
+            reasons=(Reason.INTERNAL.value,),
+        )
+    except (Conflict, NotFound, Unavailable):
+        logger.warning("session not closed", extra={"session": record.session_id[:8]})

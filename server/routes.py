@@ -1,0 +1,294 @@
+"""The HTTP interface: what each address does. Source: docs/protocol.md, "HTTP".
+
+Not here: reading and refusing requests (asking.py), error answers (problems.py), a session after
+its offer was answered (peer.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from aiohttp import web
+
+from pipeline.policy import POLICIES, Policy
+from pipeline.reasons import Purpose
+from server import ice, whom
+from server.asking import (
+    MAX_BODY_BYTES,
+    MAX_REQUEST_BYTES,
+    address_of,
+    body_of,
+    check_origin,
+    client_of,
+    from_this_machine,
+    is_subject,
+    offered,
+    ticket_of,
+    wanted,
+)
+from server.gate import Gate
+from server.metrics import CONTENT_TYPE
+from server.opening import open_peer
+from server.problems import Problem
+from server.store import Client, NotFound, SessionRecord
+
+GATE = web.AppKey("gate", Gate)
+CORS_ORIGIN = "cors_origin"
+WIDGET_DIR = Path(__file__).parents[1] / "web"
+
+logger = logging.getLogger(__name__)
+
+
+def add(app: web.Application) -> None:
+    """Put all of them on an application that has a gate."""
+    router = app.router
+    router.add_post("/v1/sessions", create_session, name="create_session")
+    router.add_get("/v1/sessions/{session}", show_session, name="show_session", allow_head=False)
+    router.add_post("/v1/sessions/{session}/offer", take_offer, name="take_offer")
+    router.add_options("/v1/sessions/{session}/offer", preflight, name="preflight")
+    router.add_delete("/v1/subjects/{subject}", remove_subject, name="remove_subject")
+    router.add_get("/.well-known/jwks.json", jwks, name="jwks")
+    router.add_get("/healthz", healthz, name="healthz")
+    router.add_get("/readyz", readyz, name="readyz")
+    router.add_get("/metrics", metrics, name="metrics", allow_head=False)
+    router.add_get("/web/{file}", widget, name="widget")
+
+
+async def create_session(request: web.Request) -> web.Response:
+    """A relying app's backend starts an attempt."""
+    gate = _open_gate(request)
+    client = await client_of(request, gate)
+    purpose, subject, nonce, replace = wanted(await body_of(request, MAX_REQUEST_BYTES))
+    now = gate.now()
+    session_id, ticket = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+    record = SessionRecord(
+        session_id=session_id,
+        client_id=client.client_id,
+        purpose=purpose.value,
+        subject=subject,
+        nonce=nonce,
+        ticket_hash=hashlib.sha256(ticket.encode()).digest(),
+        state="new",
+        created_at=now,
+        expires_at=now + timedelta(seconds=gate.settings.ticket_ttl_s),
+        replace=replace,
+    )
+    wait_s = await whom.locked(gate, record)
+    if wait_s:
+        raise Problem("too_many_failures", retry_after_s=wait_s)
+    if purpose is Purpose.ENROLL and not replace and await _enrolled(gate, record):
+        raise Problem("subject_enrolled")
+    try:
+        await gate.store.add_session(record)
+    except NotFound:  # the client was removed a moment ago
+        raise Problem("client_unauthorized") from None
+    gate.metrics.created.add(purpose.value)
+    until = record.expires_at + timedelta(seconds=_policy(client).time_limit_s)
+    return web.json_response(
+        {
+            "session": session_id,
+            "ticket": ticket,
+            "expires_at": _rfc3339(record.expires_at),
+            "ice_servers": ice.servers(gate.settings, session_id, until),
+        },
+        status=201,
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+async def _enrolled(gate: Gate, record: SessionRecord) -> bool:
+    try:
+        await gate.store.template(record.client_id, record.subject or "")
+    except NotFound:
+        return False
+    return True
+
+
+async def show_session(request: web.Request) -> web.Response:
+    """A relying app's backend asks how an attempt went."""
+    gate = _open_gate(request)
+    client = await client_of(request, gate)
+    record = await _session_of(gate, request.match_info["session"])
+    if record is None or record.client_id != client.client_id:
+        raise Problem("session_unknown")
+    finished = record.finished_at
+    return web.json_response(
+        {
+            "session": record.session_id,
+            "purpose": record.purpose,
+            "subject": record.subject,
+            "state": _state(record, _policy(client), gate.now()),
+            "reasons": list(record.reasons),
+            "created_at": _rfc3339(record.created_at),
+            "finished_at": None if finished is None else _rfc3339(finished),
+        },
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+def _state(record: SessionRecord, policy: Policy, now: datetime) -> str:
+    """As recorded; but nobody comes back for a ticket that ran out, or to a server that died."""
+    if record.state == "new" and now >= record.expires_at:
+        return "expired"
+    latest = (record.claimed_at or record.created_at) + timedelta(
+        seconds=whom.policy_seconds(policy)
+    )
+    return "expired" if record.state == "live" and now >= latest else record.state
+
+
+async def remove_subject(request: web.Request) -> web.Response:
+    """A relying app's backend has a person forgotten."""
+    gate = _open_gate(request)
+    client = await client_of(request, gate)
+    subject = request.match_info["subject"]
+    if not is_subject(subject):
+        raise Problem("request_invalid", "The subject is not one that can exist.")
+    removed = await gate.store.remove_subject(client.client_id, subject)
+    logger.info("subject removed", extra={"client": client.client_id, "templates": removed})
+    return web.json_response({"removed": removed})
+
+
+async def take_offer(request: web.Request) -> web.Response:
+    """A page brings its ticket and its offer."""
+    gate = _open_gate(request)
+    # The origin first: the page may only read a refusal that allows its origin.
+    record, client = await _addressed(request, gate)
+    request[CORS_ORIGIN] = check_origin(request, gate, client)
+    wait_s = gate.address_limit.take(address_of(request, gate), gate.clock())
+    if wait_s:
+        raise Problem("too_many_requests", retry_after_s=wait_s)
+    sdp = offered(await body_of(request, MAX_BODY_BYTES))
+    ticket_hash = ticket_of(request)
+    if record is None or client is None:
+        raise Problem("ticket_invalid")
+    answer = await open_peer(gate, record, ticket_hash, sdp, _policy(client))
+    return web.json_response(
+        {"type": "answer", "sdp": answer}, headers={"Cache-Control": "no-store"}
+    )
+
+
+async def preflight(request: web.Request) -> web.Response:
+    """A browser asks before it posts (Fetch standard section 3.2.2)."""
+    gate = _open_gate(request)
+    _, client = await _addressed(request, gate)
+    request[CORS_ORIGIN] = check_origin(request, gate, client)
+    return web.Response(
+        status=204,
+        headers={
+            "Access-Control-Allow-Methods": "POST",
+            "Access-Control-Allow-Headers": "authorization, content-type",
+            "Access-Control-Max-Age": "600",
+        },
+    )
+
+
+@web.middleware
+async def cors(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Let the page of an allowed origin read the answer, refusals included."""
+    response = await handler(request)
+    if request.match_info.route.name in ("take_offer", "preflight"):
+        response.headers["Vary"] = "Origin"
+        if origin := request.get(CORS_ORIGIN):
+            response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers["Access-Control-Expose-Headers"] = "Retry-After"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+async def _addressed(
+    request: web.Request, gate: Gate
+) -> tuple[SessionRecord | None, Client | None]:
+    record = await _session_of(gate, request.match_info["session"])
+    if record is None:
+        return None, None
+    try:
+        return record, await gate.store.client(record.client_id)
+    except NotFound:
+        return None, None
+
+
+async def _session_of(gate: Gate, session_id: str) -> SessionRecord | None:
+    try:
+        return await gate.store.session(session_id)
+    except NotFound:
+        return None
+
+
+async def jwks(request: web.Request) -> web.Response:
+    """The published keys. Anybody may read them, from any page."""
+    gate = _open_gate(request)
+    return web.json_response(
+        await gate.keyring.jwks(gate.now()),
+        headers={"Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*"},
+    )
+
+
+async def healthz(request: web.Request) -> web.Response:
+    """The process answers; whether it is of use is `/readyz`."""
+    return web.json_response({"status": "ok"})
+
+
+async def readyz(request: web.Request) -> web.Response:
+    """Whether a login would work now."""
+    gate = request.app[GATE]
+    if gate.stopping:
+        raise Problem("server_stopping")
+    if not gate.ready:
+        raise Problem("not_ready")
+    await gate.store.ping()
+    return web.json_response({"status": "ready"})
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """Counters for the operator."""
+    gate = request.app[GATE]
+    token = gate.settings.metrics_token
+    if token is None:
+        allowed = from_this_machine(request)
+    else:
+        given = request.headers.get("Authorization", "").encode()
+        allowed = hmac.compare_digest(given, f"Bearer {token}".encode())
+    if not allowed:
+        raise Problem("metrics_forbidden")
+    return web.Response(body=gate.metrics.text().encode(), headers={"Content-Type": CONTENT_TYPE})
+
+
+async def widget(request: web.Request) -> web.StreamResponse:
+    """The widget's modules, nothing else of that folder."""
+    name = request.match_info["file"]
+    if not name.replace("-", "").replace("_", "").replace(".", "").isalnum() or not name.endswith(
+        (".js", ".css")
+    ):
+        raise Problem("not_found")
+    path = WIDGET_DIR / name
+    if name.startswith(".") or not path.is_file():
+        raise Problem("not_found")
+    # Module scripts are fetched in CORS mode from the relying app's origin (HTML standard).
+    headers = {"Access-Control-Allow-Origin": "*", "Cache-Control": "no-cache"}
+    return web.FileResponse(path, headers=headers)
+
+
+def _open_gate(request: web.Request) -> Gate:
+    gate = request.app[GATE]
+    if gate.stopping:
+        raise Problem("server_stopping")
+    if not gate.ready:
+        raise Problem("not_ready")
+    return gate
+
+
+def _policy(client: Client) -> Policy:
+    """Raises KeyError: a client was made with a policy that this version lacks; a bug to mend."""
+    return POLICIES[client.policy]
+
+
+def _rfc3339(when: datetime) -> str:
+    return when.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
