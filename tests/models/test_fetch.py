@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -195,6 +196,20 @@ def test_the_real_steps_convert_check_and_compare_the_bytes(
     assert caught.value.code == "model_check_failed"
     assert ONE.sha256 in caught.value.text
     assert not (tmp_path / "two.onnx").exists()
+
+
+def test_without_the_tools_the_extra_is_named_but_good_files_need_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "models.convert", None)
+    download = Registry()
+    with pytest.raises(ModelError) as caught:
+        _fetch(tmp_path, download, convert=None)
+    assert caught.value.code == "model_tools_missing"
+    assert "lookgate[models]" in caught.value.text
+    assert download.calls == 0
+    _fetch(tmp_path)
+    _fetch(tmp_path, convert=None)
 
 
 def test_a_directory_that_cannot_be_used(tmp_path: Path) -> None:
