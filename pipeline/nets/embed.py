@@ -37,11 +37,13 @@ def similarity(source: Floats, target: Floats) -> Floats | None:
     None if the points coincide or are not finite. Least squares without reflection: Umeyama (PAMI
     1991) in its closed form for the plane, where turn and scale are one complex number.
     """
+    if not np.isfinite(source).all():
+        return None
     a = source[:, 0].astype(np.float64) + 1j * source[:, 1]
     b = target[:, 0].astype(np.float64) + 1j * target[:, 1]
     a_mean, b_mean = a.mean(), b.mean()
     spread = float((np.abs(a - a_mean) ** 2).sum())
-    if not np.isfinite(spread) or spread < 1.0:
+    if spread < 1.0:
         return None
     turn = (np.conj(a - a_mean) * (b - b_mean)).sum() / spread
     shift = b_mean - turn * a_mean
@@ -70,7 +72,7 @@ def embed(aligned: Image, run: Run) -> Floats | None:
     feed = np.empty(SPEC.feed, np.float32)
     feed[0] = aligned[:, :, ::-1].transpose(2, 0, 1)
     vector = run("embed", feed)[0].reshape(-1)
-    norm = float(np.linalg.norm(vector))
-    if not np.isfinite(norm) or norm < 1e-6:
+    norm = float(np.linalg.norm(vector)) if np.isfinite(vector).all() else 0.0
+    if not 1e-6 < norm < np.inf:
         return None
     return vector / np.float32(norm)

@@ -19,6 +19,8 @@ SIZE_PX = 192
 POINTS = 468
 MIN_SCORE = 0.5
 """Below it the square holds no face (the card's own limit)."""
+MIN_EYES_PX = 4.0
+"""Outer eye distance below which pose and alignment mean nothing."""
 SPEC = Spec("mesh", (1, SIZE_PX, SIZE_PX, 3), ((1, POINTS, 3), (1, 1)))  # RGB 0..1
 
 ROI_REACH = 1.5
@@ -100,15 +102,15 @@ def landmarks(image: Image, roi: Roi, run: Run) -> Landmarks | None:
     feed[0] = cv2.cvtColor(crop, cv2.COLOR_BGR2RGB)
     feed *= np.float32(1 / 255)
     points, logit = run("mesh", feed)
+    # A broken answer must not become a square: nan, or points far from the crop it was given
+    if not (np.abs(points) < 4 * SIZE_PX).all():
+        return None
     points_px = np.empty((POINTS, 3), np.float32)
     points_px[:, :2] = points[0, :, :2] @ matrix[:, :2].T + matrix[:, 2]
     points_px[:, 2] = points[0, :, 2] * np.float32(roi.side_px / SIZE_PX)
-    score = _sigmoid(float(logit.reshape(-1)[0]))
-    # A broken answer must not become a square: nan, or points far from where it looked
-    centre = np.array([roi.x_px, roi.y_px], np.float32)
-    near = np.abs(points_px[:, :2] - centre) < 4 * roi.side_px
-    if not near.all() or not np.isfinite(points_px[:, 2]).all() or eye_distance(points_px) < 4:
+    if eye_distance(points_px) < MIN_EYES_PX:
         return None
+    score = _sigmoid(float(logit.reshape(-1)[0]))
     return Landmarks(points_px, score)
 
 

@@ -1,0 +1,50 @@
+"""What the pipeline's tests share: the converted nets, and real recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import cv2
+import pytest
+
+from models.manifest import default_dir
+from pipeline.frame import Frame
+from tests.clips import ClipMissing, clip
+
+
+@pytest.fixture(scope="session")
+def nets():
+    """The converted nets, warm; skips where they are absent."""
+    from pipeline.nets.ort import Nets, NetUnusable
+
+    try:
+        loaded = Nets(default_dir())
+    except NetUnusable as error:
+        pytest.skip(f"the converted nets are needed (make models): {error}")
+    loaded.warm_up()
+    return loaded
+
+
+@pytest.fixture(scope="session")
+def frames() -> Callable[[str, int, int], list[Frame]]:
+    """frames(name, count, step): every step-th frame of a registry recording, from its start."""
+
+    def read(name: str, count: int, step: int = 1) -> list[Frame]:
+        try:
+            path = clip(name)
+        except ClipMissing as error:
+            pytest.skip(f"a recording is needed: {error}")
+        return list(_decoded(str(path), count, step))
+
+    return read
+
+
+def _decoded(path: str, count: int, step: int) -> Iterator[Frame]:
+    capture = cv2.VideoCapture(path)
+    rate = capture.get(cv2.CAP_PROP_FPS) or 25.0
+    for n in range(count * step):
+        ok, image = capture.read()
+        if not ok:
+            return
+        if n % step == 0:
+            yield Frame(image, n, n / rate, n / rate)
