@@ -174,12 +174,7 @@ class Connection:
         known = capabilities.codecs if capabilities is not None else []
         order = [f"video/{name}" for name in settings.codecs] + ["video/rtx"]
         video.setCodecPreferences([c for mime in order for c in known if c.mimeType == mime])
-        try:
-            await pc.setRemoteDescription(RTCSessionDescription(offer, "offer"))
-        except Exception as fault:
-            if type(fault).__name__ == "OperationError":  # H264, but no profile that we decode
-                raise BadOffer("sdp_no_codec", "the video has no codec that we have") from fault
-            raise
+        await pc.setRemoteDescription(RTCSessionDescription(offer, "offer"))
         self._tap = rtc_patches.tap(video.receiver, self._picture_came, on_encoded)
         for other in pc.getTransceivers():
             if other is not video:

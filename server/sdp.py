@@ -49,7 +49,8 @@ _FMTP = re.compile(r"([0-9]{1,3}) ([ -~]{1,512})")
 _FEEDBACK_LINE = re.compile(r"([0-9]{1,3}|\*) ([ -~]{1,64})")
 _EXTMAP = re.compile(r"([0-9]{1,3})(?:/(?:sendrecv|sendonly|recvonly|inactive))? ([!-~]{1,256})")
 _SSRC = re.compile(r"([0-9]{1,10})(?: [ -~]{0,512})?")
-_HEX6 = re.compile(r"[0-9a-fA-F]{6}")
+_HEX6 = re.compile(r"[0-9a-f]{6}")
+_H264_LEVELS = (10, 11, 12, 13, 20, 21, 22, 30, 31, 32, 40, 41, 42, 50, 51, 52)  # H.264 table A-1
 
 
 class BadOffer(Exception):
@@ -280,7 +281,7 @@ def _rtp_lines(section: _Section, mid: str, session: _Section) -> list[str]:
     if section.profile not in ("UDP/TLS/RTP/SAVPF", "RTP/SAVPF"):
         raise _malformed("the media are not sent over DTLS-SRTP")
     if not section.has("rtcp-mux"):
-        raise _malformed("RTP and RTCP do not share a port (a=rtcp-mux)")
+        raise _malformed("the media and their RTCP do not share a port (a=rtcp-mux)")
     codecs = _codecs(section)
     if not codecs:
         raise BadOffer("sdp_no_codec", f"the offer's {section.kind} has no codec that we have")
@@ -326,11 +327,10 @@ def _codecs(section: _Section) -> dict[int, tuple[str, str]]:
         elif name == "vp8/90000":
             kept[payload] = ("VP8/90000", "")
         elif name == "h264/90000":
-            mode = given.get("packetization-mode", "0")
-            profile = given.get("profile-level-id", "42e01f")  # RFC 6184 section 8.1
-            if mode in ("0", "1") and _HEX6.fullmatch(profile):
-                fmtp = f"level-asymmetry-allowed=1;packetization-mode={mode}"
-                kept[payload] = ("H264/90000", f"{fmtp};profile-level-id={profile.lower()}")
+            profile = given.get("profile-level-id", "42e01f").lower()  # RFC 6184 section 8.1
+            if given.get("packetization-mode") == "1" and _baseline(profile):
+                fmtp = "level-asymmetry-allowed=1;packetization-mode=1"
+                kept[payload] = ("H264/90000", f"{fmtp};profile-level-id={profile}")
     for payload in order:  # RFC 4588 section 8.1: retransmission of a codec that is kept
         apt = parameters.get(payload, {}).get("apt", "")
         if names.get(payload, "").lower() == "rtx/90000" and re.fullmatch(r"[0-9]{1,3}", apt):
@@ -338,6 +338,14 @@ def _codecs(section: _Section) -> dict[int, tuple[str, str]]:
             if target is not None and not target[0].startswith("rtx"):
                 kept[payload] = ("rtx/90000", f"apt={int(apt)}")
     return kept
+
+
+def _baseline(profile: str) -> bool:
+    """True for (constrained) baseline with a level that exists: what the stack's table has."""
+    if not _HEX6.fullmatch(profile):
+        return False
+    idc, flags, level = bytes.fromhex(profile)
+    return idc == 0x42 and flags & 0x0F == 0 and level in _H264_LEVELS
 
 
 def _feedback(section: _Section, payload: int) -> list[str]:
