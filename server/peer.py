@@ -156,7 +156,9 @@ class Peer:
             except SlotClosed:
                 return  # the clock or on_state ends the session
             if self._first_s is None:
-                self._first_s = picture.arrival_s
+                self._first_s = gate.clock()
+                waited_s = self._first_s - (self._opened_s or self._first_s)
+                gate.metrics.stages.observe("first_frame", waited_s)
             self._heard_s = max(self._heard_s, picture.arrival_s)
             self._looking = True
             began_s = gate.clock()

@@ -44,6 +44,7 @@ TEXTS: Mapping[str, str] = {
     Fault.INVALID: "A field of this message has a value that is not allowed.",
     Fault.RATE: "Messages come too fast.",
     "session_over": "This session is already over.",
+    "subject_enrolled": "This subject was enrolled by another session meanwhile.",
     "store_unavailable": "The server cannot reach its database.",
     "server_stopping": "The server is being stopped.",
     "internal": "The server made a mistake.",
