@@ -104,6 +104,7 @@ class SessionPipeline:
         self._rows: list[Evidence] = []
         self._roi: Roi | None = None
         self._missed = True
+        self._crowded = False
         self._heard_s = started_s
         self._detect_s = self._spoof_s = self._embed_s = float("-inf")
         self._hint: Hint | None = None
@@ -166,7 +167,7 @@ class SessionPipeline:
         self._missed = obs.face is None
         if obs.face is not None:
             self._roi = obs.face.roi
-        hint = framing.wrong(obs, self._policy)
+        hint = Hint.ONE_FACE_ONLY if self._crowded else framing.wrong(obs, self._policy)
         if self._window is None and hint is None:
             self._window = _Window(self._purpose, self._gallery, self._model_id, now_s)
             self._tries += 1
@@ -174,10 +175,8 @@ class SessionPipeline:
         if self._window is not None:
             self._window.add(obs, self._policy, usable=hint is None)
             events += self._judge(self._window, now_s)
-            if hint is None:
-                hint = self._advice(self._window, now_s)
         if not self.over:
-            events += self._guide(hint, now_s)
+            events += self._guide(hint or self._advice(), now_s)
         return events
 
     def tick(self, now_s: float) -> list[Event]:
@@ -208,7 +207,9 @@ class SessionPipeline:
 
     def _note_schedule(self, obs: Observation) -> None:
         if obs.faces is not None:
+            # Only a detection sees other faces: what it saw holds until the next one.
             self._detect_s = obs.arrival_s
+            self._crowded = obs.rival >= self._policy.max_rival
         face = obs.face
         if face is not None and face.spoof_margin is not None:
             self._spoof_s = obs.arrival_s
@@ -280,11 +281,14 @@ class SessionPipeline:
         self._progress = fraction
         return [Progressed(fraction)]
 
-    def _advice(self, window: _Window, now_s: float) -> Hint | None:
+    def _advice(self) -> Hint | None:
         """What would help although the frame itself is fine."""
+        if self._window is None:
+            return None
         if any(row.reason == "frozen" for row in self._rows):
             return Hint.CAMERA_FROZEN
-        steady = window.enrolment is not None and window.enrolment.steady(self._policy)
+        enrolment = self._window.enrolment
+        steady = enrolment is not None and enrolment.steady(self._policy)
         return Hint.TURN_SLOWLY if steady else None
 
     def _guide(self, hint: Hint | None, now_s: float) -> list[Event]:

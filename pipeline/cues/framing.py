@@ -28,22 +28,20 @@ _HINTS: dict[quality.Fault, Hint] = {
 def wrong(obs: Observation, policy: Policy) -> Hint | None:
     """What keeps this frame from being used; None if nothing does.
 
-    The order is that of correction: first a face, then one face, then its place, then its look.
+    The order is that of correction: first a face, then its place, then its look. Whether it is
+    alone is the session's to say: only some frames look for others.
     """
     face = obs.face
     if face is None:
         return Hint.CAMERA_DARK if obs.luma < DARK_FRAME else Hint.NO_FACE
-    if obs.rival >= policy.max_rival:
-        return Hint.ONE_FACE_ONLY
-    width_px = face.box_px[2]
-    if width_px > policy.max_face_share * obs.width_px:
+    _, _, width_px, height_px = face.box_px
+    room = min(obs.width_px / max(width_px, 1.0), obs.height_px / max(height_px, 1.0))
+    if room < policy.spoof_crop:
         return Hint.MOVE_BACK
     if face.inside < policy.min_inside:
         return Hint.CENTER_FACE
     if width_px < policy.min_face_px:
         return Hint.COME_CLOSER
-    if face.spoof_crop is not None and face.spoof_crop < policy.spoof_crop:
-        return Hint.MOVE_BACK
     if face.quality < policy.min_quality:
         return _HINTS[quality.fault(face)]
     return None

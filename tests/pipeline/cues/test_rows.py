@@ -1,0 +1,309 @@
+"""Each cue on its own: both directions and UNKNOWN."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pipeline.cues import framing
+from pipeline.cues.continuity import Break, Continuity
+from pipeline.cues.enrolment import Enrolment
+from pipeline.cues.face import FaceSeen
+from pipeline.cues.freshness import MOST, Freshness
+from pipeline.cues.identity import Identity
+from pipeline.cues.spoof import SpoofVote
+from pipeline.decision import Stand, Topic
+from pipeline.observation import Ask
+from pipeline.policy import POLICIES
+from pipeline.reasons import Hint
+from tests.pipeline.observations import ROI, Camera, gallery, identity, near
+
+POLICY = POLICIES["standard"]
+ALL = Ask(detect=True, roi=ROI, embed_above=0.0, spoof=True)
+
+
+def vote(*margins: float, crop: float = 2.7) -> SpoofVote:
+    cue = SpoofVote()
+    for margin in margins:
+        cue.add(Camera(margin=margin, look={"spoof_crop": crop}).shot(ALL), POLICY)
+    return cue
+
+
+# Spoof
+
+
+@pytest.mark.parametrize(
+    ("margins", "stand", "certain"),
+    [
+        ((4.0,) * 5, Stand.FOR, False),
+        ((-1.9,) * 5, Stand.FOR, False),
+        ((-2.1,) * 5, Stand.AGAINST, False),
+        ((-7.0,) * 5, Stand.AGAINST, True),
+        ((9.0,) * 4, Stand.UNKNOWN, False),
+        ((8.0, 8.0, -7.0, -7.0, -7.0), Stand.AGAINST, True),
+    ],
+)
+def test_the_vote_is_the_median_with_its_zero_at_minus_two(margins, stand, certain):
+    row = vote(*margins).row(POLICY)
+    assert (row.stand, row.certain, row.topic) == (stand, certain, Topic.LIVENESS)
+
+
+def test_the_vote_is_clipped_and_unknown_is_no_number():
+    assert vote(*[50.0] * 5).row(POLICY).llr == POLICY.spoof_clip
+    assert vote(*[-50.0] * 5).row(POLICY).llr == pytest.approx(0.47 * -8 + 0.95)
+    assert vote(4.0).row(POLICY).llr == 0.0
+
+
+def test_a_tight_crop_does_not_vote():
+    row = vote(*[-8.0] * 9, crop=1.2).row(POLICY)
+    assert (row.stand, row.reason, row.llr) == (Stand.UNKNOWN, "crop_too_tight", 0.0)
+
+
+def test_frames_without_a_vote_do_not_count():
+    cue = SpoofVote()
+    for obs in Camera().shots(Ask(detect=True), 20):
+        cue.add(obs, POLICY)
+    assert cue.row(POLICY).numbers == {"votes": 0.0}
+    assert cue.share(POLICY) == 0.0
+
+
+# Freshness
+
+
+def watched(n: int, **camera: object) -> Freshness:
+    cue = Freshness()
+    for obs in Camera(**camera).shots(ALL, n):  # type: ignore[arg-type]
+        cue.add(obs)
+    return cue
+
+
+@pytest.mark.parametrize(
+    ("camera", "stand", "reason"),
+    [
+        ({}, Stand.FOR, "fresh"),
+        ({"motion": 8.0}, Stand.FOR, "fresh"),
+        ({"motion": 0.5, "noise": 0.3}, Stand.FOR, "fresh"),
+        ({"motion": 0.0}, Stand.AGAINST, "frozen"),
+        ({"motion": 0.0, "noise": 0.1}, Stand.AGAINST, "frozen"),
+        ({"motion": 0.3}, Stand.UNKNOWN, "hardly_moves"),
+        ({"motion": 0.0, "noise": 0.7}, Stand.UNKNOWN, "only_noise"),
+        ({"loop": 5}, Stand.AGAINST, "looping"),
+        ({"loop": 11}, Stand.AGAINST, "looping"),
+        ({"motion": 3.0, "loop": 8, "noise": 0.5}, Stand.AGAINST, "looping"),
+    ],
+)
+def test_fresh_frozen_looping_or_unknown(camera, stand, reason):
+    row = watched(24, **camera).row(POLICY)
+    assert (row.stand, row.reason) == (stand, reason)
+    assert row.llr == 0.0
+
+
+def test_too_few_frames_prove_nothing():
+    row = watched(POLICY.min_frames - 1, motion=0.0).row(POLICY)
+    assert (row.stand, row.reason) == (Stand.UNKNOWN, "too_few_frames")
+
+
+def test_a_freeze_after_motion_is_found_while_it_lasts():
+    cue, camera = Freshness(), Camera()
+    for obs in camera.shots(ALL, 20):
+        cue.add(obs)
+    assert cue.row(POLICY).stand is Stand.FOR
+    camera.motion = 0.0
+    for obs in camera.shots(ALL, 9):
+        cue.add(obs)
+    assert cue.row(POLICY).reason == "frozen"
+    camera.motion = 1.0
+    for obs in camera.shots(ALL, 3):
+        cue.add(obs)
+    assert cue.row(POLICY).reason != "frozen"
+
+
+def test_doubled_frames_of_a_slow_camera_are_no_freeze():
+    cue, camera = Freshness(), Camera(motion=2.0)
+    for first in camera.shots(ALL, 12):
+        cue.add(first)
+        cue.add(replace(first, arrival_s=first.arrival_s + 1 / 30))
+    assert cue.row(POLICY).stand is not Stand.AGAINST
+
+
+def test_memory_is_bounded():
+    cue = watched(5 * MOST)
+    assert cue.row(POLICY).numbers["frames"] == MOST
+
+
+# Identity
+
+
+def looked(camera: Camera, n: int, search: bool = False, people: tuple[int, ...] = (1,)):
+    cue = Identity(gallery(*people), search=search)
+    for obs in camera.shots(ALL, n):
+        cue.add(obs)
+    return cue, camera.now_s
+
+
+@pytest.mark.parametrize(
+    ("person", "n", "stand", "certain"),
+    [
+        (1, 3, Stand.FOR, False),
+        (1, 2, Stand.UNKNOWN, False),
+        (2, 3, Stand.AGAINST, True),
+        (2, 2, Stand.UNKNOWN, False),
+    ],
+)
+def test_one_to_one(person, n, stand, certain):
+    cue, now_s = looked(Camera(person=person), n)
+    row = cue.row(POLICY, now_s)
+    assert (row.stand, row.certain, row.topic) == (stand, certain, Topic.IDENTITY)
+
+
+def test_an_old_embedding_does_not_vouch_for_the_face_of_now():
+    cue, now_s = looked(Camera(), 5)
+    row = cue.row(POLICY, now_s + POLICY.fresh_embedding_s + 0.1)
+    assert (row.stand, row.reason) == (Stand.UNKNOWN, "embedding_too_old")
+
+
+def test_searching_is_stricter_than_claiming():
+    who = gallery(1)
+    probe = near(who.matrix[0], (POLICY.match_score + POLICY.identify_score) / 2, 3)
+    camera = Camera(look={"embedding": probe})
+    for search, stand in ((False, Stand.FOR), (True, Stand.AGAINST)):
+        cue = Identity(who, search=search)
+        for obs in camera.shots(replace(ALL, embed_above=None), 3):
+            cue.add(obs)
+        row = cue.row(POLICY, camera.now_s)
+        assert (row.stand, row.certain) == (stand, False)
+
+
+def test_nobody_enrolled_is_against_not_an_error():
+    cue, now_s = looked(Camera(), 3, people=())
+    assert cue.row(POLICY, now_s).reason == "nobody_enrolled"
+    assert Identity(gallery(1), search=False).match() is None
+
+
+def test_rows_hold_no_embedding():
+    cue, now_s = looked(Camera(), 5)
+    row = cue.row(POLICY, now_s)
+    assert all(isinstance(value, float) for value in row.numbers.values())
+    assert set(row.to_json()) == {
+        "cue", "topic", "stand", "reason", "llr", "certain", "numbers"
+    }  # fmt: skip
+
+
+# Enrolment
+
+
+def enrolled(camera: Camera, n: int) -> tuple[Enrolment, float]:
+    cue = Enrolment("test")
+    for obs in camera.shots(ALL, n):
+        cue.add(obs, POLICY)
+    return cue, camera.now_s
+
+
+def test_varied_embeddings_make_a_template():
+    cue, now_s = enrolled(Camera(cosine=0.85), 8)
+    assert cue.row(POLICY, 3.0, now_s).stand is Stand.FOR
+    assert cue.template(POLICY).embeddings.shape == (8, 128)
+    assert cue.template(POLICY).quality == pytest.approx(0.9)
+
+
+def test_uniform_embeddings_need_patience_and_are_topped_up():
+    cue, now_s = enrolled(Camera(cosine=0.995), 8)
+    assert cue.steady(POLICY)
+    assert cue.row(POLICY, 3.0, now_s).reason == "too_uniform"
+    assert cue.row(POLICY, POLICY.enroll_patience_s, now_s).stand is Stand.FOR
+    assert len(cue.template(POLICY).embeddings) == POLICY.enroll_embeddings
+
+
+def test_two_people_are_no_template():
+    cue, camera = Enrolment("test"), Camera(person=1)
+    for person in (1, 2, 1, 2, 1, 2):
+        camera.person = person
+        cue.add(camera.shot(ALL), POLICY)
+    assert cue.row(POLICY, 9.0, camera.now_s).stand is Stand.AGAINST
+
+
+def test_a_template_is_bounded_and_needs_enough():
+    cue, now_s = enrolled(Camera(cosine=0.8), 60)
+    assert len(cue.template(POLICY).embeddings) == POLICY.enroll_most
+    few, now_s = enrolled(Camera(), POLICY.enroll_embeddings - 1)
+    assert few.row(POLICY, 9.0, now_s).stand is Stand.UNKNOWN
+    old, now_s = enrolled(Camera(), 8)
+    assert old.row(POLICY, 9.0, now_s + 1.0).stand is Stand.UNKNOWN
+
+
+# Face and framing
+
+
+def test_mostly_usable_frames_are_needed():
+    for usable, seen, stand in ((10, 12, Stand.FOR), (5, 5, Stand.UNKNOWN), (6, 20, Stand.UNKNOWN)):
+        cue = FaceSeen()
+        for k in range(seen):
+            cue.add(usable=k < usable)
+        assert cue.row(POLICY).stand is stand
+
+
+@pytest.mark.parametrize(
+    ("look", "hint"),
+    [
+        ({}, None),
+        ({"box_px": (100.0, 20.0, 330.0, 420.0)}, Hint.MOVE_BACK),
+        ({"box_px": (100.0, 20.0, 70.0, 90.0)}, Hint.COME_CLOSER),
+        ({"inside": 0.5}, Hint.CENTER_FACE),
+        ({"quality": 0.1, "yaw_deg": -60.0}, Hint.LOOK_AT_CAMERA),
+        ({"quality": 0.1, "pitch_deg": 50.0}, Hint.LOOK_AT_CAMERA),
+        ({"quality": 0.1, "luma": 250.0, "clipped": 0.6}, Hint.LESS_LIGHT),
+        ({"quality": 0.1, "agreement": 0.6}, Hint.UNCOVER_FACE),
+    ],
+)
+def test_one_thing_to_correct(look, hint):
+    assert framing.wrong(Camera(look=look).shot(ALL), POLICY) is hint
+
+
+# Continuity
+
+
+def test_the_same_face_goes_on():
+    cue, camera = Continuity(), Camera()
+    assert all(cue.broken(obs, POLICY) is None for obs in camera.shots(ALL, 40))
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({"look": {"same": False}}, Break.LOST),
+        ({"person": 2, "look": {"same": True}}, Break.ANOTHER_FACE),
+        ({"rival": 0.9}, Break.SECOND_FACE),
+        ({"look": {"box_px": (380.0, 140.0, 180.0, 200.0)}}, Break.JUMPED),
+        ({"look": {"box_px": (230.0, 140.0, 100.0, 110.0)}}, Break.JUMPED),
+    ],
+)
+def test_each_break_is_named(change, found):
+    cue, camera = Continuity(), Camera()
+    for obs in camera.shots(ALL, 5):
+        cue.broken(obs, POLICY)
+    for name, value in change.items():
+        setattr(camera, name, value)
+    assert cue.broken(camera.shot(ALL), POLICY) is found
+
+
+def test_a_gap_in_time_breaks_it():
+    cue, camera = Continuity(), Camera()
+    cue.broken(camera.shot(ALL), POLICY)
+    camera.now_s += 0.6
+    assert cue.broken(camera.shot(ALL), POLICY) is Break.LOST
+
+
+def test_a_face_missing_too_long_is_lost():
+    cue, camera = Continuity(), Camera()
+    cue.broken(camera.shot(ALL), POLICY)
+    camera.person = None
+    found = [cue.broken(camera.shot(ALL), POLICY) for _ in range(5)]
+    assert found[:3] == [None, None, None]
+    assert found[3] is Break.LOST
+
+
+def test_identities_of_tests_are_apart():
+    assert abs(float(identity(1) @ identity(2))) < 0.3
+    assert np.linalg.norm(near(identity(1), 0.5, 1)) == pytest.approx(1.0, abs=1e-5)

@@ -1,0 +1,142 @@
+"""Synthetic observations: people, photos and cameras as the session sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from pipeline.observation import Ask, Face, Observation, Roi
+from pipeline.template import Floats, Gallery, Template
+
+D = 128
+
+
+def identity(seed: int) -> Floats:
+    """A unit vector that stands for a person; two of them have a cosine near 0."""
+    vector = np.random.default_rng(seed).standard_normal(D).astype(np.float32)
+    return vector / np.linalg.norm(vector)
+
+
+def near(centre: Floats, cosine: float, seed: int) -> Floats:
+    """A unit vector at a given cosine to another."""
+    other = np.random.default_rng(10_000 + seed).standard_normal(D).astype(np.float32)
+    other -= (other @ centre) * centre
+    other /= np.linalg.norm(other)
+    return (cosine * centre + np.sqrt(1 - cosine**2) * other).astype(np.float32)
+
+
+def template(person: int, n: int = 5) -> Template:
+    rows = np.stack([near(identity(person), 0.9, 100 * person + k) for k in range(n)])
+    return Template("test", rows, 0.9)
+
+
+def gallery(*people: int) -> Gallery:
+    return Gallery.of([(f"person-{k}", template(k)) for k in people])
+
+
+ROI = Roi(320.0, 240.0, 270.0, 0.0)
+MESH = np.zeros((468, 3), np.float32)
+MESH[33, :2], MESH[263, :2] = (280.0, 200.0), (360.0, 200.0)
+
+
+def face(**changes: object) -> Face:
+    """A good frontal face in the middle of a 640x480 picture."""
+    base = Face(
+        box_px=(230.0, 140.0, 180.0, 200.0),
+        score=0.99,
+        detection=0.95,
+        same=True,
+        points_px=np.zeros((5, 2), np.float32),
+        mesh_px=MESH,
+        roi=ROI,
+        yaw_deg=0.0,
+        pitch_deg=0.0,
+        roll_deg=0.0,
+        sharpness=400.0,
+        luma=120.0,
+        clipped=0.0,
+        inside=1.0,
+        agreement=0.03,
+        quality=0.9,
+        embedding=None,
+        spoof_margin=None,
+        spoof_crop=None,
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+@dataclass
+class Camera:
+    """What stands before the camera; answers asks as `see` would. Change its fields mid-way."""
+
+    person: int | None = 1
+    margin: float = 4.0
+    """Anti-spoof margin, as the net would give it."""
+    cosine: float = 0.85
+    """How near an embedding lies to the person's centre."""
+    fps: float = 15.0
+    motion: float = 1.0
+    """Grey levels per frame that the picture drifts; 0 is a frozen camera."""
+    noise: float = 0.0
+    """Grey levels of noise on top."""
+    loop: int = 0
+    """Repeat every so many frames; 0 for never."""
+    rival: float = 0.0
+    luma: float = 110.0
+    look: dict[str, object] = field(default_factory=dict)
+    """Changes to the face."""
+    now_s: float = 100.0
+    seq: int = 0
+    asked: list[Ask] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        rng = np.random.default_rng(7)
+        # A walk, not a jitter: a living picture drifts away from where it was.
+        self._path = np.cumsum(rng.standard_normal((4000, 64)), axis=0).astype(np.float32) / 8.0
+        self._rng = rng
+        self._was: int | None = None
+        self._phase = 0.0
+
+    def shot(self, ask: Ask) -> Observation:
+        """One frame later."""
+        self.asked.append(ask)
+        self.now_s += 1.0 / self.fps
+        self.seq += 1
+        step = self.seq % self.loop if self.loop else self.seq
+        sketch = self._path[step] * np.float32(self.motion)
+        if self.noise:
+            sketch = sketch + np.float32(self.noise / 11.3) * self._rng.standard_normal(64)
+        seen = self.person is not None and (ask.detect or ask.roi is not None)
+        shown = None
+        if seen and self.person is not None:
+            same = ask.roi is not None and self._was in (None, self.person)
+            self._was = self.person
+            shown = face(
+                same=same,
+                detection=0.95 if ask.detect else None,
+                spoof_margin=self.margin if ask.spoof else None,
+                spoof_crop=2.7 if ask.spoof else None,
+            )
+            shown = replace(shown, **self.look)  # type: ignore[arg-type]
+            if ask.embed_above is not None and shown.quality >= ask.embed_above:
+                vector = near(identity(self.person), self.cosine, 50_000 + self.seq)
+                shown = replace(shown, embedding=vector)
+        return Observation(
+            seq=self.seq,
+            arrival_s=self.now_s,
+            media_s=self.seq / self.fps,
+            width_px=640,
+            height_px=480,
+            luma=self.luma,
+            sketch=sketch.astype(np.float32),
+            faces=(int(shown is not None) + (self.rival > 0)) if ask.detect else None,
+            rival=self.rival if ask.detect and shown is not None else 0.0,
+            face=shown,
+        )
+
+    def shots(self, ask: Ask, n: int) -> Iterator[Observation]:
+        """The same ask, n frames."""
+        for _ in range(n):
+            yield self.shot(ask)
