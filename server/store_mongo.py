@@ -23,7 +23,6 @@ from pymongo.errors import (
     ConfigurationError,
     ConnectionFailure,
     DuplicateKeyError,
-    InvalidURI,
     OperationFailure,
     PyMongoError,
 )
@@ -144,16 +143,8 @@ class MongoStore:
         async with self._opening:
             if self._db is not None:
                 return
-            wait_ms = int(self._wait_s * 1000)
+            self._mongo = self._client()
             try:
-                self._mongo = AsyncMongoClient(
-                    self._url,
-                    appname="lookgate",
-                    maxPoolSize=AT_ONCE,
-                    serverSelectionTimeoutMS=wait_ms,
-                    connectTimeoutMS=wait_ms,
-                    timeoutMS=wait_ms,
-                )
                 self._db = self._mongo.get_database(
                     self._database or self._mongo.get_default_database("lookgate").name,
                     codec_options=CodecOptions(tz_aware=True, tzinfo=UTC),
@@ -166,12 +157,26 @@ class MongoStore:
                 async with self._turn(OPEN_WAIT_S) as db:
                     await self._check_schema(db)
                     await self._make_indexes(db)
-            except (InvalidURI, ConfigurationError) as error:
-                await self._close()
-                raise ValueError("the MongoDB connection string is not valid") from error
             except BaseException:
                 await self._close()
                 raise
+
+    def _client(self) -> AsyncMongoClient[Document]:
+        wait_ms = int(self._wait_s * 1000)
+        try:
+            return AsyncMongoClient(
+                self._url,
+                appname="lookgate",
+                maxPoolSize=AT_ONCE,
+                serverSelectionTimeoutMS=wait_ms,
+                connectTimeoutMS=wait_ms,
+                timeoutMS=wait_ms,
+            )
+        except (ValueError, PyMongoError):  # the driver's own words may quote a password
+            raise ValueError(
+                "the MongoDB connection string is not valid (user name and password must be"
+                " percent-encoded)"
+            ) from None
 
     async def close(self) -> None:
         """Close the pool; calls under way become Unavailable."""
@@ -227,7 +232,8 @@ class MongoStore:
                 yield db
         except DuplicateKeyError:
             raise
-        except (ConnectionFailure, OperationFailure) as error:
+        except (ConnectionFailure, OperationFailure, ConfigurationError) as error:
+            # The last: the DNS did not answer for mongodb+srv.
             code = getattr(error, "code", None)
             raise Unavailable(f"MongoDB: {type(error).__name__} {code or ''}".rstrip()) from error
         except PyMongoError as error:
