@@ -1,0 +1,195 @@
+"""What stands before every handler: headers, one shape of refusal, the cookie's visit, CSRF.
+
+No pages of its own and no rules of logging in. Sources: OWASP ASVS 5.0 V3; CSP Level 3.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from web.demo import pages, visits
+from web.demo.config import Settings
+from web.demo.database import Database
+from web.demo.lookgate import Lookgate
+from web.demo.refusals import Refused
+from web.demo.visits import Visit
+
+SETTINGS = web.AppKey("settings", Settings)
+DATABASE = web.AppKey("database", Database)
+LOOKGATE = web.AppKey("lookgate", Lookgate)
+CLOCK: web.AppKey[Callable[[], float]] = web.AppKey("clock")
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_log = logging.getLogger("demo")
+
+
+def now_s(request: web.Request) -> float:
+    return request.app[CLOCK]()
+
+
+def wall_clock() -> float:
+    return time.time()
+
+
+def cookie_name(settings: Settings) -> str:
+    return "__Host-lantern" if settings.secure_cookies else "lantern"
+
+
+def caller(request: web.Request) -> str:
+    """The address that attempts are counted by."""
+    if request.app[SETTINGS].behind_proxy:
+        # The last entry is the proxy's own; those before it are whatever the caller wrote.
+        return request.headers.get("X-Forwarded-For", "").rsplit(",", 1)[-1].strip() or "unknown"
+    return request.remote or "unknown"
+
+
+def is_api(request: web.Request) -> bool:
+    return request.path.startswith("/api/")
+
+
+def headers(settings: Settings) -> dict[str, str]:
+    """Sent with every answer. The widget needs its module, its offer, and nothing inline."""
+    server = settings.public_server
+    return {
+        "Content-Security-Policy": (
+            f"default-src 'none'; script-src 'self' {server}; connect-src 'self' {server}; "
+            "style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
+            "frame-ancestors 'none'; require-trusted-types-for 'script'"
+        ),
+        "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Referrer-Policy": "same-origin",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+    }
+
+
+@web.middleware
+async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Find the visit, run the handler, make what goes wrong a refusal, set cookie and headers."""
+    settings = request.app[SETTINGS]
+    request["visit"] = None
+    try:
+        try:
+            await _find(request)
+            response = await handler(request)
+        except web.HTTPException as problem:
+            if problem.status < 400:
+                raise
+            known = {404: "not_found", 405: "method_not_allowed", 413: "request_too_large"}
+            response = refuse(request, Refused(known.get(problem.status, "request_invalid")))
+        except Refused as refusal:
+            if refusal.cause:
+                _log.info("refused", extra={"code": refusal.code, "cause": refusal.cause})
+            response = refuse(request, refusal)
+        except Exception:
+            _log.exception("bug in a request")
+            response = refuse(request, Refused("internal"))
+    except web.HTTPException as redirect:
+        response = redirect
+    for name, value in headers(settings).items():
+        response.headers.setdefault(name, value)
+    if not request.path.startswith("/static/"):
+        response.headers["Cache-Control"] = "no-store"
+    if request.get("cookie") is not None:
+        if request["cookie"]:
+            response.set_cookie(
+                cookie_name(settings),
+                request["cookie"],
+                httponly=True,
+                samesite="Lax",
+                secure=settings.secure_cookies,
+                path="/",
+            )
+        else:
+            response.del_cookie(
+                cookie_name(settings), path="/", secure=settings.secure_cookies, httponly=True
+            )
+    return response
+
+
+async def _find(request: web.Request) -> None:
+    cookie = request.cookies.get(cookie_name(request.app[SETTINGS]))
+    if cookie and len(cookie) <= 128:
+        request["visit"] = await request.app[DATABASE].do(
+            lambda db: visits.find_visit(db, cookie, now_s(request))
+        )
+
+
+def refuse(request: web.Request, refusal: Refused) -> web.Response:
+    """The one shape for scripts, a page for people."""
+    if is_api(request):
+        error = {"code": refusal.code, "text": refusal.text, "retry": refusal.retry}
+        return web.json_response({"error": error}, status=refusal.status)
+    back = {"login_needed": "/login", "face_needed": "/login", "not_enrolled": "/enroll"}
+    # A POST is not repeated by a link: its page is.
+    page = request.path if request.method == "GET" else "/members"
+    visit: Visit | None = request["visit"]
+    if refusal.code in ("csrf", "too_many_attempts"):
+        page = request.path if request.path in ("/login", "/register") else "/"
+    text = pages.refused(
+        refusal, visit=visit, back=back.get(refusal.code, page if refusal.retry else "/")
+    )
+    return web.Response(text=text, content_type="text/html", status=refusal.status)
+
+
+def page(text: str, *, status: int = 200) -> web.Response:
+    return web.Response(text=text, content_type="text/html", status=status)
+
+
+async def visit_or_guest(request: web.Request) -> Visit:
+    """The visit; a new guest's when there is none, for the CSRF token of the form that follows."""
+    known: Visit | None = request["visit"]
+    if known is not None:
+        return known
+    cookie, visit = await request.app[DATABASE].do(
+        lambda db: visits.open_visit(db, now_s=now_s(request))
+    )
+    request["cookie"], request["visit"] = cookie, visit
+    return visit
+
+
+async def step_up(
+    request: web.Request, level: visits.Level, user_id: str, claims: dict[str, object] | None = None
+) -> Visit:
+    """A new cookie for a new level."""
+    old: Visit | None = request["visit"]
+    cookie, visit = await request.app[DATABASE].do(
+        lambda db: visits.open_visit(
+            db, now_s=now_s(request), level=level, user_id=user_id, claims=claims, instead_of=old
+        )
+    )
+    request["cookie"], request["visit"] = cookie, visit
+    return visit
+
+
+async def read_form(request: web.Request) -> dict[str, str]:
+    """A form's fields, after its CSRF token was checked."""
+    if request.content_type != "application/x-www-form-urlencoded":
+        raise Refused("request_invalid")
+    form = pages.only_known(await request.post())
+    check_csrf(request, form.pop("csrf", ""))
+    return form
+
+
+async def read_json(request: web.Request) -> dict[str, object]:
+    """A script's JSON object, after its CSRF header was checked."""
+    check_csrf(request, request.headers.get("X-CSRF-Token", ""))
+    try:
+        body = await request.json() if request.content_type == "application/json" else None
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise Refused("request_invalid")
+    return body
+
+
+def check_csrf(request: web.Request, token: str) -> None:
+    visit: Visit | None = request["visit"]
+    if visit is None or not visits.csrf_fits(visit, token):
+        raise Refused("csrf")
