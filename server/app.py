@@ -130,7 +130,7 @@ async def _keep(gate: Gate) -> None:
 
 
 async def open_gate(gate: Gate) -> None:
-    """Open the store and make sure there is a signing key; then `gate.ready`.
+    """Open the store and make sure there is a signing key; then `gate.opened`.
 
     A store that is down is waited for: the server answers 503 meanwhile, and `/readyz` tells it.
     """
@@ -151,7 +151,7 @@ async def open_gate(gate: Gate) -> None:
             gate.failed.set_result(error)
             return
         await asyncio.sleep(RETRY_S)
-    gate.ready = True
+    gate.opened.set()
     logger.info("ready")
 
 
@@ -177,8 +177,11 @@ async def serve(
     on_started: Callable[[str], None] | None = None,
     stopped: asyncio.Event | None = None,
 ) -> None:
-    """Run until SIGTERM, SIGINT or `stopped`. Raises what `load_see` and `build` raise, OSError if
-    the port is taken, and what makes the store unusable."""
+    """Run until SIGTERM, SIGINT or `stopped`; `on_started(url)` when logins work.
+
+    Raises what `load_see` and `build` raise, OSError if the port is taken, and what makes the store
+    unusable.
+    """
     gate = build(settings, load_see(settings.models_dir))
     ending = stopped or asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -193,11 +196,14 @@ async def serve(
         await site.start()
         url = runner_url(runner, settings)
         logger.info("listening", extra={"url": url})
-        if on_started is not None:
+        ended = asyncio.create_task(ending.wait())
+        opened = asyncio.create_task(gate.opened.wait())
+        await asyncio.wait((ended, opened, gate.failed), return_when=asyncio.FIRST_COMPLETED)
+        if gate.opened.is_set() and on_started is not None:
             on_started(url)
-        waiting = asyncio.create_task(ending.wait())
-        await asyncio.wait((waiting, gate.failed), return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
+        await asyncio.wait((ended, gate.failed), return_when=asyncio.FIRST_COMPLETED)
+        for task in (ended, opened):
+            task.cancel()
         if gate.failed.done():
             raise gate.failed.result()
         logger.info("stopping", extra={"sessions": len(gate.peers)})

@@ -9,14 +9,14 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
-from server import headless, tokens
+from server import headless, media, tokens
 from server.gate import utc_now
 from server.headless import HeadlessError
 
@@ -47,7 +47,7 @@ async def attempt(
     secret: str,
     purpose: str,
     subject: str | None,
-    video: Path | str,
+    video: Path | str | Iterator[media.Timed],
     replace: bool = False,
     origin: str | None = None,
     loop: bool = False,
@@ -142,4 +142,4 @@ def report(result: Attempt) -> list[str]:
 
 
 def _pretty(value: dict[str, Any]) -> list[str]:
-    return [json.dumps(value)]
+    return json.dumps(value, indent=2).splitlines()

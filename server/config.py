@@ -404,7 +404,12 @@ def _value(row: Setting, given: Mapping[str, str]) -> Any:
 def _unknown(given: Mapping[str, str]) -> list[str]:
     """A misspelt setting must not be silently ignored."""
     known = {PREFIX + row.name for row in (*TABLE, *COMMAND_LINE)}
-    strange = sorted(name for name in given if name.startswith(PREFIX) and name not in known)
+    strange = sorted(
+        name
+        for name in given
+        # The demo app's own settings begin alike (web/demo).
+        if name.startswith(PREFIX) and not name.startswith(f"{PREFIX}DEMO_") and name not in known
+    )
     return [f"{name} is not a setting" for name in strange]
 
 

@@ -52,8 +52,8 @@ class Gate:
     """Sessions with a connection."""
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     """Their lives; the event loop keeps only weak references (asyncio.create_task)."""
-    ready: bool = False
-    """The store was opened and the keys are there; stays true through later outages."""
+    opened: asyncio.Event = field(default_factory=asyncio.Event)
+    """The store was opened and the keys are there; stays set through later outages."""
     failed: asyncio.Future[Exception] = field(init=False)
     """Why the store can never be used, if that is so."""
     stopping: bool = False

@@ -241,7 +241,7 @@ async def readyz(request: web.Request) -> web.Response:
     gate = request.app[GATE]
     if gate.stopping:
         raise Problem("server_stopping")
-    if not gate.ready:
+    if not gate.opened.is_set():
         raise Problem("not_ready")
     await gate.store.ping()
     return web.json_response({"status": "ready"})
@@ -280,7 +280,7 @@ def _open_gate(request: web.Request) -> Gate:
     gate = request.app[GATE]
     if gate.stopping:
         raise Problem("server_stopping")
-    if not gate.ready:
+    if not gate.opened.is_set():
         raise Problem("not_ready")
     return gate
 
