@@ -313,7 +313,7 @@ def verify(
         ("purpose", expected_purpose),
     ):
         claim = {"issuer": "iss", "audience": "aud"}.get(name, name)
-        if not secrets.compare_digest(claims[claim].encode(), expected.encode()):
+        if claims[claim] != expected:
             raise TokenError(f"token_{name}", f"The {name} is not the expected one.")
     seconds = now.astimezone(UTC).timestamp()
     if seconds + leeway_s < max(claims["iat"], claims["nbf"]):
