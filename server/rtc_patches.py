@@ -89,17 +89,16 @@ def apply() -> None:
     ice.StunProtocol.datagram_received = _datagram_received  # type: ignore[method-assign]
     ice.asyncio = _IceAsyncio()  # type: ignore[attr-defined, assignment]
     for name in ("aiortc", "aioice"):
-        stack = logging.getLogger(name)
-        stack.setLevel(logging.WARNING)
-        stack.propagate = False
-        stack.handlers[:] = [_Muted()]
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for name in list(logging.root.manager.loggerDict):
+        if name.startswith(("aiortc", "aioice")):
+            logging.getLogger(name).addFilter(_mute)
 
 
-class _Muted(logging.Handler):
+def _mute(record: logging.LogRecord) -> bool:
     """The stack's warnings quote what peers sent: say only where they came from."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        _log.debug("webrtc stack warned", extra={"source": record.name, "line": record.lineno})
+    _log.debug("webrtc stack warned", extra={"source": record.name, "at_line": record.lineno})
+    return False
 
 
 # Latency: a frame is complete with its last packet (RTP marker, RFC 7741 section 4.1 and RFC 6184
