@@ -156,6 +156,7 @@ def _face(
         clipped=look.clipped,
         inside=inside,
         score=seen.score,
+        detection=None if chosen is None else chosen.score,
         agreement=agreement,
     )
     wanted = ask.embed_above is not None and grade >= ask.embed_above
