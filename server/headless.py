@@ -60,8 +60,8 @@ class _Conversation:
         self.verdict: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._on_message = on_message
 
-    def mark(self, stage: str) -> None:
-        self.times_s.setdefault(stage, time.monotonic())
+    def mark(self, stage: str, at_s: float | None = None) -> None:
+        self.times_s.setdefault(stage, time.monotonic() if at_s is None else at_s)
 
     def hear(self, raw: str | bytes) -> None:
         try:
@@ -70,12 +70,13 @@ class _Conversation:
             return
         if not isinstance(message, dict):
             return
-        self.mark("first_message")
-        self.messages.append((time.monotonic(), message))
+        at_s = time.monotonic()
+        self.mark("first_message", at_s)
+        self.messages.append((at_s, message))
         if self._on_message is not None:
             self._on_message(message)
         if message.get("type") == "verdict" and not self.verdict.done():
-            self.mark("verdict")
+            self.mark("verdict", at_s)
             self.verdict.set_result(message)
 
 

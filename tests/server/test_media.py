@@ -75,8 +75,10 @@ def test_black_and_white_of_limited_range_are_full_range() -> None:
 
 
 def test_large_pictures_are_made_smaller_and_small_ones_are_not_made_larger() -> None:
+    assert to_bgr(av.VideoFrame(3840, 2160, "yuv420p")).shape == (1080, 1920, 3)
     picture = av.VideoFrame.from_ndarray(paint(3, 1920, 1080), format="bgr24")
-    assert to_bgr(picture).shape == (720, 1280, 3)
+    assert to_bgr(picture).shape == (1080, 1920, 3)
+    assert to_bgr(picture, 1280).shape == (720, 1280, 3)
     assert fit(1080, 1920, 1280) == (720, 1280)
     assert fit(640, 480, 1280) == (640, 480)
     assert fit(5000, 1, 1280) == (1280, 1)
