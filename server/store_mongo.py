@@ -170,7 +170,6 @@ class MongoStore:
                 maxPoolSize=AT_ONCE,
                 serverSelectionTimeoutMS=wait_ms,
                 connectTimeoutMS=wait_ms,
-                timeoutMS=wait_ms,
             )
         except (ValueError, PyMongoError):  # the driver's own words may quote a password
             raise ValueError(

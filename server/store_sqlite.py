@@ -173,6 +173,8 @@ class SqliteStore:
                     await self._use_wal(self._writer)
                     await self._writer.execute_fetchall("PRAGMA synchronous = FULL")
                     await self._writer.execute_fetchall("PRAGMA foreign_keys = ON")
+                    # Who asks to be forgotten shall not stay in a free page, sealed or not.
+                    await self._writer.execute_fetchall("PRAGMA secure_delete = ON")
                 await self._migrate()
                 with _mapped():
                     self._reader = await self._connect()

@@ -1,6 +1,7 @@
-"""Which store a URL means. The backends are imported only when they are asked for.
+"""Which store a URL means.
 
-Source: docs/decisions and README for the URLs.
+Only the choice: a backend is imported when it is asked for, so that the default installation never
+loads the MongoDB driver. Source: the form of SQLite URLs is SQLAlchemy's.
 """
 
 from __future__ import annotations

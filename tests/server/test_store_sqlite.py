@@ -120,6 +120,18 @@ async def test_a_newer_schema_is_refused(store: SqliteStore, path: Path) -> None
         await store.ping()
 
 
+async def test_who_was_removed_is_not_left_in_a_free_page(store: SqliteStore, path: Path) -> None:
+    sealed = bytes(range(256)) * 4
+    await store.put_template(a_template("ada", sealed=sealed), replace=False)
+    await store.put_template(a_template("bob", sealed=b"other"), replace=False)
+    await store.remove_subject("shop", "ada")
+    await store.close()  # writes the journal back and removes it
+    (left,) = path.parent.glob("store.sqlite3*")
+    data = await asyncio.to_thread(left.read_bytes)
+    assert b"other" in data
+    assert sealed[:256] not in data
+
+
 async def test_a_cancelled_write_is_whole_or_not_at_all(store: SqliteStore) -> None:
     done = 0
     for steps in range(12):

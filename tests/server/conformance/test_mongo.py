@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import signal
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -51,6 +52,16 @@ async def test_a_real_mongodb_takes_part() -> None:
         assert "secantus" not in str(await client.admin.command("buildInfo")).lower()
 
 
+async def available(store: MongoStore) -> None:
+    """Return when it answers again, by itself."""
+    deadline_s = time.monotonic() + 15
+    while True:
+        try:
+            return await store.ping()
+        except Unavailable:
+            assert time.monotonic() < deadline_s
+
+
 async def test_an_outage_is_told_soon_and_ends_by_itself(own_secantus: Secantus) -> None:
     store = MongoStore(own_secantus.url)
     await store.open()
@@ -68,17 +79,32 @@ async def test_an_outage_is_told_soon_and_ends_by_itself(own_secantus: Secantus)
         assert {type(answer) for answer in told} == {Unavailable}
 
         own_secantus.start()
-        deadline_s = time.monotonic() + 15
-        while True:
-            try:
-                await store.ping()
-                break
-            except Unavailable:
-                assert time.monotonic() < deadline_s
+        await available(store)
         # What was acknowledged before is still there, and the ticket was not used up.
         assert await store.template("shop", "ada") == a_template()
         assert (await store.claim_session("s1", TICKET, NOW)).state == "live"
     finally:
+        await store.close()
+
+
+async def test_a_server_that_hangs_is_told_soon(own_secantus: Secantus) -> None:
+    store = MongoStore(own_secantus.url, wait_s=0.5)
+    await store.open()
+    assert own_secantus.process is not None
+    try:
+        await store.add_client(a_client())
+        own_secantus.process.send_signal(signal.SIGSTOP)
+        began_s = time.monotonic()
+        with pytest.raises(Unavailable):
+            await store.client("shop")
+        with pytest.raises(Unavailable):
+            await store.add_failure("shop", "ada", NOW)
+        assert time.monotonic() - began_s < 2.5
+        own_secantus.process.send_signal(signal.SIGCONT)
+        await available(store)
+        assert await store.client("shop") == a_client()
+    finally:
+        own_secantus.process.send_signal(signal.SIGCONT)
         await store.close()
 
 
