@@ -1,6 +1,6 @@
 """A signalling server for the widget's tests: real WebRTC by aiortc, but the session is a script.
 
-It answers one offer, speaks docs/protocol.md as the test tells it, and remembers what the page said.
+It answers offers, speaks docs/protocol.md as the test tells it, and remembers what the page said.
 No faces, no store, no tokens that mean anything.
 """
 

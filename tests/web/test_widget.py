@@ -1,6 +1,6 @@
 """The <face-login> element in a real Chromium, against real WebRTC and a scripted session.
 
-Marked e2e: needs a Chromium. Screenshots of the states go to $LOOKGATE_SCREENSHOTS when that is set.
+Marked e2e: needs a Chromium. Screenshots go to $LOOKGATE_SCREENSHOTS when that is set.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import os
 import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import aioice.ice
@@ -36,11 +35,15 @@ FLAGS = [
     "--use-fake-device-for-media-stream=device-count=2,fps=15", "--disable-features=Translate",
 ]  # fmt: skip
 # As strict as a careful page's: nothing inline, nothing but the server's modules and offers.
-CSP = "default-src 'none'; script-src 'self' {0}; connect-src 'self' {0}; style-src 'self'; require-trusted-types-for 'script'"
+CSP = (
+    "default-src 'none'; script-src 'self' {0}; connect-src 'self' {0}; style-src 'self'; "
+    "require-trusted-types-for 'script'"
+)
 EVENTS = ["success", "failure", "error", "phase", "hint", "cancel", "retry"]
 KEEP = """
 window.seen = []; window.tracks = []; window.logged = [];
-for (const name of %s) document.addEventListener('face-login:' + name, (e) => window.seen.push([name, e.detail]));
+for (const name of NAMES)
+  document.addEventListener('face-login:' + name, (e) => seen.push([name, e.detail]));
 if (navigator.mediaDevices) {
   const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
   navigator.mediaDevices.getUserMedia = async (c) => {
@@ -50,7 +53,7 @@ if (navigator.mediaDevices) {
     return stream;
   };
 }
-""" % json.dumps(EVENTS)
+""".replace("NAMES", json.dumps(EVENTS))
 
 
 @dataclass
@@ -125,7 +128,8 @@ async def open_page(
 ) -> Page:
     bench.app["html"] = (
         "<!doctype html><html lang=en><meta charset=utf-8>"
-        '<meta name=viewport content="width=device-width"><meta name=color-scheme content="light dark">'
+        '<meta name=viewport content="width=device-width">'
+        '<meta name=color-scheme content="light dark">'
         f'<script type=module src="{bench.server_url}/web/face-login.js"></script>{tag}'
     )
     ctx: BrowserContext = await bench.browser.new_context(
@@ -146,7 +150,7 @@ async def open_page(
 async def until(page: Page, expression: str) -> None:
     # Page.wait_for_function needs eval, which the page's CSP forbids.
     async with asyncio.timeout(10):
-        while not await page.evaluate(expression):
+        while not await page.evaluate(expression):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
 
@@ -160,7 +164,6 @@ async def camera_is_off(page: Page) -> None:
 
 async def shot(page: Page, name: str) -> None:
     if SHOTS:
-        Path(SHOTS).mkdir(parents=True, exist_ok=True)
         await page.screenshot(path=f"{SHOTS}/{name}.png")
 
 
@@ -450,15 +453,19 @@ async def test_server_not_there(bench: Bench) -> None:
     assert (await seen(page, "error"))[0]["code"] == "server_answer"
 
 
+BUSY = {"error": {"code": "too_many_requests", "text": "t", "retry": True}}
+BAD_SERVER = {"session": "s1", "ticket": "t", "server": "javascript:alert(1)"}
+
+
 @pytest.mark.parametrize(
     ("answer", "code"),
     [
-        (lambda: web.json_response({"error": {"code": "too_many_requests", "text": "t", "retry": True}}, status=429), "too_many_requests"),
+        (lambda: web.json_response(BUSY, status=429), "too_many_requests"),
         (lambda: web.Response(text="<h1>oops", status=500), "ticket_failed"),
         (lambda: web.json_response({"session": "s1"}), "ticket_failed"),
-        (lambda: web.json_response({"session": "s1", "ticket": "t", "server": "javascript:alert(1)"}), "ticket_failed"),
+        (lambda: web.json_response(BAD_SERVER), "ticket_failed"),
     ],
-)  # fmt: skip
+)
 async def test_session_url_failures(bench: Bench, answer: Any, code: str) -> None:
     bench.app["session"] = answer
     page = await open_page(

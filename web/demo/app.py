@@ -18,9 +18,11 @@ from web.demo.config import Settings
 from web.demo.database import Database
 from web.demo.guard import (
     CLOCK,
+    COOKIE,
     DATABASE,
     LOOKGATE,
     SETTINGS,
+    VISIT,
     caller,
     guard,
     now_s,
@@ -69,7 +71,7 @@ async def _lookgate(app: web.Application) -> AsyncIterator[None]:
 
 async def _user(request: web.Request, *levels: visits.Level) -> tuple[Visit, User]:
     """Who is there, if they have come as far as one of `levels`; else Refused."""
-    visit: Visit | None = request["visit"]
+    visit = request[VISIT]
     if visit is None or visit.user_id is None:
         raise Refused("login_needed")
     user_id = visit.user_id
@@ -91,7 +93,7 @@ def _may_enroll(visit: Visit, user: User) -> bool:
 
 @routes.get("/")
 async def home(request: web.Request) -> web.Response:
-    return page(pages.home(request["visit"]))
+    return page(pages.home(request[VISIT]))
 
 
 @routes.get("/healthz")
@@ -190,9 +192,10 @@ async def members(request: web.Request) -> web.Response:
 @routes.post("/logout")
 async def logout(request: web.Request) -> web.Response:
     await read_form(request)
-    visit: Visit = request["visit"]
-    await request.app[DATABASE].do(lambda db: visits.close_visit(db, visit))
-    request["cookie"], request["visit"] = "", None
+    visit = request[VISIT]
+    if visit is not None:
+        await request.app[DATABASE].do(lambda db: visits.close_visit(db, visit))
+    request[COOKIE], request[VISIT] = "", None
     raise web.HTTPSeeOther("/")
 
 
@@ -214,7 +217,7 @@ async def delete_account(request: web.Request) -> web.Response:
         raise Refused("credentials_wrong")
     await request.app[LOOKGATE].forget(user.id)
     await request.app[DATABASE].do(lambda db: accounts.delete_user(db, user.id))
-    request["cookie"], request["visit"] = "", None
+    request[COOKIE], request[VISIT] = "", None
     raise web.HTTPSeeOther("/")
 
 

@@ -21,6 +21,10 @@ from web.demo.visits import Visit
 SETTINGS = web.AppKey("settings", Settings)
 DATABASE = web.AppKey("database", Database)
 LOOKGATE = web.AppKey("lookgate", Lookgate)
+VISIT: web.RequestKey[Visit | None] = web.RequestKey("visit")
+"""Who is behind this request, as far as known."""
+COOKIE: web.RequestKey[str] = web.RequestKey("cookie")
+"""Set to send a new cookie; empty takes it away."""
 CLOCK: web.AppKey[Callable[[], float]] = web.AppKey("clock")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -72,51 +76,47 @@ def headers(settings: Settings) -> dict[str, str]:
 @web.middleware
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Find the visit, run the handler, make what goes wrong a refusal, set cookie and headers."""
-    settings = request.app[SETTINGS]
-    request["visit"] = None
+    request[VISIT] = None
     try:
-        try:
-            await _find(request)
-            response = await handler(request)
-        except web.HTTPException as problem:
-            if problem.status < 400:
-                raise
-            known = {404: "not_found", 405: "method_not_allowed", 413: "request_too_large"}
-            response = refuse(request, Refused(known.get(problem.status, "request_invalid")))
-        except Refused as refusal:
-            if refusal.cause:
-                _log.info("refused", extra={"code": refusal.code, "cause": refusal.cause})
-            response = refuse(request, refusal)
-        except Exception:
-            _log.exception("bug in a request")
-            response = refuse(request, Refused("internal"))
-    except web.HTTPException as redirect:
-        response = redirect
+        await _find(request)
+        response = await handler(request)
+    except web.HTTPException as problem:
+        if problem.status < 400:  # a redirect
+            _dress(request, problem)
+            raise
+        known = {404: "not_found", 405: "method_not_allowed", 413: "request_too_large"}
+        response = refuse(request, Refused(known.get(problem.status, "request_invalid")))
+    except Refused as refusal:
+        if refusal.cause:
+            _log.info("refused", extra={"code": refusal.code, "cause": refusal.cause})
+        response = refuse(request, refusal)
+    except Exception:
+        _log.exception("bug in a request")
+        response = refuse(request, Refused("internal"))
+    _dress(request, response)
+    return response
+
+
+def _dress(request: web.Request, response: web.StreamResponse) -> None:
+    settings = request.app[SETTINGS]
     for name, value in headers(settings).items():
         response.headers.setdefault(name, value)
     if not request.path.startswith("/static/"):
         response.headers["Cache-Control"] = "no-store"
-    if request.get("cookie") is not None:
-        if request["cookie"]:
-            response.set_cookie(
-                cookie_name(settings),
-                request["cookie"],
-                httponly=True,
-                samesite="Lax",
-                secure=settings.secure_cookies,
-                path="/",
-            )
-        else:
-            response.del_cookie(
-                cookie_name(settings), path="/", secure=settings.secure_cookies, httponly=True
-            )
-    return response
+    cookie = request.get(COOKIE)
+    if cookie is None:
+        return
+    name, secure = cookie_name(settings), settings.secure_cookies
+    if cookie:
+        response.set_cookie(name, cookie, httponly=True, samesite="Lax", secure=secure, path="/")
+    else:
+        response.del_cookie(name, httponly=True, samesite="Lax", secure=secure, path="/")
 
 
 async def _find(request: web.Request) -> None:
     cookie = request.cookies.get(cookie_name(request.app[SETTINGS]))
     if cookie and len(cookie) <= 128:
-        request["visit"] = await request.app[DATABASE].do(
+        request[VISIT] = await request.app[DATABASE].do(
             lambda db: visits.find_visit(db, cookie, now_s(request))
         )
 
@@ -129,7 +129,7 @@ def refuse(request: web.Request, refusal: Refused) -> web.Response:
     back = {"login_needed": "/login", "face_needed": "/login", "not_enrolled": "/enroll"}
     # A POST is not repeated by a link: its page is.
     page = request.path if request.method == "GET" else "/members"
-    visit: Visit | None = request["visit"]
+    visit: Visit | None = request[VISIT]
     if refusal.code in ("csrf", "too_many_attempts"):
         page = request.path if request.path in ("/login", "/register") else "/"
     text = pages.refused(
@@ -144,13 +144,13 @@ def page(text: str, *, status: int = 200) -> web.Response:
 
 async def visit_or_guest(request: web.Request) -> Visit:
     """The visit; a new guest's when there is none, for the CSRF token of the form that follows."""
-    known: Visit | None = request["visit"]
+    known: Visit | None = request[VISIT]
     if known is not None:
         return known
     cookie, visit = await request.app[DATABASE].do(
         lambda db: visits.open_visit(db, now_s=now_s(request))
     )
-    request["cookie"], request["visit"] = cookie, visit
+    request[COOKIE], request[VISIT] = cookie, visit
     return visit
 
 
@@ -158,13 +158,13 @@ async def step_up(
     request: web.Request, level: visits.Level, user_id: str, claims: dict[str, object] | None = None
 ) -> Visit:
     """A new cookie for a new level."""
-    old: Visit | None = request["visit"]
+    old: Visit | None = request[VISIT]
     cookie, visit = await request.app[DATABASE].do(
         lambda db: visits.open_visit(
             db, now_s=now_s(request), level=level, user_id=user_id, claims=claims, instead_of=old
         )
     )
-    request["cookie"], request["visit"] = cookie, visit
+    request[COOKIE], request[VISIT] = cookie, visit
     return visit
 
 
@@ -190,6 +190,6 @@ async def read_json(request: web.Request) -> dict[str, object]:
 
 
 def check_csrf(request: web.Request, token: str) -> None:
-    visit: Visit | None = request["visit"]
+    visit: Visit | None = request[VISIT]
     if visit is None or not visits.csrf_fits(visit, token):
         raise Refused("csrf")

@@ -46,7 +46,7 @@ class Lookgate:
         self._server = server
         self._public = public_server
         self._client = client
-        self._auth = aiohttp.BasicAuth(client, secret, encoding="utf-8")
+        self._auth = aiohttp.encode_basic_auth(client, secret, encoding="utf-8")
         self._http: aiohttp.ClientSession | None = None
         self._keys = jwt.PyJWKClient(f"{server}/.well-known/jwks.json", lifespan=300, timeout=5)
 
@@ -98,7 +98,7 @@ class Lookgate:
                 method,
                 self._server + path,
                 json=body,
-                headers={"Authorization": self._auth.encode()},
+                headers={"Authorization": self._auth},
                 allow_redirects=False,
             ) as answer:
                 try:

@@ -14,6 +14,8 @@ import sqlite3
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from web.demo.refusals import Refused
+
 Level = Literal["guest", "password", "member"]
 
 LIFETIME_S: dict[str, float] = {"guest": 3600.0, "password": 900.0, "member": 8 * 3600.0}
@@ -100,13 +102,19 @@ def csrf_fits(visit: Visit, token: str) -> bool:
 
 
 def begin_attempt(db: sqlite3.Connection, visit: Visit, attempt: Attempt, now_s: float) -> None:
-    """Remember what we asked Lookgate for; only the newest attempt of a visit counts."""
+    """Remember what we asked Lookgate for; only the newest attempt of a visit counts.
+
+    Raises Refused("login_needed") when the visit has ended.
+    """
     db.execute("DELETE FROM attempts WHERE visit_id = ? OR expires_s < ?", (visit.id, now_s))
-    db.execute(
-        "INSERT INTO attempts (nonce, visit_id, session, purpose, expires_s)"
-        " VALUES (?, ?, ?, ?, ?)",
-        (attempt.nonce, visit.id, attempt.session, attempt.purpose, now_s + ATTEMPT_S),
-    )
+    try:
+        db.execute(
+            "INSERT INTO attempts (nonce, visit_id, session, purpose, expires_s)"
+            " VALUES (?, ?, ?, ?, ?)",
+            (attempt.nonce, visit.id, attempt.session, attempt.purpose, now_s + ATTEMPT_S),
+        )
+    except sqlite3.IntegrityError:  # logged out meanwhile, in another tab
+        raise Refused("login_needed") from None
 
 
 def get_attempt(db: sqlite3.Connection, visit: Visit, now_s: float) -> Attempt | None:
