@@ -23,6 +23,7 @@ import aiortc.codecs
 import aiortc.jitterbuffer
 import aiortc.rtcdtlstransport
 import aiortc.rtcrtpreceiver
+import aiortc.rtcsctptransport
 from aioice import ice
 from aiortc.codecs.vpx import Vp8Encoder
 
@@ -32,6 +33,10 @@ MAX_PIXELS = 1920 * 1088
 """Larger pictures are not decoded: a VP8 key frame of 40 bytes may claim 16383x16383 (400 MB)."""
 MAX_WAITING = 60
 """Encoded frames that may wait for the decoder: two seconds; a decoder needs 1 ms for each."""
+MAX_FRAGMENTS = 128
+"""Pieces of unfinished messages that a peer may leave: the largest message has 60."""
+MAX_STREAMS = 16
+"""SCTP streams that a peer may use; one carries our channel."""
 MAX_DATAGRAMS = 1024
 """Received datagrams that may wait for the event loop: a second of 10 Mbit/s."""
 
@@ -84,6 +89,9 @@ def apply() -> None:
     _applied = True
     aiortc.jitterbuffer.JitterBuffer._remove_frame = _remove_frame  # type: ignore[method-assign]
     aiortc.rtcdtlstransport.RTCDtlsTransport._recv_next = _recv_next  # type: ignore[method-assign]
+    aiortc.rtcsctptransport.RTCSctpTransport._receive_data_chunk = (  # type: ignore[method-assign]
+        _receive_data_chunk
+    )
     aiortc.rtcrtpreceiver.get_decoder = _get_decoder  # type: ignore[attr-defined]
     ice.get_host_addresses = _host_addresses
     ice.StunProtocol.datagram_received = _datagram_received  # type: ignore[method-assign]
@@ -155,6 +163,23 @@ async def _recv_next(self: aiortc.rtcdtlstransport.RTCDtlsTransport) -> None:
             "peer sent what the webrtc stack chokes on", extra={"fault": type(fault).__name__}
         )
         raise ConnectionError from None
+
+
+_receive_data_chunk_of_stack = aiortc.rtcsctptransport.RTCSctpTransport._receive_data_chunk
+
+
+async def _receive_data_chunk(self: aiortc.rtcsctptransport.RTCSctpTransport, chunk: Any) -> None:
+    """aiortc keeps fragments without end and walks over all of them for each that comes."""
+    streams = self._inbound_streams
+    waiting = sum(len(stream.reassembly) for stream in streams.values())
+    if (
+        len(streams) > MAX_STREAMS
+        or waiting > MAX_FRAGMENTS
+        or len(self._sack_misordered) > MAX_FRAGMENTS
+    ):
+        _log.info("peer leaves too much unfinished")
+        raise ConnectionError
+    await _receive_data_chunk_of_stack(self, chunk)
 
 
 _datagram_received_of_stack = ice.StunProtocol.datagram_received

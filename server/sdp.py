@@ -16,7 +16,8 @@ MAX_BYTES = 64 * 1024
 MAX_MEDIA = 3
 """Video, data and one more, which is answered as inactive."""
 MAX_MESSAGE_BYTES = 65536
-"""RFC 8841 section 6.1: what a peer takes that does not say."""
+"""RFC 8841 section 6.1: what a peer takes that does not say. Also what we say that we take, though
+the protocol allows far less: a page that errs is to be told by a refusal, not by a dead channel."""
 
 CODES = (
     "sdp_malformed",
@@ -115,7 +116,7 @@ def check_offer(sdp: str) -> str:
 
 
 def tune_answer(sdp: str, start_kbps: int, min_kbps: int) -> str:
-    """Ask the sender to start at `start_kbps` and not to go below `min_kbps`.
+    """Ask the sender to start at `start_kbps` and not to go below `min_kbps`; cap its messages.
 
     Chromium starts at 300 kbit/s and, with REMB alone, stays near it for the seconds that a login
     takes. These format parameters are what libwebrtc reads from a remote description
@@ -131,6 +132,8 @@ def tune_answer(sdp: str, start_kbps: int, min_kbps: int) -> str:
         payload = value.split(" ", 1)[0]
         if name == "a=fmtp" and payload in video:
             line = f"{line};{wish}"
+        elif name == "a=max-message-size":
+            line = f"{name}:{MAX_MESSAGE_BYTES}"
         tuned.append(line)
         if name == "a=rtpmap" and payload in video and payload not in described:
             tuned.append(f"a=fmtp:{payload} {wish}")  # VP8 has no parameters of its own

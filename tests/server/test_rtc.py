@@ -233,12 +233,14 @@ async def test_a_peer_that_dies_is_seen_as_silence_and_closing_stays_bounded() -
 
 
 async def raw(
-    channels: list[tuple[str, dict[str, object]]], audio: bool = False
+    channels: list[tuple[str, dict[str, object]]], audio: bool = False, data_first: bool = False
 ) -> tuple[RTCPeerConnection, list[object], Connection, list[str | bytes]]:
     """A caller that does as it likes."""
     prepare(LOCAL)
-    pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-    made = [pc.createDataChannel(label, **more) for label, more in channels]  # type: ignore[arg-type]
+    pc = RTCPeerConnection(RTCConfiguration([], alwaysNegotiateDataChannels=data_first))
+    made = []
+    if not data_first:
+        made = [pc.createDataChannel(label, **more) for label, more in channels]  # type: ignore[arg-type]
     if audio:
         pc.addTransceiver(AudioStreamTrack(), direction="sendonly")
     pc.addTransceiver(Camera(film()), direction="sendonly")
@@ -249,6 +251,8 @@ async def raw(
         pc.localDescription.sdp, LOCAL, on_message=heard.append, on_state=lambda state: None
     )
     await pc.setRemoteDescription(RTCSessionDescription(connection.answer_sdp, "answer"))
+    if data_first:
+        made = [pc.createDataChannel(label, **more) for label, more in channels]  # type: ignore[arg-type]
     return pc, list(made), connection, heard
 
 
@@ -279,6 +283,15 @@ async def test_only_the_first_right_channel_counts_and_too_many_end_it() -> None
     for _ in range(3):
         pc.createDataChannel("lookgate", protocol="lookgate.v1")
     await soon(connection.closed)
+    await pc.close()
+
+
+async def test_a_description_that_begins_with_the_data_connects() -> None:
+    pc, _, connection, _ = await raw([("lookgate", {"protocol": "lookgate.v1"})], data_first=True)
+    assert "m=application" in connection.answer_sdp.split("m=video")[0]
+    await soon(connection.channel_open)
+    await soon(connection.first_frame)
+    await connection.close()
     await pc.close()
 
 
@@ -328,6 +341,19 @@ async def test_what_the_stack_chokes_on_ends_the_connection_quietly(
     assert "peer sent what the webrtc stack chokes on" in caplog.text
     assert "own words" not in caplog.text
     assert "Traceback" not in caplog.text
+
+
+async def test_messages_that_never_end_end_the_connection() -> None:
+    pair = await call()
+    await soon(pair.connection.channel_open)
+    pair.caller._pc.sctp._remote_max_message_size = 0
+    pair.caller.send("x" * 60_000)
+    await until(lambda: bool(pair.at_server))
+    assert not pair.connection.closed.is_set()
+    pair.caller.send("x" * 1_000_000)
+    await soon(pair.connection.closed)
+    assert len(pair.at_server) == 1
+    await pair.close()
 
 
 async def test_a_stranger_cannot_end_or_fill_a_connection() -> None:

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from fractions import Fraction
 from types import SimpleNamespace
 
+import aiortc.rtcrtpreceiver
 import av
 import pytest
-from aiortc import RTCRtpReceiver
+from aiortc import RTCRtpReceiver, RTCRtpSender
 from aiortc.codecs.vpx import Vp8Encoder
 from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 
@@ -150,12 +151,15 @@ async def test_the_decoders_backlog_is_bounded_and_continues_with_a_key_frame() 
     assert tap.encoded.get_nowait() is None, "the end does not wait for the backlog"
 
 
-def test_the_private_names_are_there() -> None:
+async def test_the_private_names_are_there() -> None:
     """Assignments to names that nobody reads would fail silently."""
     receiver = vars(RTCRtpReceiver("video", SimpleNamespace(state="new")))  # type: ignore[arg-type]
     assert "_RTCRtpReceiver__decoder_error" in receiver
     assert "_RTCRtpReceiver__decoder_queue" in receiver
     assert "_Vp8Encoder__target_bitrate" in vars(Vp8Encoder())
+    assert "_RTCRtpSender__encoder" in vars(RTCRtpSender("video", SimpleNamespace(state="new")))  # type: ignore[arg-type]
+    assert aiortc.rtcrtpreceiver.get_decoder is rtc_patches._get_decoder  # type: ignore[attr-defined]
+    assert "get_decoder" in aiortc.rtcrtpreceiver.decoder_worker.__code__.co_names
 
 
 @pytest.mark.parametrize(
