@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.decision import Decision, Evidence, Stand, Step, Topic, decide
+from pipeline.policy import POLICIES, Policy
+from pipeline.reasons import Reason
+
+POLICY = POLICIES["standard"]
+FULL = (
+    Evidence("face", Topic.QUALITY, Stand.FOR, "usable"),
+    Evidence("spoof", Topic.LIVENESS, Stand.FOR, "live", 2.0),
+    Evidence("freshness", Topic.LIVENESS, Stand.FOR, "fresh"),
+    Evidence("identity", Topic.IDENTITY, Stand.FOR, "match"),
+)
+
+
+def judged(rows, elapsed_s=2.0, policy=POLICY) -> Decision:
+    return decide(rows, policy, elapsed_s=elapsed_s, settle_s=1.5, window_s=3.0)
+
+
+def changed(cue: str, **changes: object) -> list[Evidence]:
+    return [replace(row, **changes) if row.cue == cue else row for row in FULL]  # type: ignore[arg-type]
+
+
+def test_all_rows_for_accepts_after_settling_only():
+    assert judged(FULL, 1.4).step is Step.GO_ON
+    assert judged(FULL, 1.5) == Decision(Step.ACCEPT)
+
+
+def test_weak_liveness_waits_for_the_window_to_end():
+    weak = changed("spoof", llr=0.4)
+    assert judged(weak, 2.9).step is Step.GO_ON
+    assert judged(weak, 3.0).step is Step.ACCEPT
+
+
+def test_a_spoof_is_refused_at_the_end_or_at_once_when_certain():
+    spoof = changed("spoof", stand=Stand.AGAINST, llr=-1.0)
+    assert judged(spoof).step is Step.GO_ON
+    assert judged(spoof, 3.0) == Decision(Step.REJECT, (Reason.LIVENESS,))
+    certain = changed("spoof", stand=Stand.AGAINST, llr=-3.0, certain=True)
+    assert judged(certain, 1.5) == Decision(Step.REJECT, (Reason.LIVENESS,))
+
+
+def test_a_live_stranger_is_refused():
+    stranger = changed("identity", stand=Stand.AGAINST)
+    assert judged(stranger).step is Step.GO_ON
+    assert judged(stranger, 3.0) == Decision(Step.REJECT, (Reason.NO_MATCH,))
+    certain = changed("identity", stand=Stand.AGAINST, certain=True)
+    assert judged(certain) == Decision(Step.REJECT, (Reason.NO_MATCH,))
+
+
+def test_who_is_not_live_learns_nothing_of_the_match():
+    for stand in (Stand.UNKNOWN, Stand.AGAINST):
+        rows = changed("identity", stand=Stand.AGAINST, certain=True)
+        rows = [replace(r, stand=stand, llr=0.0) if r.cue == "freshness" else r for r in rows]
+        for elapsed_s in (1.5, 2.0, 3.0, 9.0):
+            assert Reason.NO_MATCH not in judged(rows, elapsed_s).reasons
+
+
+def test_missing_evidence_means_trying_again():
+    assert judged(changed("freshness", stand=Stand.UNKNOWN), 3.0) == Decision(
+        Step.TRY_AGAIN, (Reason.LIVENESS,)
+    )
+    assert judged(changed("face", stand=Stand.UNKNOWN), 3.0) == Decision(
+        Step.TRY_AGAIN, (Reason.QUALITY,)
+    )
+
+
+def test_a_policy_that_requires_nothing_accepts_nobody():
+    empty = Policy(required=())
+    assert judged(FULL, 3.0, empty).step is not Step.ACCEPT
+    assert judged([], 3.0, empty).step is not Step.ACCEPT
+
+
+rows_of = st.lists(
+    st.builds(
+        Evidence,
+        cue=st.sampled_from(["face", "spoof", "freshness", "identity", "other"]),
+        topic=st.sampled_from(Topic),
+        stand=st.sampled_from(Stand),
+        reason=st.just("x"),
+        llr=st.floats(-4, 4),
+        certain=st.booleans(),
+    ),
+    max_size=8,
+)
+
+
+@given(rows_of, st.floats(0, 10))
+def test_acceptance_needs_every_required_row_and_nothing_against(rows, elapsed_s):
+    if judged(rows, elapsed_s).step is Step.ACCEPT:
+        stands = {row.cue: row.stand for row in rows}
+        assert all(stands[cue] is Stand.FOR for cue in POLICY.required)
+        assert all(row.stand is not Stand.AGAINST for row in rows)
+        assert elapsed_s >= 1.5
+
+
+@given(rows_of, st.floats(0, 10))
+def test_no_match_is_said_only_to_the_live(rows, elapsed_s):
+    if Reason.NO_MATCH in judged(rows, elapsed_s).reasons:
+        liveness = [row for row in rows if row.topic is Topic.LIVENESS]
+        assert liveness
+        assert all(row.stand is Stand.FOR for row in liveness)
+
+
+@given(rows_of, st.floats(0, 10))
+def test_unknown_never_accepts(rows, elapsed_s):
+    unknown = [replace(row, stand=Stand.UNKNOWN) for row in rows]
+    assert judged(unknown, elapsed_s).step is not Step.ACCEPT
+
+
+@given(rows_of, st.floats(3.0, 10))
+def test_the_end_of_the_window_always_decides(rows, elapsed_s):
+    assert judged(rows, elapsed_s).step is not Step.GO_ON
+
+
+def test_a_policy_names_itself_by_its_content():
+    assert POLICY.fingerprint() == Policy().fingerprint()
+    assert POLICY.fingerprint() != replace(POLICY, match_score=0.51).fingerprint()
+    assert len(POLICY.fingerprint()) == 16
