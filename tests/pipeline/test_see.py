@@ -319,6 +319,17 @@ def test_nobody_is_nobody_and_many_are_many(nets, frames) -> None:
 
 
 @pytest.mark.models
+def test_a_face_that_is_gone_is_lost_in_that_frame(nets, frames) -> None:
+    clip = frames("face_noface", 80)
+    roi, seen = None, []
+    for n, frame in enumerate(clip):  # the detector finds it once; after that the mesh alone knows
+        face = see(frame, Ask(detect=n == 0, roi=roi), nets).face
+        roi = None if face is None else face.roi
+        seen.append(face is not None)
+    assert seen == [True] * 72 + [False] * 8
+
+
+@pytest.mark.models
 def test_the_same_frame_gives_the_same_bits(nets, frames) -> None:
     (frame,) = frames("cap12", 1)
     assert same(see(frame, ALL, nets), see(frame, ALL, nets))
