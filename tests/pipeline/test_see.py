@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -330,9 +331,13 @@ def test_a_face_that_is_gone_is_lost_in_that_frame(nets, frames) -> None:
 
 
 @pytest.mark.models
-def test_the_same_frame_gives_the_same_bits(nets, frames) -> None:
-    (frame,) = frames("cap12", 1)
-    assert same(see(frame, ALL, nets), see(frame, ALL, nets))
+def test_the_same_frame_gives_the_same_bits_in_any_thread(nets, frames) -> None:
+    clip = frames("cap12", 4, 20)
+    alone = [see(frame, ALL, nets) for frame in clip]
+    with ThreadPoolExecutor(3) as pool:
+        beside = list(pool.map(lambda frame: see(frame, ALL, nets), clip * 2))
+    assert all(same(a, b) for a, b in zip(alone * 2, beside, strict=True))
+    assert not same(alone[0], alone[1])
 
 
 @pytest.mark.models
