@@ -69,10 +69,13 @@ class FakeLookgate:
 
     def app(self) -> web.Application:
         app = web.Application()
+        self.add_to(app)
+        return app
+
+    def add_to(self, app: web.Application) -> None:
         app.router.add_get("/web/{name}", self._module)
         app.router.add_route("OPTIONS", "/v1/sessions/{id}/offer", self._preflight)
         app.router.add_post("/v1/sessions/{id}/offer", self._offer)
-        return app
 
     async def close(self) -> None:
         for task in self._tasks:

@@ -181,9 +181,12 @@ def members(visit: Visit, user: User) -> Html:
         for name, value in (visit.claims or {}).items()
     )
     confirm = html(
+        # Hidden, so that a password manager knows whose password this is.
+        '<input name="username" autocomplete="username" value="{username}" hidden readonly>'
         '<label for="confirm">Your password</label>'
         '<input id="confirm" name="password" type="password" autocomplete="current-password" '
-        "required>"
+        "required>",
+        username=user.username,
     )
     face_buttons = join(
         [
