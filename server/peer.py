@@ -302,6 +302,8 @@ class Peer:
                 **self._timeline(connection, ended_s),
             },
         )
+        if not connection.channel_open.is_set():
+            return  # nobody is there to hear it
         await connection.flush(self.deadlines.goodbye_s)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(connection.closed.wait(), self.deadlines.goodbye_s)

@@ -39,7 +39,7 @@ from server.problems import Problem
 from server.store import Client, NotFound, SessionRecord
 
 GATE = web.AppKey("gate", Gate)
-CORS_ORIGIN = "cors_origin"
+CORS_ORIGIN: web.RequestKey[str | None] = web.RequestKey("cors_origin")
 WIDGET_DIR = Path(__file__).parents[1] / "web"
 
 logger = logging.getLogger(__name__)

@@ -1,0 +1,548 @@
+"""One session's life: what is said, recorded and counted, whichever way it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.events import Decided, PhaseChanged
+from pipeline.reasons import Phase, Purpose
+from pipeline.session import SessionPipeline
+from pipeline.template import Gallery
+from server import protocol, tokens, whom
+from server.gate import Gate
+from server.store import Conflict, NotFound, SessionRecord, Unavailable
+from tests.pipeline.observations import Camera, gallery
+from tests.server.gates import (
+    CLIENT,
+    POLICY,
+    Clock,
+    Stage,
+    claimed,
+    close_gate,
+    enrolled,
+    make_gate,
+)
+
+LONG = 60
+"""Frames: 4 s at 15 a second, more than a window."""
+
+
+@pytest.fixture
+def camera() -> Camera:
+    return Camera()
+
+
+@pytest.fixture
+async def opened(tmp_path: Path, camera: Camera) -> AsyncIterator[tuple[Gate, Clock]]:
+    gate, clock = await make_gate(tmp_path, camera)
+    yield gate, clock
+    await close_gate(gate)
+
+
+async def _stage(
+    opened: tuple[Gate, Clock], camera: Camera, purpose: str, subject: str | None, **more: Any
+) -> Stage:
+    gate, clock = opened
+    record = await claimed(gate, purpose, subject, **more)
+    stage = Stage.of(gate, clock, camera, record, await whom.gallery_for(gate, record))
+    await stage.open()
+    return stage
+
+
+async def _state(stage: Stage) -> SessionRecord:
+    return await stage.gate.store.session(stage.peer.record.session_id)
+
+
+def _let_go(stage: Stage) -> None:
+    assert stage.gate.inference.reserved == 0
+    assert not stage.gate.peers
+    assert stage.connection.closings == 1
+
+
+async def test_a_login_is_recorded_and_gets_a_token(
+    opened: tuple[Gate, Clock], camera: Camera
+) -> None:
+    gate, clock = opened
+    await enrolled(gate, "ann", 1)
+    await gate.store.add_failure(CLIENT, "ann", clock.now())
+    stage = await _stage(opened, camera, "login", "ann")
+    await stage.show(LONG)
+    verdict = await stage.end()
+    assert (verdict["outcome"], verdict["reasons"], verdict["retry"]) == ("accepted", [], False)
+    claims = tokens.verify(
+        verdict["token"],
+        expected_issuer=gate.settings.public_url,
+        expected_audience=CLIENT,
+        expected_nonce="n" * 20,
+        expected_purpose="login",
+        jwks=await gate.keyring.jwks(clock.now()),
+        now=clock.now(),
+    )
+    assert claims["sub"] == "ann"
+    assert claims["sid"] == stage.peer.record.session_id
+    assert verdict["expires_in_s"] == claims["exp"] - claims["iat"]
+    record = await _state(stage)
+    assert record.state == "accepted"
+    assert {row["cue"] for row in json.loads(record.evidence)} >= {"face", "spoof", "identity"}
+    assert await gate.store.failures(CLIENT, "ann") == (0, None)
+    assert stage.connection.sent[0]["type"] == "welcome"
+    assert [m["phase"] for m in stage.connection.of("phase")] == [
+        "framing",
+        "gathering",
+        "accepted",
+    ]
+    assert gate.metrics.sessions.value("login", "accepted", "") == 1
+    _let_go(stage)
+
+
+@pytest.mark.parametrize(
+    ("purpose", "subject", "change"),
+    [
+        ("login", "ann", {}),
+        ("login", "ann", {"person": 2}),
+        ("login", "ann", {"motion": 0.0}),
+        ("login", "ann", {"margin": -9.0}),
+        ("login", "ann", {"rival": 0.8}),
+        ("identify", None, {}),
+        ("enroll", "new", {}),
+        ("login", "ann", {"luma": 12.0}),
+    ],
+)
+async def test_says_what_a_plain_loop_says_for_the_same_frames(
+    opened: tuple[Gate, Clock], purpose: str, subject: str | None, change: dict[str, Any]
+) -> None:
+    gate, clock = opened
+    await enrolled(gate, "ann", 1)
+    await enrolled(gate, "bob", 3)
+    frames = 130
+
+    def camera_again() -> Camera:
+        fresh = Camera()
+        for name, value in change.items():
+            setattr(fresh, name, value)
+        return fresh
+
+    # The plain loop: no network, no tasks, no clock.
+    record = await claimed(gate, purpose, subject)
+    found = await whom.gallery_for(gate, record)
+    session = SessionPipeline(
+        purpose=Purpose(purpose),
+        policy=POLICY,
+        gallery=found,
+        model_id="test",
+        started_s=clock.s,
+    )
+    plain = camera_again()
+    plain.now_s = clock.s
+    events = session.begin()
+    for _ in range(frames):
+        if session.over:
+            break
+        events += session.step(plain.shot(session.ask()))
+    decided = next((event for event in events if isinstance(event, Decided)), None)
+
+    # The shell, with the gate's threads looking at the same scene.
+    live = Camera()
+    live.__dict__.update(camera_again().__dict__)
+    gate.inference._see = lambda frame, ask: live.shot(ask)
+    stage = await _stage(opened, live, purpose, subject)
+    await stage.show(frames)
+    said = [m for m in stage.connection.sent if m["type"] in ("phase", "hint", "progress")]
+    expected = [json.loads(protocol.encode(e)) for e in events if not isinstance(e, Decided)]
+    if decided is None:
+        stage.peer.on_state("closed")
+        await stage.task
+    else:
+        verdict = await stage.end()
+        assert verdict["outcome"] == decided.phase.value
+        assert verdict["reasons"] == [reason.value for reason in decided.reasons]
+        said = [m for m in stage.connection.sent if m["type"] in ("phase", "hint", "progress")]
+    assert said == expected
+    assert live.asked == plain.asked
+
+
+async def test_another_person_is_refused_and_counted(
+    opened: tuple[Gate, Clock], camera: Camera
+) -> None:
+    gate, _ = opened
+    await enrolled(gate, "ann", 1)
+    camera.person = 2
+    stage = await _stage(opened, camera, "login", "ann")
+    await stage.show(LONG)
+    verdict = await stage.end()
+    assert (verdict["outcome"], verdict["reasons"], verdict["retry"]) == (
+        "rejected",
+        ["no_match"],
+        True,
+    )
+    assert "token" not in verdict
+    assert (await gate.store.failures(CLIENT, "ann"))[0] == 1
+    assert (await _state(stage)).reasons == ("no_match",)
+    _let_go(stage)
+
+
+async def test_an_unknown_subject_ends_as_a_mismatch_does(
+    opened: tuple[Gate, Clock], camera: Camera
+) -> None:
+    gate, _ = opened
+    await enrolled(gate, "ann", 2)
+    ends = []
+    for subject in ("ann", "nobody"):
+        stage = await _stage(opened, camera, "login", subject)
+        await stage.show(LONG)
+        await stage.end()
+        ends.append([{**m, "session": ""} for m in stage.connection.sent])
+        assert (await gate.store.failures(CLIENT, subject))[0] == 1
+    assert ends[0] == ends[1]
+
+
+async def test_a_decoy_is_never_accepted_even_if_a_face_were_the_same(
+    opened: tuple[Gate, Clock], camera: Camera
+) -> None:
+    gate, clock = opened
+    record = await claimed(gate, "login", "nobody")
+    own = Gallery(("nobody",), gallery(1).matrix)  # the face that stands before the camera
+    stage = Stage.of(gate, clock, camera, record, own)
+    await stage.open()
+    await stage.show(LONG)
+    verdict = await stage.end()
+    assert (verdict["outcome"], verdict["reasons"]) == ("rejected", ["internal"])
+    assert "token" not in verdict
+    assert (await _state(stage)).state == "rejected"
+
+
+async def test_the_fifth_failure_says_that_trying_again_makes_no_sense(
+    opened: tuple[Gate, Clock], camera: Camera
+) -> None:
+    gate, clock = opened
+    await enrolled(gate, "ann", 1)
+    for _ in range(4):
+        await gate.store.add_failure(CLIENT, "ann", clock.now())
+    camera.person = 2
+    stage = await _stage(opened, camera, "login", "ann")
+    await stage.show(LONG)
+    assert (await stage.end())["retry"] is False
+
+
+async def test_identify_names_the_person(opened: tuple[Gate, Clock], camera: Camera) -> None:
+    gate, _ = opened
+    await enrolled(gate, "ann", 1)
+    await enrolled(gate, "bob", 3)
+    camera.person = 3
+    stage = await _stage(opened, camera, "identify", None)
+    await stage.show(LONG)
+    assert (await stage.end())["outcome"] == "accepted"
+    assert (await _state(stage)).subject == "bob"
+
+
+async def test_an_enrolment_stores_a_template_that_logs_in(
+    opened: tuple[Gate, Clock], camera: Camera
+) -> None:
+    gate, _ = opened
+    stage = await _stage(opened, camera, "enroll", "ann")
+    await stage.show(200)
+    assert (await stage.end())["outcome"] == "accepted"
+    sealed = await gate.store.template(CLIENT, "ann")
+    assert sealed.model_id == "test"
+    stage = await _stage(opened, camera, "login", "ann")
+    await stage.show(LONG)
+    assert (await stage.end())["outcome"] == "accepted"
+
+
+async def test_of_two_enrolments_the_second_changes_nothing(
+    opened: tuple[Gate, Clock], camera: Camera
+) -> None:
+    gate, _ = opened
+    stage = await _stage(opened, camera, "enroll", "ann")
+    await enrolled(gate, "ann", 7)
+    before = await gate.store.template(CLIENT, "ann")
+    await stage.show(200)
+    verdict = await stage.end()
+    assert (verdict["outcome"], verdict["reasons"]) == ("rejected", ["internal"])
+    assert stage.connection.of("error")[0]["error"]["code"] == "subject_enrolled"
+    assert await gate.store.template(CLIENT, "ann") == before
+    assert (await _state(stage)).state == "rejected"
+
+
+async def test_replace_replaces(opened: tuple[Gate, Clock], camera: Camera) -> None:
+    gate, _ = opened
+    await enrolled(gate, "ann", 7)
+    before = await gate.store.template(CLIENT, "ann")
+    stage = await _stage(opened, camera, "enroll", "ann", replace=True)
+    await stage.show(200)
+    assert (await stage.end())["outcome"] == "accepted"
+    assert await gate.store.template(CLIENT, "ann") != before
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (Unavailable, "store_unavailable"),
+        (Conflict, "session_over"),
+        (NotFound, "session_over"),
+        (RuntimeError, "internal"),
+    ],
+)
+async def test_what_cannot_be_recorded_is_not_accepted(
+    opened: tuple[Gate, Clock],
+    camera: Camera,
+    monkeypatch: pytest.MonkeyPatch,
+    error: type[Exception],
+    code: str,
+) -> None:
+    gate, _ = opened
+    await enrolled(gate, "ann", 1)
+    stage = await _stage(opened, camera, "login", "ann")
+
+    async def refuse(*args: Any, **kwargs: Any) -> SessionRecord:
+        raise error
+
+    monkeypatch.setattr(gate.store, "finish_session", refuse)
+    await stage.show(LONG)
+    verdict = await stage.end()
+    assert (verdict["outcome"], verdict["reasons"]) == ("rejected", ["internal"])
+    assert "token" not in verdict
+    assert [m["error"]["code"] for m in stage.connection.of("error")] == [code]
+    assert [m["phase"] for m in stage.connection.of("phase")][-1] == "rejected"
+    _let_go(stage)
+
+
+@pytest.mark.parametrize("verb", ["mint", "put_template"])
+async def test_a_failure_after_the_record_takes_it_back(
+    opened: tuple[Gate, Clock], camera: Camera, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    gate, _ = opened
+    stage = await _stage(opened, camera, "enroll", "ann")
+
+    async def refuse(*args: Any, **kwargs: Any) -> None:
+        raise Unavailable
+
+    monkeypatch.setattr(gate.keyring if verb == "mint" else gate.store, verb, refuse)
+    await stage.show(200)
+    verdict = await stage.end()
+    assert (verdict["outcome"], verdict["reasons"]) == ("rejected", ["internal"])
+    assert (await _state(stage)).state == "rejected"
+    with pytest.raises(NotFound):
+        await gate.store.template(CLIENT, "ann")
+
+
+async def test_a_bug_in_looking_ends_the_session_without_acceptance(
+    opened: tuple[Gate, Clock], camera: Camera, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate, _ = opened
+    await enrolled(gate, "ann", 1)
+    stage = await _stage(opened, camera, "login", "ann")
+    await stage.show(5)
+
+    def broken(frame: Any, ask: Any) -> Any:
+        raise ZeroDivisionError
+
+    gate.inference._see = broken
+    with caplog.at_level(logging.ERROR):
+        await stage.show(1)
+        verdict = await stage.end()
+    assert (verdict["outcome"], verdict["reasons"]) == ("rejected", ["internal"])
+    assert (await _state(stage)).state == "rejected"
+    assert any(record.message == "bug in a session" for record in caplog.records)
+    _let_go(stage)
+
+
+async def test_a_bug_in_the_core_ends_the_session_without_acceptance(
+    opened: tuple[Gate, Clock], camera: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = await _stage(opened, camera, "login", "ann")
+
+    def broken(*args: Any) -> Any:
+        raise AssertionError("impossible")
+
+    monkeypatch.setattr(SessionPipeline, "step", broken)
+    monkeypatch.setattr(SessionPipeline, "fail", broken)
+    await stage.show(1)
+    assert (await stage.end())["reasons"] == ["internal"]
+    _let_go(stage)
+
+
+def _message(kind: str, **fields: Any) -> str:
+    return json.dumps({"type": kind, **fields})
+
+
+async def test_ping_hello_and_cancel(opened: tuple[Gate, Clock], camera: Camera) -> None:
+    stage = await _stage(opened, camera, "login", "ann")
+    stage.peer.on_message(_message("hello", version=1, widget="w"))
+    stage.peer.on_message(_message("ping", n=41))
+    assert stage.connection.of("pong") == [{"type": "pong", "n": 41}]
+    stage.peer.on_message(_message("cancel"))
+    verdict = await stage.end()
+    assert (verdict["reasons"], verdict["retry"]) == (["cancelled"], True)
+    assert (await _state(stage)).reasons == ("cancelled",)
+    stage.peer.on_message(_message("ping", n=42))  # after the end: nothing
+    assert len(stage.connection.of("pong")) == 1
+    _let_go(stage)
+
+
+async def test_a_message_before_the_channel_was_noticed_is_answered_after_the_welcome(
+    opened: tuple[Gate, Clock], camera: Camera
+) -> None:
+    gate, clock = opened
+    record = await claimed(gate, "login", "ann")
+    stage = Stage.of(gate, clock, camera, record, gallery(1))
+    await asyncio.sleep(0)
+    stage.peer.on_message(_message("ping", n=1))
+    assert [m["type"] for m in stage.connection.sent] == ["welcome", "phase", "pong"]
+    await stage.open()
+    assert len(stage.connection.of("welcome")) == 1
+    stage.peer.on_state("closed")
+    await stage.task
+
+
+async def test_five_refused_messages_end_the_session(
+    opened: tuple[Gate, Clock], camera: Camera
+) -> None:
+    stage = await _stage(opened, camera, "login", "ann")
+    for data in ("{", b"\x00", _message("nonsense"), _message("ping", n=-1), "x" * 5000):
+        stage.peer.on_message(data)
+    assert [m["error"]["code"] for m in stage.connection.of("error")] == [
+        "message_malformed",
+        "message_malformed",
+        "message_unknown",
+        "message_invalid",
+        "message_too_large",
+    ]
+    assert (await stage.end())["reasons"] == ["disconnected"]
+    _let_go(stage)
+
+
+async def test_too_many_messages_end_the_session(
+    opened: tuple[Gate, Clock], camera: Camera
+) -> None:
+    stage = await _stage(opened, camera, "login", "ann")
+    for n in range(50):
+        stage.peer.on_message(_message("ping", n=n))
+    assert len(stage.connection.of("pong")) == protocol.BURST
+    assert {m["error"]["code"] for m in stage.connection.of("error")} == {"message_rate"}
+    assert (await stage.end())["reasons"] == ["disconnected"]
+
+
+@pytest.mark.parametrize("state", ["failed", "closed"])
+async def test_a_lost_connection_ends_the_session(
+    opened: tuple[Gate, Clock], camera: Camera, state: str
+) -> None:
+    stage = await _stage(opened, camera, "login", "ann")
+    await stage.show(3)
+    stage.peer.on_state("connected")
+    stage.peer.on_state(state)
+    async with asyncio.timeout(5):
+        await stage.task
+    record = await _state(stage)
+    assert (record.state, record.reasons) == ("expired", ("disconnected",))
+    _let_go(stage)
+
+
+async def test_silence_is_noticed_within_five_seconds(
+    opened: tuple[Gate, Clock], camera: Camera
+) -> None:
+    stage = await _stage(opened, camera, "login", "ann")
+    await stage.show(3)
+    stage.clock.s += 3.9
+    await asyncio.sleep(0.03)
+    assert not stage.task.done()
+    stage.peer.on_message(_message("ping", n=1))  # the camera froze, but the page lives
+    stage.clock.s += 3.9
+    await asyncio.sleep(0.03)
+    assert not stage.task.done()
+    stage.clock.s += 0.2
+    async with asyncio.timeout(5):
+        await stage.task
+    assert (await _state(stage)).reasons == ("disconnected",)
+    _let_go(stage)
+
+
+async def test_a_peer_that_never_connects_is_given_up(
+    opened: tuple[Gate, Clock], camera: Camera
+) -> None:
+    gate, clock = opened
+    record = await claimed(gate, "login", "ann")
+    stage = Stage.of(gate, clock, camera, record, gallery(1))
+    clock.s += 9.9
+    await asyncio.sleep(0.03)
+    assert not stage.task.done()
+    clock.s += 0.2
+    async with asyncio.timeout(5):
+        await stage.task
+    assert (await _state(stage)).reasons == ("disconnected",)
+    _let_go(stage)
+
+
+async def test_a_page_without_a_camera_is_given_up(
+    opened: tuple[Gate, Clock], camera: Camera
+) -> None:
+    stage = await _stage(opened, camera, "login", "ann")
+    for n in range(11):
+        stage.clock.s += 1.0
+        stage.peer.on_message(_message("ping", n=n))
+        await asyncio.sleep(0.01)
+    async with asyncio.timeout(5):
+        await stage.task
+    assert (await _state(stage)).reasons == ("disconnected",)
+
+
+async def test_an_empty_room_ends_by_the_time_limit_though_nothing_else_comes(
+    opened: tuple[Gate, Clock], camera: Camera
+) -> None:
+    camera.person = None
+    stage = await _stage(opened, camera, "login", "ann")
+    await stage.show(15)
+    assert stage.connection.of("hint")[0]["hint"] == "no_face"
+    for n in range(int(POLICY.time_limit_s)):
+        stage.clock.s += 1.0
+        stage.peer.on_message(_message("ping", n=n))
+        await asyncio.sleep(0.01)
+    verdict = await stage.end()
+    assert (verdict["outcome"], verdict["reasons"]) == ("expired", ["timeout"])
+    assert any(m["hint"] == "camera_slow" for m in stage.connection.of("hint"))
+
+
+async def test_an_early_cancel_does_not_count(opened: tuple[Gate, Clock], camera: Camera) -> None:
+    gate, _ = opened
+    await enrolled(gate, "ann", 1)
+    stage = await _stage(opened, camera, "login", "ann")
+    await stage.show(3)
+    stage.peer.on_message(_message("cancel"))
+    await stage.end()
+    assert (await gate.store.failures(CLIENT, "ann"))[0] == 0
+
+
+async def test_a_stopped_server_says_so(opened: tuple[Gate, Clock], camera: Camera) -> None:
+    stage = await _stage(opened, camera, "login", "ann")
+    stage.peer.stop()
+    verdict = await stage.end()
+    assert (verdict["outcome"], verdict["reasons"]) == ("rejected", ["internal"])
+    assert stage.connection.of("error")[0]["error"]["code"] == "server_stopping"
+    _let_go(stage)
+
+
+async def test_an_end_is_said_only_once_it_is_recorded(
+    opened: tuple[Gate, Clock], camera: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, _ = opened
+    await enrolled(gate, "ann", 1)
+    stage = await _stage(opened, camera, "login", "ann")
+    finish, said_before = gate.store.finish_session, []
+
+    async def watched(*args: Any, **kwargs: Any) -> SessionRecord:
+        said_before.extend(stage.connection.sent)
+        return await finish(*args, **kwargs)
+
+    monkeypatch.setattr(gate.store, "finish_session", watched)
+    await stage.show(LONG)
+    await stage.end()
+    ended = json.loads(protocol.encode(PhaseChanged(Phase.ACCEPTED)))
+    assert ended not in said_before
+    assert ended in stage.connection.sent
