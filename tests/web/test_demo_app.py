@@ -678,3 +678,10 @@ def test_a_third_party_imports_nothing_of_the_server() -> None:
                 names = [alias.name for alias in node.names]
             for name in names:
                 assert name.split(".")[0] not in ("server", "pipeline", "models"), file
+
+
+def test_the_docs_name_every_setting() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "widget.md").read_text()
+    source = (Path(__file__).parents[2] / "web" / "demo" / "config.py").read_text()
+    for name in re.findall(r'value\("([a-z_]+)"|url\("([a-z_]+)"', source):
+        assert f"`--{''.join(name).replace('_', '-')}`" in page, name
