@@ -75,7 +75,7 @@ async def test_an_outage_is_told_soon_and_ends_by_itself(own_secantus: Secantus)
         calls = [store.ping(), store.claim_session("s1", TICKET, NOW), store.template("shop", "x")]
         calls += [store.add_failure("shop", "ada", NOW) for _ in range(3 * AT_ONCE)]
         told = await asyncio.gather(*calls, return_exceptions=True)
-        assert time.monotonic() - began_s < 3.5
+        assert time.monotonic() - began_s < 4
         assert {type(answer) for answer in told} == {Unavailable}
 
         own_secantus.start()
@@ -88,7 +88,7 @@ async def test_an_outage_is_told_soon_and_ends_by_itself(own_secantus: Secantus)
 
 
 async def test_a_server_that_hangs_is_told_soon(own_secantus: Secantus) -> None:
-    store = MongoStore(own_secantus.url, wait_s=0.5)
+    store = MongoStore(own_secantus.url, wait_s=1.0)
     await store.open()
     assert own_secantus.process is not None
     try:
@@ -99,7 +99,7 @@ async def test_a_server_that_hangs_is_told_soon(own_secantus: Secantus) -> None:
             await store.client("shop")
         with pytest.raises(Unavailable):
             await store.add_failure("shop", "ada", NOW)
-        assert time.monotonic() - began_s < 2.5
+        assert time.monotonic() - began_s < 4
         own_secantus.process.send_signal(signal.SIGCONT)
         await available(store)
         assert await store.client("shop") == a_client()
