@@ -94,12 +94,14 @@ async def run(
     on_message: Callable[[dict[str, Any]], None] | None = None,
     timeout_s: float = 40,
     network: Network | None = None,
+    relay_only: bool = False,
 ) -> HeadlessResult:
     """Play `video` (a film, a still, or pictures with their seconds) until the verdict comes.
 
     At most `fps` pictures a second, at most `size` px on the longer side, at the file's own pace,
     from the moment of connection. A still is shown all the time; `loop` repeats a film. `origin`
-    is the page's origin that the client registered. Raises HeadlessError and media.MediaError.
+    is the page's origin that the client registered; `relay_only` tries the TURN server among
+    `ice_servers` and no other way. Raises HeadlessError and media.MediaError.
     """
     if isinstance(video, str | Path):
         pictures = await _camera(Path(video), fps=fps, size=size, loop=loop)
@@ -111,6 +113,7 @@ async def run(
         on_message=talk.hear,
         ice_servers=ice_servers,
         network=network or _near(server_url),
+        relay_only=relay_only,
     )
     pinging: asyncio.Task[None] | None = None
     try:

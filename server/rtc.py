@@ -59,9 +59,7 @@ class RtcSettings:
     ports: tuple[int, int] | None = None
     """First and last UDP port; one port a session."""
     stun_url: str | None = None
-    turn_url: str | None = None
-    turn_username: str | None = None
-    turn_credential: str | None = None
+    """Where to ask for our own outside address, if it is not known beforehand."""
     codecs: tuple[str, ...] = ("VP8", "H264")
     """What we take, best liked first."""
     start_kbps: int = 1500
@@ -85,14 +83,12 @@ def prepare(settings: RtcSettings) -> None:
 
 
 def configuration(settings: RtcSettings) -> RTCConfiguration:
-    """Never without a list of servers: None would mean a public STUN server of a third party."""
-    servers = []
-    if settings.stun_url is not None:
-        servers.append(RTCIceServer(urls=settings.stun_url))
-    if settings.turn_url is not None:
-        servers.append(
-            RTCIceServer(settings.turn_url, settings.turn_username, settings.turn_credential)
-        )
+    """Never without a list of servers: None would mean a public STUN server of a third party.
+
+    No TURN: relays are the page's (`ice_servers`). One of ours would let nothing through, as it
+    wants to know the peer's address first (RFC 8656 section 9), which no offer tells us.
+    """
+    servers = [] if settings.stun_url is None else [RTCIceServer(urls=settings.stun_url)]
     # No bundle policy: with MAX_BUNDLE aiortc 1.16 stops the shared transport if data come first.
     return RTCConfiguration(iceServers=servers)
 

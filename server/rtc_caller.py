@@ -14,6 +14,7 @@ from typing import Any
 from aiortc import (
     RTCConfiguration,
     RTCIceServer,
+    RTCIceTransportPolicy,
     RTCPeerConnection,
     RTCRtpSender,
     RTCSessionDescription,
@@ -97,15 +98,26 @@ class Caller:
         network: Network | None = None,
         kbps: int = KBPS,
         codec: str = "VP8",
+        relay_only: bool = False,
     ) -> Caller:
-        """Make an offer. `ice_servers` as in W3C RTCConfiguration; one STUN, one TURN is used."""
+        """Make an offer. `ice_servers` as in W3C RTCConfiguration; one STUN, one TURN is used.
+
+        `relay_only` goes through the TURN server or not at all: to see whether it works.
+        """
         rtc_patches.apply()
         caller = cls(on_message, Camera(pictures))
         servers = [
             RTCIceServer(one["urls"], one.get("username"), one.get("credential"))
             for one in ice_servers
         ]
-        pc = caller._pc = RTCPeerConnection(RTCConfiguration(iceServers=servers))
+        pc = caller._pc = RTCPeerConnection(
+            RTCConfiguration(
+                iceServers=servers,
+                iceTransportPolicy=(
+                    RTCIceTransportPolicy.RELAY if relay_only else RTCIceTransportPolicy.ALL
+                ),
+            )
+        )
         pc.on("connectionstatechange", caller._state_changed)
         channel = caller._channel = pc.createDataChannel(LABEL, protocol=PROTOCOL)
         channel.on("open", caller.channel_open.set)
