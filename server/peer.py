@@ -71,6 +71,8 @@ class Peer:
     _heard_s: float = field(init=False)
     _opened_s: float | None = field(init=False, default=None)
     _first_s: float | None = field(init=False, default=None)
+    _told_s: dict[str, float] = field(init=False, default_factory=dict)
+    """When the evidence began to gather, and when it was enough: for the log."""
 
     def __post_init__(self) -> None:
         now_s = self.gate.clock()
@@ -243,7 +245,11 @@ class Peer:
         """Say what the core said. The end is said by `_settle`, when the store has agreed."""
         for event in events:
             match event:
+                case PhaseChanged(Phase.GATHERING):
+                    self._told_s.setdefault("gathering", self.gate.clock())
+                    self._send(protocol.encode(event))
                 case Decided():
+                    self._told_s.setdefault("decided", self.gate.clock())
                     if not self._decided.done():
                         self._decided.set_result(event)
                 case PhaseChanged(Phase.ACCEPTED | Phase.REJECTED | Phase.EXPIRED):
@@ -310,6 +316,6 @@ class Peer:
 
     def _timeline(self, connection: Connection, ended_s: float) -> dict[str, int]:
         """Milliseconds since the offer."""
-        times = {**connection.times_s, "verdict": ended_s}
+        times = {**connection.times_s, **self._told_s, "verdict": ended_s}
         start_s = times.pop("offer", self._started_s)
         return {f"{name}_ms": round(1000 * (at_s - start_s)) for name, at_s in times.items()}

@@ -546,3 +546,18 @@ async def test_an_end_is_said_only_once_it_is_recorded(
     ended = json.loads(protocol.encode(PhaseChanged(Phase.ACCEPTED)))
     assert ended not in said_before
     assert ended in stage.connection.sent
+
+
+async def test_the_log_tells_when_gathering_began_and_when_it_was_enough(
+    opened: tuple[Gate, Clock], camera: Camera, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate, _ = opened
+    await enrolled(gate, "ann", 1)
+    caplog.set_level(logging.INFO, logger="server.peer")
+    stage = await _stage(opened, camera, "login", "ann")
+    await stage.show(LONG)
+    await stage.end()
+    (line,) = (vars(record) for record in caplog.records if record.message == "session over")
+    settle_ms = 1000 * POLICY.settle_s
+    assert 0 <= line["gathering_ms"] <= line["decided_ms"] - settle_ms
+    assert line["decided_ms"] <= line["verdict_ms"]
