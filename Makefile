@@ -123,7 +123,7 @@ node-for-npm: | $(BIN)/python
 
 node_modules/.stamp: package.json package-lock.json | node-for-npm
 	@echo 'Installing the packages of package-lock.json'
-	@npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
 	@touch $@
 
 # The browser of the distribution, because browser builds from elsewhere are not pinned by any package.
