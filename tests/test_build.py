@@ -13,6 +13,7 @@ import pytest
 
 from server.config import COMMAND_LINE, PREFIX, TABLE
 from tests.clips import CLIPS
+from web.demo import config as demo_app
 
 ROOT = Path(__file__).parents[1]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -124,7 +125,11 @@ def test_every_make_command_in_the_pages_exists() -> None:
 
 def test_every_setting_in_the_pages_exists() -> None:
     known = {PREFIX + row.name for row in (*TABLE, *COMMAND_LINE)}
-    demo = set(re.findall(r"LOOKGATE_DEMO_[A-Z_]+", _text("web/demo/config.py")))
+    demo = {
+        f"{PREFIX}DEMO_{option.dest.upper()}"
+        for option in demo_app._parser()._actions
+        if option.dest != "help"
+    }
     for page in _pages():
         named = set(re.findall(r"\bLOOKGATE_[A-Z_]*[A-Z]\b", _text(page)))
         assert named <= known | demo, page

@@ -1,4 +1,4 @@
-"""The README's own code, as a reader would copy it: the verification in Python, the event in HTML."""
+"""The README's own code, as a reader would copy it: the Python that verifies, the HTML tag."""
 
 from __future__ import annotations
 

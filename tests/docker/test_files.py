@@ -6,6 +6,7 @@ import os
 import re
 import stat
 import subprocess
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 import yaml
 
 from server.config import TABLE, load
+from web.demo.config import read_settings
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "docker" / "Dockerfile").read_text()
@@ -108,6 +110,16 @@ def test_the_server_understands_the_settings_it_is_given() -> None:
     first, last = settings.rtc_ports
     assert last - first + 1 >= 2 * settings.max_sessions
     assert SERVICES["lookgate"]["ports"] == [f"{first}-{last}:{first}-{last}/udp"]
+
+
+def test_the_demo_app_understands_the_settings_it_is_given(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("of the client")
+    compose = {name: _filled(value) for name, value in SERVICES["demo"]["environment"].items()}
+    settings = read_settings([], compose | {"LOOKGATE_DEMO_SECRET_FILE": str(tmp_path / "secret")})
+    known = {f"LOOKGATE_DEMO_{field.name.upper()}" for field in fields(settings)}
+    assert set(compose) - {"LOOKGATE_DEMO_SECRET_FILE"} <= known
+    assert settings.public_server == "https://login.example.org"
+    assert settings.secure_cookies
 
 
 def test_every_secret_of_the_server_is_a_setting() -> None:
