@@ -44,8 +44,10 @@ Document = dict[str, Any]
 WAIT_S = 2.5
 """How long one verb may take, waiting for its turn included, before it is Unavailable."""
 
-OPEN_WAIT_S = 30.0
-"""Building an index over what is there already may take longer than any verb."""
+LONG_WAIT_S = 10.0
+"""For what grows with a client: reading or removing its templates, building an index. An outage is
+told as soon as for the rest: such a verb starts with a ping, because the driver's one time limit is
+also how long it looks for a server."""
 
 AT_ONCE = 20
 """Operations under way. More tasks than connections starve one another in the driver's own pool:
@@ -152,9 +154,7 @@ class MongoStore:
                     # writes of a killed single server, j did not.
                     write_concern=WriteConcern(w="majority", j=True),
                 )
-                async with self._turn() as db:  # first, so that an outage is known soon
-                    await db.command("ping")
-                async with self._turn(OPEN_WAIT_S) as db:
+                async with self._turn(long=True) as db:
                     await self._check_schema(db)
                     await self._make_indexes(db)
             except BaseException:
@@ -211,13 +211,13 @@ class MongoStore:
         await db["failures"].create_indexes([IndexModel(owner, unique=True)])
 
     @asynccontextmanager
-    async def _turn(self, wait_s: float | None = None) -> AsyncIterator[AsyncDatabase[Document]]:
+    async def _turn(self, *, long: bool = False) -> AsyncIterator[AsyncDatabase[Document]]:
         """One verb: its turn, its time limit, and a name for what may go wrong.
 
         DuplicateKeyError means different things and stays as it is.
         """
         loop = asyncio.get_running_loop()
-        deadline_s = loop.time() + (wait_s or self._wait_s)
+        deadline_s = loop.time() + self._wait_s
         try:
             async with asyncio.timeout_at(deadline_s):
                 await self._slots.acquire()
@@ -227,6 +227,10 @@ class MongoStore:
             db = self._db
             if db is None:
                 raise Unavailable("MongoDB: the store is not open")
+            if long:
+                with pymongo.timeout(max(0.01, deadline_s - loop.time())):
+                    await db.command("ping")
+                deadline_s = loop.time() + LONG_WAIT_S
             with pymongo.timeout(max(0.01, deadline_s - loop.time())):
                 yield db
         except DuplicateKeyError:
@@ -250,7 +254,7 @@ class MongoStore:
     async def sweep(self, now: datetime) -> int:
         """What the TTL index would remove, and published keys."""
         before = _utc(now - KEPT_AFTER_EXPIRY)
-        async with self._turn() as db:
+        async with self._turn(long=True) as db:
             sessions = await db["sessions"].delete_many({"expires_at": {"$lt": before}})
             swept = 0
             for _ in range(TRIES):
@@ -310,7 +314,7 @@ class MongoStore:
         Whoever writes for a client looks afterwards whether it is still there (`_owned`): either
         that look comes after the hiding, or the removal comes after the write.
         """
-        async with self._turn() as db:
+        async with self._turn(long=True) as db:
             hidden = await db["clients"].update_one(
                 {"_id": client_id}, {"$set": {"removing": True}}
             )
@@ -450,7 +454,7 @@ class MongoStore:
 
     async def templates(self, client_id: str) -> Sequence[TemplateRecord]:
         """A client's all, in the byte order of their subjects."""
-        async with self._turn(OPEN_WAIT_S) as db:
+        async with self._turn(long=True) as db:
             found = db["templates"].find({"client_id": client_id}).sort("subject")
             return [_template(document) async for document in found]
 

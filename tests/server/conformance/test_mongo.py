@@ -73,6 +73,7 @@ async def test_an_outage_is_told_soon_and_ends_by_itself(own_secantus: Secantus)
 
         began_s = time.monotonic()
         calls = [store.ping(), store.claim_session("s1", TICKET, NOW), store.template("shop", "x")]
+        calls += [store.templates("shop"), store.sweep(NOW)]
         calls += [store.add_failure("shop", "ada", NOW) for _ in range(3 * AT_ONCE)]
         told = await asyncio.gather(*calls, return_exceptions=True)
         assert time.monotonic() - began_s < 4
