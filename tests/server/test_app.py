@@ -1,0 +1,359 @@
+"""A whole server: start, refused starts, logins over real WebRTC, logs without secrets, stop."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import av
+import numpy as np
+import pytest
+from aiohttp import encode_basic_auth, web
+from aiohttp.test_utils import TestServer
+
+from models import manifest
+from models.errors import ModelError
+from models.verify import verify
+from pipeline.frame import Frame
+from pipeline.nets.embed import EMBEDDER_ID
+from pipeline.observation import Ask, Observation
+from server import app, log, routes
+from server.admin import Admin
+from server.attempt import Attempt, attempt
+from server.config import ConfigError
+from server.gate import Gate
+from server.headless import HeadlessError
+from server.store import Store, Unavailable
+from server.store_sqlite import SqliteStore
+from tests.pipeline.observations import Camera
+from tests.server.gates import settings
+
+ROOT = Path(__file__).parents[2]
+
+
+class Scene:
+    """What the fake `see` sees: a synthetic person, in step with the real frames."""
+
+    def __init__(self) -> None:
+        self.camera = Camera()
+        self.vectors: list[bytes] = []
+
+    def look(self, frame: Frame, ask: Ask) -> Observation:
+        seen = replace(self.camera.shot(ask), seq=frame.seq, arrival_s=frame.arrival_s)
+        if seen.face is not None and seen.face.embedding is not None:
+            self.vectors.append(seen.face.embedding.tobytes())
+        return seen
+
+
+def pictures() -> Any:
+    """Grey noise at 15 a second, for as long as somebody looks."""
+    rng = np.random.default_rng(1)
+    for n in range(600):
+        image = rng.integers(90, 160, (120, 160, 3), np.uint8)
+        picture = av.VideoFrame.from_ndarray(image, "bgr24")
+        picture.pts, picture.time_base = n, Fraction(1, 15)
+        yield n / 15, picture
+
+
+class Running:
+    """A server in this process, as `serve` puts it together."""
+
+    def __init__(self, folder: Path, scene: Scene, store: Store | None = None) -> None:
+        self.settings = settings(folder, rtc_addresses="127.0.0.1", max_sessions="2")
+        self.scene = scene
+        self.gate: Gate = app.build(self.settings, scene.look, store=store)
+        self.server = TestServer(app.application(self.gate))
+        self.secret = ""
+
+    async def __aenter__(self) -> Running:
+        async with Admin.of(self.settings) as admin:
+            self.secret = await admin.add_client("shop")
+        await self.server.start_server()
+        async with asyncio.timeout(5):
+            await self.gate.opened.wait()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.server.close()
+
+    async def post(self, path: str, **fields: str) -> dict[str, Any]:
+        auth = {"Authorization": encode_basic_auth("shop", self.secret)}
+        async with (
+            aiohttp.ClientSession() as http,
+            http.post(self.server.make_url(path), json=fields, headers=auth) as response,
+        ):
+            found: dict[str, Any] = await response.json()
+            return found
+
+    async def attempt(self, purpose: str, subject: str | None, **more: Any) -> Attempt:
+        return await attempt(
+            server_url=str(self.server.make_url("")).rstrip("/"),
+            client_id="shop",
+            secret=self.secret,
+            purpose=purpose,
+            subject=subject,
+            video=pictures(),
+            **more,
+        )
+
+
+@pytest.fixture
+async def running(tmp_path: Path) -> AsyncIterator[Running]:
+    async with Running(tmp_path, Scene()) as found:
+        yield found
+
+
+async def test_enrol_and_log_in_over_webrtc_and_no_secret_in_the_logs(
+    running: Running, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log.set_up(style="json", level="debug")
+    heard: list[dict[str, Any]] = []
+    enrolled = await running.attempt("enroll", "ann", on_message=heard.append)
+    assert enrolled.verdict["outcome"] == "accepted"
+    login = await running.attempt("login", "ann", on_message=heard.append)
+    assert login.claims is not None
+    assert (login.claims["sub"], login.claims["aud"]) == ("ann", "shop")
+    running.scene.camera.person = 2
+    other = await running.attempt("login", "ann", on_message=heard.append)
+    assert other.verdict["reasons"] == ["no_match"]
+    with pytest.raises(HeadlessError, match="subject_enrolled"):
+        await running.attempt("enroll", "ann")
+
+    text = capsys.readouterr().err
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert sum(line["message"] == "session over" for line in lines) == 3
+    tokens = [m["token"] for m in heard if "token" in m]
+    assert len(tokens) == 2
+    secrets = [running.secret, *tokens, *(part for token in tokens for part in token.split("."))]
+    secrets += [m["session"] for m in heard if m["type"] == "welcome"]
+    for vector in running.scene.vectors:
+        secrets += [vector.hex()[:32], repr(np.frombuffer(vector, "f4")[0])]
+    for secret in secrets:
+        assert secret not in text
+    for word in ("candidate", "fingerprint", "Bearer", "Basic"):
+        assert word not in text
+
+
+async def test_a_template_never_reaches_the_store_in_clear(running: Running) -> None:
+    await running.attempt("enroll", "ann")
+    record = await running.gate.store.template("shop", "ann")
+    assert record.model_id == EMBEDDER_ID
+    raw = (running.settings.data_dir / "lookgate.sqlite3").read_bytes()
+    raw += b"".join(p.read_bytes() for p in running.settings.data_dir.glob("*-wal"))
+    assert b"LGT1" not in raw
+    assert not any(vector[:16] in raw for vector in running.scene.vectors)
+
+
+PAGE = """
+import asyncio, sys
+from server import headless
+from tests.server.test_app import pictures
+url, session, ticket = sys.argv[1:]
+asyncio.run(headless.run(server_url=url, session=session, ticket=ticket, video=pictures()))
+"""
+
+
+async def test_a_killed_browser_is_noticed_and_its_place_is_free(running: Running) -> None:
+    """The page's process is killed: no close, no more packets."""
+    gate, url = running.gate, str(running.server.make_url("")).rstrip("/")
+    running.scene.camera.person = None  # nobody to judge: only silence can end it
+    made = await running.post("/v1/sessions", purpose="login", subject="ann", nonce="n" * 16)
+    page = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", PAGE, url, made["session"], made["ticket"], cwd=ROOT
+    )
+    async with asyncio.timeout(20):
+        while gate.metrics.frames.value() < 10:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+        page.kill()
+        gone_s = time.monotonic()
+        while gate.inference.reserved:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+        assert time.monotonic() - gone_s < 5.0
+        while (  # noqa: ASYNC110
+            record := await gate.store.session(made["session"])
+        ).state == "live":
+            await asyncio.sleep(0.02)
+        assert (record.state, record.reasons) == ("expired", ("disconnected",))
+        await page.wait()
+
+
+async def test_stopping_tells_running_sessions(tmp_path: Path) -> None:
+    scene = Scene()
+    scene.camera.person = None
+    async with Running(tmp_path, scene) as running:
+        messages: list[dict[str, Any]] = []
+        going = asyncio.create_task(running.attempt("login", "ann", on_message=messages.append))
+        async with asyncio.timeout(10):
+            while not messages:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            began_s = time.monotonic()
+            await app.stop(running.gate, grace_s=0.1)
+            result = await going
+        assert time.monotonic() - began_s < 4.0
+        assert result.verdict["outcome"] != "accepted"
+        codes = [m["error"]["code"] for m in messages if m["type"] == "error"]
+        assert codes == ["server_stopping"]
+        assert not running.gate.peers
+
+
+class Asleep(SqliteStore):
+    """A store that is down until somebody wakes it."""
+
+    awake = False
+
+    async def open(self) -> None:
+        if not self.awake:
+            raise Unavailable
+        await super().open()
+
+
+async def test_a_store_that_is_down_at_start_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "RETRY_S", 0.05)
+    store = Asleep(tmp_path / "x.sqlite3")
+    gate = app.build(settings(tmp_path), Scene().look, store=store)
+    server = TestServer(app.application(gate))
+    await server.start_server()
+    try:
+        async with aiohttp.ClientSession() as http:
+            async with http.get(server.make_url("/readyz")) as response:
+                assert response.status == 503
+                assert (await response.json())["error"]["code"] == "not_ready"
+            async with http.get(server.make_url("/healthz")) as response:
+                assert response.status == 200
+            store.awake = True
+            async with asyncio.timeout(5):
+                await gate.opened.wait()
+            async with http.get(server.make_url("/readyz")) as response:
+                assert response.status == 200
+    finally:
+        await server.close()
+
+
+async def test_a_store_that_can_never_be_used_ends_the_start(tmp_path: Path) -> None:
+    first = app.build(settings(tmp_path, master_key=_key(1)), Scene().look)
+    await app.open_gate(first)
+    await first.store.close()
+    second = app.build(settings(tmp_path, master_key=_key(2)), Scene().look)
+    await app.open_gate(second)
+    assert not second.opened.is_set()
+    assert getattr(second.failed.result(), "code", "") == "vault_key_unknown"
+    await second.store.close()
+    for gate in (first, second):
+        await gate.inference.close()
+
+
+def _key(byte: int) -> str:
+    return base64.b64encode(bytes([byte]) * 32).decode()
+
+
+def _pack(folder: Path) -> Path:
+    """A models folder with files of the right names and the wrong content."""
+    folder.mkdir()
+    for net in manifest.load().values():
+        (folder / net.file).write_bytes(b"not a net")
+    return folder
+
+
+def test_a_missing_or_wrong_model_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"detect\.onnx") as caught:
+        app.load_see(tmp_path)
+    assert caught.value.code == "model_missing"
+    with pytest.raises(ModelError) as caught:
+        app.load_see(_pack(tmp_path / "models"))
+    assert caught.value.code == "model_hash_mismatch"
+    net = next(iter(manifest.load().values()))
+    assert net.sha256 in caught.value.text
+    assert hashlib.sha256(b"not a net").hexdigest() in caught.value.text
+    assert net.file in caught.value.text
+
+
+def test_wrong_media_settings_are_told_as_settings(tmp_path: Path) -> None:
+    wrong = replace(settings(tmp_path), rtc_ports=(70000, 70001))
+
+    async def start() -> None:
+        app.build(wrong, Scene().look)
+
+    with pytest.raises(ConfigError, match="LOOKGATE_RTC"):
+        asyncio.run(start())
+
+
+def _spawn(folder: Path, **changed: str) -> subprocess.Popen[str]:
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("LOOKGATE_")}
+    environ.update({f"LOOKGATE_{name.upper()}": value for name, value in changed.items()})
+    environ["LOOKGATE_DATA_DIR"] = str(folder)
+    return subprocess.Popen(
+        [sys.executable, "-m", "server.cli", "serve"],
+        env=environ,
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_start_that_is_refused_says_why_in_one_line_each(tmp_path: Path) -> None:
+    pack = _pack(tmp_path / "models")
+    process = _spawn(tmp_path, models_dir=str(pack))
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 2
+    (line,) = said.splitlines()
+    assert line.startswith("lookgate: model_hash_mismatch: ")
+    assert str(pack) in line
+
+    process = _spawn(tmp_path, port="x", max_sessions="0")
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert [line.split(" ")[2] for line in said.splitlines()] == [
+        "LOOKGATE_PORT",
+        "LOOKGATE_MAX_SESSIONS",
+    ]
+
+
+@pytest.mark.models
+def test_sigterm_ends_with_zero(tmp_path: Path) -> None:
+    try:
+        verify(manifest.default_dir())
+    except ModelError as error:
+        pytest.skip(f"the converted nets are needed (make models): {error.code}")
+    process = _spawn(tmp_path, port="0", log_format="json")
+    try:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if json.loads(line)["message"] == "ready":
+                break
+        began_s = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=15)
+        assert process.returncode == 0
+        assert time.monotonic() - began_s < 5.0
+        assert "Traceback" not in said
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def test_an_application_has_its_gate(tmp_path: Path) -> None:
+    async def make() -> web.Application:
+        gate = app.build(settings(tmp_path), Scene().look)
+        made = app.application(gate)
+        assert made[routes.GATE] is gate
+        await gate.inference.close()
+        return made
+
+    asyncio.run(make())

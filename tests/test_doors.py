@@ -1,0 +1,140 @@
+"""Imports point one way, and every dependency has one door (docs: the rooms of the design)."""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ROOMS = ("pipeline", "server", "models", "web")
+FILES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+
+DOORS: dict[str, tuple[str, ...]] = {
+    "onnxruntime": ("pipeline/nets/ort.py", "models/"),
+    # make_reference.py makes the nets' reference outputs, once, on a developer's machine.
+    "cv2": ("pipeline/see.py", "pipeline/nets/", "models/make_reference.py"),
+    "av": ("pipeline/tape.py", "server/media.py", "server/rtc_"),
+    "aiortc": ("server/rtc.py", "server/rtc_"),
+    "aioice": ("server/rtc.py", "server/rtc_"),
+    "pymongo": ("server/store_mongo.py",),
+    "aiosqlite": ("server/store_sqlite.py",),
+    "argon2": ("web/demo/",),
+    "onnx": ("models/",),
+    "asyncio": ("server/", "web/demo/"),
+    "time": ("server/", "web/demo/", "models/registry.py"),
+    "aiohttp": ("server/", "web/demo/"),
+    "socket": ("server/",),
+}
+"""Module -> files (or folders, or beginnings of names) that may import it."""
+
+PURE = ("asyncio", "time", "datetime", "random", "secrets", "os", "socket", "threading", "logging")
+"""What the pipeline does not know, nets and tapes apart."""
+
+ENVIRONMENT = ("server/config.py", "models/manifest.py", "models/registry.py", "web/demo/config.py")
+"""The server's settings; the nets' cache folder, for `python -m models` before the server is
+installed; what a registry's client is started with; the demo app's own settings."""
+
+
+READS = ("environ", "environb", "getenv", "getenvb")
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"), str(path))
+
+
+@cache
+def _imports(path: Path) -> set[str]:
+    """Every module that a file imports, wherever in it, as written."""
+    found: set[str] = set()
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            if node.level:
+                package = path.relative_to(ROOT).parts[: -node.level]
+                module = ".".join([*package, *([module] if module else [])])
+            found.add(module)
+            found |= {f"{module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def _uses(path: Path, module: str) -> bool:
+    return any(name == module or name.startswith(module + ".") for name in _imports(path))
+
+
+def test_there_is_something_to_walk() -> None:
+    assert {_name(path).split("/")[0] for path in FILES} == set(ROOMS)
+    assert len(FILES) > 40
+    assert _uses(ROOT / "server/rtc.py", "aiortc")
+    assert _uses(ROOT / "pipeline/nets/ort.py", "onnxruntime")
+
+
+@pytest.mark.parametrize("module", DOORS)
+def test_one_door_per_dependency(module: str) -> None:
+    doors = DOORS[module]
+    through = [_name(path) for path in FILES if _uses(path, module)]
+    assert [name for name in through if not name.startswith(doors)] == []
+
+
+def _forbidden(rooms: tuple[str, ...], modules: tuple[str, ...]) -> list[str]:
+    return [
+        f"{_name(path)} imports {module}"
+        for path in FILES
+        if _name(path).startswith(rooms)
+        for module in modules
+        if _uses(path, module)
+    ]
+
+
+def test_imports_point_one_way() -> None:
+    assert _forbidden(("pipeline/",), ("server", "models", "web", "tests")) == []
+    assert _forbidden(("models/",), ("server", "pipeline", "web", "tests")) == []
+    assert _forbidden(("web/",), ("server", "pipeline", "models", "tests")) == []
+    tests = [line for line in _forbidden(("server/",), ("tests", "web"))]
+    # The demo plays the tests' recordings; nothing that serves does.
+    assert tests == ["server/demo.py imports tests"]
+
+
+def test_the_core_knows_no_pixels_and_see_knows_no_session() -> None:
+    core = ("pipeline/session.py", "pipeline/cues/", "pipeline/decision.py", "pipeline/template.py")
+    assert _forbidden(core, ("pipeline.see", "pipeline.nets", "cv2")) == []
+    sees = ("pipeline/see.py", "pipeline/nets/")
+    assert _forbidden(sees, ("pipeline.session", "pipeline.cues", "pipeline.decision")) == []
+
+
+def test_cues_do_not_import_each_other() -> None:
+    cues = [path for path in FILES if _name(path).startswith("pipeline/cues/")]
+    assert len(cues) > 3
+    for path in cues:
+        others = {name for name in _imports(path) if name.startswith("pipeline.cues")}
+        assert others <= {"pipeline.cues"}, f"{_name(path)}: {others}"
+
+
+def test_the_pipeline_is_pure() -> None:
+    assert _forbidden(("pipeline/",), PURE) == []
+
+
+def test_the_environment_has_its_door() -> None:
+    readers = []
+    for path in FILES:
+        for node in ast.walk(_tree(path)):
+            if isinstance(node, ast.Attribute) and node.attr in READS:
+                readers.append(_name(path))
+            elif isinstance(node, ast.ImportFrom) and node.module == "os":
+                readers += [_name(path) for alias in node.names if alias.name in READS]
+    assert sorted(set(readers) - set(ENVIRONMENT)) == []
+    assert "server/config.py" in readers
+
+
+def test_no_module_names_that_say_nothing() -> None:
+    banned = {"utils", "helpers", "common", "misc", "manager", "handler", "processor", "impl"}
+    assert [_name(path) for path in FILES if path.stem in banned] == []
