@@ -6,13 +6,15 @@
 export class Trouble extends Error {
   /**
    * @param {string} code
-   * @param {{retry?: boolean, cause?: unknown}} [options]  retry: whether trying again may help
+   * @param {{retry?: boolean, text?: string, cause?: unknown}} [options]  retry: whether trying again may help;
+   *   text: what to say when texts.js does not know the code
    */
-  constructor(code, { retry = true, cause } = {}) {
+  constructor(code, { retry = true, text = '', cause } = {}) {
     super(code, { cause });
     this.name = 'Trouble';
     this.code = code;
     this.retry = retry;
+    this.text = text;
   }
 }
 

@@ -21,10 +21,9 @@ const NEW_TICKET_HELPS = ['ticket_invalid', 'ticket_used', 'session_unknown', 's
 
 /** A problem that the server itself named, with its own code. */
 export class ServerProblem extends Trouble {
-  /** @param {import('./protocol.js').Problem} problem */
-  constructor({ code, text, retry }) {
+  /** @param {import('./protocol.js').Problem} problem  its text is for developers, in English: texts.js has better */
+  constructor({ code, retry }) {
     super(code, { retry: retry || NEW_TICKET_HELPS.includes(code) });
-    this.text = text;
   }
 }
 

@@ -6,7 +6,7 @@ import { Trouble, listCameras, openCamera } from './camera.js';
 import { Connection, ServerProblem } from './connection.js';
 import { hello } from './protocol.js';
 import { START, isEnd, isLive, step } from './state.js';
-import { pickLanguage, say } from './texts.js';
+import { pickLanguage, sentence } from './texts.js';
 import { fetchTicket, readTicket } from './ticket.js';
 import { View } from './view.js';
 
@@ -251,8 +251,9 @@ export class FaceLogin extends HTMLElement {
     if (attempt !== this.#attempt) return; // of an attempt that is over
     const trouble = error instanceof Trouble ? error : new Trouble('internal', { cause: error });
     this.#release();
-    this.#step({ move: 'fail', problem: trouble.code, retry: trouble.retry });
-    this.#emit('error', { code: trouble.code, text: say(`problem_${trouble.code}`, this.#language, this.#texts), retry: trouble.retry });
+    const { code, text, retry } = trouble;
+    this.#step({ move: 'fail', problem: code, text, retry });
+    this.#emit('error', { code, text: sentence(this.#model, this.#language, this.#texts), retry });
   }
 
   /** Let go of camera and connection; whatever they still say is of an attempt that is over. */

@@ -32,19 +32,20 @@ export const STATES = Object.freeze(/** @type {State[]} */ (Object.keys(TABLE)))
  * @property {number} progress         0 to 1, within `gathering`
  * @property {string[]} reasons        why it was refused, codes
  * @property {string | null} problem   what failed, a code
+ * @property {string} text             what the relying app says of a problem whose code is its own
  * @property {boolean} retry           whether a new session makes sense
  * @property {boolean} recorded        whether the server keeps this session's video
  */
 
 /**
- * @typedef {{move: Move, reasons?: string[], problem?: string, retry?: boolean}} MoveInput
+ * @typedef {{move: Move, reasons?: string[], problem?: string, text?: string, retry?: boolean}} MoveInput
  * @typedef {{hint: string | null} | {progress: number} | {recorded: boolean}} FactInput
  * @typedef {MoveInput | FactInput} Input
  */
 
 /** @type {Readonly<Model>} */
 export const START = Object.freeze({
-  state: 'idle', hint: null, progress: 0, reasons: [], problem: null, retry: false, recorded: false,
+  state: 'idle', hint: null, progress: 0, reasons: [], problem: null, text: '', retry: false, recorded: false,
 });
 
 /** @param {State} state whether an attempt is running: camera or connection may be open */
@@ -74,6 +75,7 @@ export function step(model, input) {
     progress: next === 'accepted' ? 1 : 0,
     reasons: next === 'rejected' || next === 'expired' ? input.reasons ?? [] : [],
     problem: next === 'failed' ? input.problem ?? 'internal' : null,
+    text: next === 'failed' ? input.text ?? '' : '',
     retry: next === 'cancelled' ? true : next === 'accepted' ? false : input.retry ?? false,
   };
 }

@@ -190,7 +190,11 @@ export function say(key, language, own = {}) {
  * @returns {string}
  */
 export function sentence(model, language, own) {
-  if (model.problem !== null) return say(`problem_${model.problem}`, language, own);
+  if (model.problem !== null) {
+    const key = `problem_${model.problem}`;
+    const known = Object.hasOwn(own ?? {}, key) || Object.hasOwn(en, key);
+    return known ? say(key, language, own) : model.text || say(key, language, own);
+  }
   if ((model.state === 'framing' || model.state === 'gathering') && model.hint !== null) return say(`hint_${model.hint}`, language, own);
   const first = say(`state_${model.state}`, language, own);
   return [first, ...model.reasons.map((reason) => say(`reason_${reason}`, language, own))].join(' ');

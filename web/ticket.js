@@ -3,7 +3,7 @@
 // Source: docs/protocol.md, "The order of things"; docs/widget.md.
 
 import { Trouble } from './camera.js';
-import { readJson, ServerProblem } from './connection.js';
+import { readJson } from './connection.js';
 import { isObject, readProblem } from './protocol.js';
 
 /** @typedef {import('./connection.js').Ticket} Ticket */
@@ -30,7 +30,8 @@ export async function fetchTicket(url, { signal, csrf }) {
   const body = await readJson(response);
   if (response.ok) return body;
   const problem = readProblem(body);
-  throw problem ? new ServerProblem(problem) : new Trouble('ticket_failed');
+  // The relying app's own words, in its page's language: codes of its own are shown with them.
+  throw problem ? new Trouble(problem.code, problem) : new Trouble('ticket_failed');
 }
 
 /**

@@ -9,6 +9,9 @@ import hmac
 import json
 import re
 import secrets
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -685,3 +688,33 @@ def test_the_docs_name_every_setting() -> None:
     source = (Path(__file__).parents[2] / "web" / "demo" / "config.py").read_text()
     for name in re.findall(r'value\("([a-z_]+)"|url\("([a-z_]+)"', source):
         assert f"`--{''.join(name).replace('_', '-')}`" in page, name
+
+
+def test_a_start_that_cannot_work_says_why(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text(SECRET)
+    root = Path(__file__).parents[2]
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        database = str(tmp_path / "d")
+        for options, code, text in (
+            ([], 2, "demo: secret-file: is needed"),
+            (["--secret-file", str(secret), "--database", "/nowhere/d"], 2, "demo: database:"),
+            (
+                ["--secret-file", str(secret), "--database", database, "--port", port],
+                1,
+                f"demo: port: cannot listen on 127.0.0.1:{port}",
+            ),
+        ):
+            ended = subprocess.run(
+                [sys.executable, "-m", "web.demo", *options],
+                cwd=root,
+                env={"PATH": ""},
+                capture_output=True,
+                text=True,
+                timeout=20,
+            )
+            assert (ended.returncode, ended.stdout) == (code, "")
+            assert text in ended.stderr
+            assert "Traceback" not in ended.stderr
+            assert SECRET not in ended.stderr

@@ -28,6 +28,7 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine"),
 ]
+expect.set_options(timeout=10_000)  # the machine may be busy with other tests
 SHOTS = os.environ.get("LOOKGATE_SCREENSHOTS")
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",

@@ -41,6 +41,9 @@ test('languages are picked by their primary tag, English at last', () => {
 
 test('the sentence follows the model: problem, then hint, then state with reasons', () => {
   assert.equal(sentence({ ...START, state: 'failed', problem: 'camera_busy' }, 'en'), LANGUAGES.en.problem_camera_busy);
+  assert.equal(sentence({ ...START, state: 'failed', problem: 'login_needed', text: 'Log in first.' }, 'de'), 'Log in first.');
+  assert.equal(sentence({ ...START, state: 'failed', problem: 'camera_busy', text: 'x' }, 'en'), LANGUAGES.en.problem_camera_busy);
+  assert.equal(sentence({ ...START, state: 'failed', problem: 'login_needed' }, 'en'), LANGUAGES.en.problem_unknown);
   assert.equal(sentence({ ...START, state: 'framing', hint: 'come_closer' }, 'en'), LANGUAGES.en.hint_come_closer);
   assert.equal(sentence({ ...START, state: 'framing' }, 'en'), LANGUAGES.en.state_framing);
   assert.equal(sentence({ ...START, state: 'rejected', reasons: ['no_match', 'x'] }, 'en'),

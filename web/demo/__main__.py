@@ -24,9 +24,10 @@ def main(arguments: list[str]) -> int:
     except sqlite3.Error as error:
         print(f"demo: database: cannot be opened: {error}", file=sys.stderr)
         return 2
+    logging.getLogger("demo").info("starting on http://%s:%d", settings.host, settings.port)
     try:
         # No access log: it would be the only place that knows when whom had their face looked at.
-        web.run_app(app, host=settings.host, port=settings.port, access_log=None)
+        web.run_app(app, host=settings.host, port=settings.port, access_log=None, print=None)
     except OSError as error:
         print(
             f"demo: port: cannot listen on {settings.host}:{settings.port}: {error.strerror}",
