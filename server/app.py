@@ -99,7 +99,7 @@ def build(
 def application(gate: Gate) -> web.Application:
     """The HTTP side; opening the store and stopping the peers hang on its life."""
     app = web.Application(
-        middlewares=[routes.cors, problems.middleware], client_max_size=MAX_BODY_BYTES
+        middlewares=[routes.headers, problems.middleware], client_max_size=MAX_BODY_BYTES
     )
     app[routes.GATE] = gate
     routes.add(app)

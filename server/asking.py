@@ -34,6 +34,7 @@ BODY_S = 10.0
 _SUBJECT = re.compile(r"[A-Za-z0-9._@+:-]{1,128}")
 _NONCE = re.compile(r"[A-Za-z0-9._~-]{16,128}")
 _TICKET = re.compile(r"[A-Za-z0-9_-]{43}")
+"""secrets.token_urlsafe(32): tickets and session ids."""
 _NOBODY = hashlib.sha256(b"no such client").digest()
 
 
@@ -189,6 +190,11 @@ def wanted(fields: Mapping[str, Any]) -> tuple[Purpose, str | None, str, bool]:
 def is_subject(value: object) -> bool:
     """Whether this may name a subject."""
     return isinstance(value, str) and _SUBJECT.fullmatch(value) is not None
+
+
+def is_session(value: str) -> bool:
+    """Whether this may be a session's id, as we make them; nothing else reaches the store."""
+    return _TICKET.fullmatch(value) is not None
 
 
 def offered(fields: Mapping[str, Any]) -> str:

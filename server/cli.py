@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import ModelError
-from server import config, log
+from server import config, config_page, log
 from server.config import ConfigError, Settings
 from server.store import Unavailable, WrongSchema
 
@@ -173,9 +173,9 @@ def _demo(given: argparse.Namespace) -> int:
 
 def _config(given: argparse.Namespace) -> int:
     if given.markdown:
-        print(config.markdown(), end="")
+        print(config_page.markdown(), end="")
     else:
-        print("\n".join(config.shown(config.load())))
+        print("\n".join(config_page.shown(config.load())))
     return 0
 
 

@@ -1,7 +1,7 @@
 """Settings: one table, read once, every problem told at the same time.
 
 The only place that reads the environment. Not here: what a setting does. docs/settings.md is
-written from this table (`lookgate config --markdown`) and a test finds it stale.
+written from this table (config_page.py) and a test finds it stale.
 """
 
 from __future__ import annotations
@@ -411,51 +411,3 @@ def _unknown(given: Mapping[str, str]) -> list[str]:
         if name.startswith(PREFIX) and not name.startswith(f"{PREFIX}DEMO_") and name not in known
     )
     return [f"{name} is not a setting" for name in strange]
-
-
-def markdown() -> str:
-    """docs/settings.md."""
-    lines = [
-        "<!-- Generated from server/config.py by `lookgate config --markdown`; do not edit. -->",
-        "# Settings",
-        "",
-        "All settings are environment variables. An empty one counts as unset; one that begins with"
-        " `LOOKGATE_` and is not in this list stops the start.",
-        "All problems are told at once: `lookgate config` checks without starting anything.",
-        "",
-        "| variable | value | default | what it does |",
-        "|---|---|---|---|",
-    ]
-    rows = [*TABLE, None, *COMMAND_LINE]
-    for row in rows:
-        if row is None:
-            lines += [
-                "",
-                "Read by `lookgate enroll`, `login` and `identify` alone:",
-                "",
-                "| variable | value | default | what it does |",
-                "|---|---|---|---|",
-            ]
-        else:
-            default = "" if row.default is None else f"`{row.default}`"
-            kind = row.kind + (" (secret)" if row.secret else "")
-            lines.append(f"| `{PREFIX}{row.name}` | {kind} | {default} | {row.text} |")
-    return "\n".join(lines) + "\n"
-
-
-def shown(settings: Settings) -> list[str]:
-    """One line per setting as it is in force; secrets only say whether they are set."""
-    lines = []
-    for row in TABLE:
-        name = "turn_urls" if row.name == "TURN_URL" else row.name.lower()
-        value = getattr(settings, name)
-        if value is None or value == ():
-            text = "(not set)"
-        elif row.secret and not (row.name == "STORE" and str(value).startswith("sqlite:")):
-            text = "(set)"
-        elif isinstance(value, tuple):
-            text = "-".join(map(str, value)) if row.name == "RTC_PORTS" else ", ".join(value)
-        else:
-            text = f"{value:g}" if isinstance(value, float) else str(value)
-        lines.append(f"{PREFIX}{row.name:<20} {text}")
-    return lines

@@ -73,6 +73,12 @@ class Plain(logging.Formatter):
         return f"{when} {record.levelname:<7} {message}" + (f" · {fields}" if fields else "")
 
 
+def _ours(record: logging.LogRecord) -> bool:
+    """False for a request that was no HTTP: whoever sends one must not fill the log."""
+    error = record.exc_info[0] if record.exc_info else None
+    return error is None or error.__module__ != "aiohttp.http_exceptions"
+
+
 def set_up(*, style: str, level: str, stream: TextIO | None = None) -> None:
     """Send everything to `stream` (standard error); `style` is `json` or `plain`."""
     to = logging.StreamHandler(stream or sys.stderr)
@@ -81,5 +87,6 @@ def set_up(*, style: str, level: str, stream: TextIO | None = None) -> None:
     root.handlers[:] = [to]
     root.setLevel(logging.WARNING)
     # Libraries under WARNING tell SDP and addresses; ours is set on its own.
+    logging.getLogger("aiohttp.server").addFilter(_ours)
     for ours in ("server", "lookgate"):
         logging.getLogger(ours).setLevel(level.upper())

@@ -47,7 +47,7 @@ class Deadlines:
     """The longest that the clock is not looked at."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Peer:
     """One browser in one session."""
 
@@ -86,8 +86,6 @@ class Peer:
             model_id=self.gate.model_id,
             started_s=now_s,
         )
-
-    __hash__ = object.__hash__
 
     # What the connection calls
 

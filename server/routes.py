@@ -27,6 +27,7 @@ from server.asking import (
     check_origin,
     client_of,
     from_this_machine,
+    is_session,
     is_subject,
     offered,
     ticket_of,
@@ -189,11 +190,12 @@ async def preflight(request: web.Request) -> web.Response:
 
 
 @web.middleware
-async def cors(
+async def headers(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """Let the page of an allowed origin read the answer, refusals included."""
+    """Let the page of an allowed origin read the answer, refusals included; name no versions."""
     response = await handler(request)
+    response.headers["Server"] = "lookgate"
     if request.match_info.route.name in ("take_offer", "preflight"):
         response.headers["Vary"] = "Origin"
         if origin := request.get(CORS_ORIGIN):
@@ -216,6 +218,8 @@ async def _addressed(
 
 
 async def _session_of(gate: Gate, session_id: str) -> SessionRecord | None:
+    if not is_session(session_id):
+        return None
     try:
         return await gate.store.session(session_id)
     except NotFound:

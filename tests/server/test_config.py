@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from server import config
+from server import config, config_page
 from server.config import ConfigError, Settings, load
 
 HOME = {"HOME": "/home/somebody"}
@@ -92,7 +92,7 @@ def test_command_line_settings() -> None:
 
 def test_secrets_are_not_shown() -> None:
     lines = "\n".join(
-        config.shown(
+        config_page.shown(
             load(
                 {
                     **HOME,
@@ -115,4 +115,4 @@ def test_every_setting_has_a_field_and_the_other_way_round() -> None:
 
 def test_the_settings_page_is_up_to_date() -> None:
     page = Path(__file__).parents[2] / "docs" / "settings.md"
-    assert page.read_text("utf-8") == config.markdown(), "run: lookgate config --markdown"
+    assert page.read_text("utf-8") == config_page.markdown(), "run: lookgate config --markdown"

@@ -66,3 +66,18 @@ def test_libraries_speak_up_only_from_warnings_on() -> None:
     logging.getLogger("aioice.ice").warning("odd")
     assert stream.getvalue().count("\n") == 1
     assert "odd" in stream.getvalue()
+
+
+def test_bytes_that_are_no_http_do_not_fill_the_log() -> None:
+    from aiohttp.http_exceptions import BadStatusLine
+
+    stream = io.StringIO()
+    log.set_up(style="json", level="debug", stream=stream)
+    for error in (BadStatusLine("GET / s3cret"), ZeroDivisionError("s3cret")):
+        try:
+            raise error
+        except Exception:
+            logging.getLogger("aiohttp.server").exception("Error handling request")
+    (line,) = stream.getvalue().splitlines()
+    assert json.loads(line)["error"] == "ZeroDivisionError"
+    assert "s3cret" not in line

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from aiohttp import encode_basic_auth, web
 from aiohttp.test_utils import TestClient, TestServer
+from yarl import URL
 
 from server import problems, routes, rtc
 from server.gate import Gate
@@ -44,7 +45,7 @@ async def gate(tmp_path: Path) -> AsyncIterator[Gate]:
 
 @pytest.fixture
 async def http(gate: Gate) -> AsyncIterator[Http]:
-    app = web.Application(middlewares=[routes.cors, problems.middleware])
+    app = web.Application(middlewares=[routes.headers, problems.middleware])
     app[routes.GATE] = gate
     routes.add(app)
     async with TestClient(TestServer(app)) as client:
@@ -218,9 +219,10 @@ async def test_foreign_and_unknown_sessions_are_one_answer(http: Http, gate: Gat
     await gate.store.add_client(
         Client("other", hashlib.sha256(other.encode()).digest(), (), "standard", gate.now())
     )
-    for session in (made["session"], "unknown"):
+    for session in (made["session"], "unknown", "u" * 43, "%ED%A0%80", "%00", "$ne"):
         async with http.get(
-            f"/v1/sessions/{session}", headers={"Authorization": encode_basic_auth("other", other)}
+            URL(f"/v1/sessions/{session}", encoded=True),
+            headers={"Authorization": encode_basic_auth("other", other)},
         ) as response:
             assert await _code(response, 404) == "session_unknown"
 
@@ -505,8 +507,6 @@ async def test_a_removed_client_has_no_sessions(http: Http, gate: Gate, offer: s
 async def test_nothing_else_is_there(
     http: Http, method: str, path: str, status: int, code: str
 ) -> None:
-    from yarl import URL
-
     async with http.request(method, URL(path, encoded=True)) as response:
         assert await _code(response, status) == code
 
