@@ -1,0 +1,260 @@
+"""What a login takes: each stage in ms, the server's CPU and memory, the cost of a frame.
+
+    python -m benchmarks.login [--logins 20] [--concurrent 1,4] [--memory 50] [--chromium 10]
+                               [--write README.md]
+
+Starts a server of its own on loopback and ends it. Nothing is asserted: the table says which goal
+was missed. docs/benchmarks.md has the method; pure parts are in numbers.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks import browser, caller, numbers, see_cost, serving
+from benchmarks.caller import Done, Order
+from benchmarks.numbers import Goal, Run, mean_ms
+from benchmarks.serving import Server, ServerFailed
+from models.manifest import default_dir
+from pipeline.nets.ort import Nets
+from tests.clips import clip
+from tests.e2e.cameras import SIZE
+
+ENROLLED, LOGGING_IN = "cap12", "cap13"
+"""Two recordings of one man (tests/clips.py)."""
+CALLS_S = 240.0
+"""The longest that one set of logins may take."""
+SEE_S = 20.0
+"""Seconds of video for the cost of a frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Resident memory of the server, 10^6 bytes."""
+
+    started: float
+    """Ready for the first session."""
+    warm: float
+    """After the enrolment and one login."""
+    before: float
+    """Before the logins that only look for growth."""
+    after: float
+    logins: int
+    """How many those were."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """CPU of this thread alone, per frame."""
+
+    frames: int
+    see_ms: float
+    nets_ms: float
+
+    @property
+    def ratio(self) -> float:
+        """What see() takes over what its nets take."""
+        return self.see_ms / self.nets_ms
+
+
+def frame_cost(models_dir: Path) -> Cost:
+    """A recording through see() with a session's schedule (see_cost.py)."""
+    nets = Nets(models_dir)
+    nets.warm_up()
+    pictures = see_cost.frames(clip(ENROLLED), SIZE, SEE_S)
+    see_cost.play(pictures[:15], see_cost.Timed(nets))
+    run = see_cost.Timed(nets)
+    times, cpu_s = see_cost.play(pictures, run)
+    return Cost(len(times), 1000 * cpu_s / len(times), 1000 * run.cpu_s / len(times))
+
+
+def measured(server: Server, title: str, make: Callable[[], Done]) -> Run:
+    """One set of logins, with what the server and the kernel counted meanwhile."""
+    before, cpu_s = server.metrics(), server.cpu_s()
+    done = make()
+    cpu_s, after = server.cpu_s() - cpu_s, server.metrics()
+    other_s = None
+    if done.cpu_s is not None and done.busy_s is not None:
+        other_s = max(0.0, done.busy_s - done.cpu_s - cpu_s)
+    frames, dropped = (
+        after[f"lookgate_frames_{name}"] - before[f"lookgate_frames_{name}"]
+        for name in ("total", "dropped_total")
+    )
+    return Run(
+        title=title,
+        logins=tuple(numbers.paired(done.calls, numbers.sessions_over(server.log()))),
+        wall_s=done.wall_s,
+        server_cpu_s=cpu_s,
+        caller_cpu_s=done.cpu_s,
+        other_cpu_s=other_s,
+        see_ms=mean_ms(before, after, "see"),
+        frames=frames,
+        dropped=dropped,
+        rss_mb=server.rss_mb(),
+    )
+
+
+def played(server: Server, count: int, at_once: int = 1, purpose: str = "login") -> Done:
+    """Attempts of callers that play a recording."""
+    recording = ENROLLED if purpose == "enroll" else LOGGING_IN
+    order = Order(server.url, server.secret, purpose, recording, count, at_once)
+    return caller.run(order, CALLS_S)
+
+
+def browsed(server: Server, count: int, folder: Path) -> Done:
+    """Logins of a real Chromium."""
+    began_s = time.monotonic()
+    calls = asyncio.run(browser.logins(server, LOGGING_IN, count, folder))
+    return Done(tuple(calls), time.monotonic() - began_s)
+
+
+def log_ins(given: argparse.Namespace, folder: Path) -> tuple[list[Run], Memory]:
+    """Everything that needs a server. Raises ServerFailed, NoBrowser, subprocess errors."""
+    runs = []
+    with serving.serving(folder, given.models) as server:
+        started = server.rss_mb()
+        (enrolment,) = played(server, 1, purpose="enroll").calls
+        if enrolment.outcome != "accepted":
+            raise ServerFailed(f"nobody is enrolled: {enrolment.outcome} {enrolment.reasons}")
+        played(server, 1)
+        warm = server.rss_mb()
+        for at_once in given.concurrent:
+            _say(f"{given.logins} logins, {at_once} at a time")
+            title = f"{at_once} at a time"
+            runs.append(measured(server, title, partial(played, server, given.logins, at_once)))
+        if given.chromium:
+            _say(f"{given.chromium} logins from Chromium")
+            with tempfile.TemporaryDirectory(prefix="lookgate-camera-") as scratch:
+                title, at = "Chromium", Path(scratch)
+                runs.append(measured(server, title, partial(browsed, server, given.chromium, at)))
+        before = server.rss_mb()
+        if given.memory:
+            _say(f"{given.memory} logins for the memory")
+            played(server, given.memory, max(given.concurrent))
+        return runs, Memory(started, warm, before, server.rss_mb(), given.memory)
+
+
+def goals(runs: list[Run], memory: Memory, cost: Cost) -> list[Goal]:
+    """What was promised for one login at a time, and what was measured."""
+    first, verdict = runs[0].first_frame, runs[0].verdict
+    return [
+        Goal("POST offer → first decoded frame, p50", 150, first.p50 if first else None),
+        Goal("first frame → verdict, p50", 2000, verdict.p50 if verdict else None),
+        Goal("first frame → verdict, p95", 3000, verdict.p95 if verdict else None),
+        Goal("CPU of `see()` over CPU of its nets", 1.25, cost.ratio, 2, ""),
+        Goal("resident memory after start", 350, memory.started, 0, "MB"),
+        Goal(
+            f"growth over {memory.logins} logins", 10,
+            memory.after - memory.before if memory.logins else None, 1, "MB",
+        ),
+    ]  # fmt: skip
+
+
+def section(
+    given: argparse.Namespace, runs: list[Run], memory: Memory, cost: Cost, load: float
+) -> str:
+    """Markdown, as README has it."""
+    packages = ", ".join(f"{name} {version(name)}" for name in ("onnxruntime", "aiortc", "av"))
+    command = " ".join(["python -m benchmarks.login", *given.told])
+    return "\n".join(
+        [
+            f"{datetime.now(UTC):%d %B %Y}, `{command}`: {_processor()}, {_cores()} cores,"
+            f" Python {platform.python_version()}, {packages}; load average before {load:.2f}.",
+            "Server and callers, who encode VP8 live, share the cores. The film differs from login"
+            " to login in where it starts. [What is measured how](docs/benchmarks.md).",
+            "",
+            *numbers.goal_table(goals(runs, memory, cost)),
+            "",
+            *numbers.stage_table(runs),
+            "",
+            f"`see()` takes {cost.see_ms:.1f} ms of CPU a frame, {cost.nets_ms:.1f} of them in the"
+            f" nets ({cost.frames} frames, one thread, nothing else running). Resident memory:"
+            f" {memory.started:.0f} MB after start, {memory.warm:.0f} after the first login,"
+            f" {', '.join(f'{run.rss_mb:.0f}' for run in runs)} after the columns above"
+            + (
+                f", {memory.after:.0f} after {memory.logins} more ({max(given.concurrent)} at a"
+                " time)."
+                if memory.logins
+                else "."
+            ),
+        ]
+    )
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == "model name":
+            return value.strip()
+    return platform.machine()
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    add = parser.add_argument
+    add("--logins", type=int, default=20, help="a column")
+    add("--concurrent", type=_numbers, default=[1, 4], help="columns: so many at a time")
+    add("--memory", type=int, default=50, help="logins at the end, for growth; 0: none")
+    add("--chromium", type=int, default=0, metavar="LOGINS", help="a column from a real Chromium")
+    add("--models", type=Path, default=None, help="folder with the nets")
+    add("--write", type=Path, default=None, help="put the tables between the marks of this file")
+    return parser
+
+
+def _numbers(text: str) -> list[int]:
+    found = [int(part) for part in text.split(",")]
+    if min(found) < 1:
+        raise ValueError
+    return found
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure, print, write. 2: it could not be measured; a missed goal is no error."""
+    told = sys.argv[1:] if arguments is None else arguments
+    given = _parser().parse_args(told)
+    given.told = told
+    if given.write is not None:
+        numbers.replaced(given.write.read_text("utf-8"), "")  # better now than in five minutes
+    clip(ENROLLED), clip(LOGGING_IN)
+    load = os.getloadavg()[0]
+    _say(f"load average {load:.2f}; what a frame costs")
+    cost = frame_cost(given.models or default_dir())
+    try:
+        with tempfile.TemporaryDirectory(prefix="lookgate-bench-") as folder:
+            runs, memory = log_ins(given, Path(folder))
+    except (ServerFailed, browser.NoBrowser, subprocess.SubprocessError) as error:
+        _say(f"not measured: {error}")
+        return 2
+    text = section(given, runs, memory, cost, load)
+    print(text)
+    if given.write is not None:
+        written = numbers.replaced(given.write.read_text("utf-8"), text)
+        given.write.write_text(written, "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
