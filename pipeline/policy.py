@@ -82,13 +82,17 @@ class Policy:
     """Sum at the window's end: the measured threshold (0/29 print, 1/7 replay, 1/10 webcam)."""
     reject_llr: float = -2.0
     """Liveness LLR at which a cue is certain before the window's end."""
-    frozen_step: float = 0.20
-    """Upper quartile of frame-to-frame sketch distance, grey levels, at or below which the picture
-    stands still: stills after VP8 .06-.10 (.31 worst at 600 kbps), 31 live clips .44 or more."""
+    frozen_step: float = 0.24
+    """Upper quartile of the newest frame-to-frame sketch distances, grey levels, at or below which
+    the picture stands still; as with the next four, docs/freshness.md has the measurements."""
     fresh_step: float = 0.40
     """The same distance from which it counts as moving."""
     frozen_s: float = 0.4
     """A run of frames without change this long is a frozen picture, whatever came before."""
+    frozen_wobble: float = 0.0025
+    """Change of the face's shape, in eye distances, at or below which it is a stiff picture."""
+    fresh_wobble: float = 0.0040
+    """The same change from which it counts as a face that lives."""
     loop_ratio: float = 0.75
     """Distance at the best lag over distance at lag one, below which the picture repeats: loops of
     4 to 11 frames .03-.79, live clips 1.07 or more."""

@@ -1,9 +1,11 @@
 """Is the picture new, or frozen, looping, or one still with noise on top?
 
-The anti-spoof net accepts a digital photo fed as a camera, so this row is required. Distances
-between the observations' sketches stand for grey-level differences between frames; the limits in
-the policy were measured after VP8 on 31 live clips against stills and loops made from them.
-Never turns stillness of a *person* into a veto: sensors, breath and light move a live picture.
+The anti-spoof net accepts a digital photo fed as a camera, so this row is required. It looks at two
+things: distances between the observations' sketches (grey-level differences between frames), and
+how much the face changes shape beyond turning and moving. Both are needed: a browser's encoder
+sharpens a still picture over the first seconds, which drifts like life does, but moves no eyelid.
+Measured with real Chromium, docs/freshness.md. Never turns a *person's* stillness into a veto:
+breath, eyes and light move a live picture by more than twice what a still ever did.
 """
 
 from __future__ import annotations
@@ -16,42 +18,57 @@ from pipeline.observation import Observation
 from pipeline.policy import Policy
 
 MOST = 64
-"""Sketches kept: 3 s at 15 frames/s and room; older ones are forgotten, cost stays bounded."""
+"""Frames kept: 3 s at 15 frames/s and room; older ones are forgotten, cost stays bounded."""
 FIRST_LAG = 3
 """Shortest loop looked for, in frames: below it a loop cannot be told from slow motion."""
+LATE = 10
+"""Frames whose change is judged: by then the encoder has done most of its sharpening."""
+SHAPES = 24
+"""Faces whose shape is compared: 1.6 s at 15 frames/s."""
+LEFT_EYE, RIGHT_EYE = 33, 263
+"""Outer eye corners in the MediaPipe mesh: the unit of length."""
 
 
 class Freshness:
-    """Collects the sketches of one window."""
+    """Collects the sketches and face shapes of one window."""
 
     def __init__(self) -> None:
         self._sketches: list[NDArray[np.float32]] = []
         self._times_s: list[float] = []
+        self._shapes: list[NDArray[np.complex64]] = []
 
     def add(self, obs: Observation) -> None:
         """Take one observation."""
         self._sketches.append(obs.sketch)
         self._times_s.append(obs.arrival_s)
         del self._sketches[:-MOST], self._times_s[:-MOST]
+        if obs.face is not None:
+            points = obs.face.mesh_px
+            self._shapes.append((points[:, 0] + 1j * points[:, 1]).astype(np.complex64))
+            del self._shapes[:-SHAPES]
 
     def share(self, policy: Policy) -> float:
         """How much of the evidence needed is in, 0..1."""
-        return min(1.0, len(self._sketches) / policy.min_frames)
+        return min(1.0, len(self._shapes) / policy.min_frames)
 
     def row(self, policy: Policy) -> Evidence:
         """AGAINST for frozen and looping pictures; UNKNOWN while it cannot be told."""
-        if len(self._sketches) < policy.min_frames:
-            return self._say(Stand.UNKNOWN, "too_few_frames", {"frames": len(self._sketches)})
+        n = len(self._sketches)
+        if min(n, len(self._shapes)) < policy.min_frames:
+            return self._say(Stand.UNKNOWN, "too_few_frames", {"frames": float(n)})
         sketches = np.stack(self._sketches)
         steps = np.linalg.norm(np.diff(sketches, axis=0), axis=1)
-        step = float(np.quantile(steps, 0.75))
+        step = float(np.quantile(steps[-LATE:], 0.75))
         still_s = self._still_s(steps, policy)
-        numbers = {"frames": float(len(sketches)), "step": step, "still_s": still_s}
+        wobble = _wobble(np.stack(self._shapes))
+        numbers = {"frames": float(n), "step": step, "still_s": still_s, "wobble": wobble}
         if still_s >= policy.frozen_s or step <= policy.frozen_step:
             return self._say(Stand.AGAINST, "frozen", numbers)
+        if wobble <= policy.frozen_wobble:
+            return self._say(Stand.AGAINST, "stiff", numbers)
         mean = float(steps.mean())
         # Lags up to half the window: each is then judged on at least as many pairs as its length.
-        lags = range(FIRST_LAG, max(FIRST_LAG + 1, len(sketches) // 2 + 1))
+        lags = range(FIRST_LAG, max(FIRST_LAG + 1, n // 2 + 1))
         apart = [float(np.linalg.norm(sketches[k:] - sketches[:-k], axis=1).mean()) for k in lags]
         ratio, growth = min(apart) / mean, apart[-1] / mean
         numbers |= {"ratio": ratio, "growth": growth}
@@ -59,7 +76,7 @@ class Freshness:
             return self._say(Stand.AGAINST, "looping", numbers)
         if ratio < policy.alive_ratio:
             return self._say(Stand.UNKNOWN, "repeats", numbers)
-        if step < policy.fresh_step:
+        if step < policy.fresh_step or wobble < policy.fresh_wobble:
             return self._say(Stand.UNKNOWN, "hardly_moves", numbers)
         if step < policy.noise_step and growth < policy.growth_ratio:
             return self._say(Stand.UNKNOWN, "only_noise", numbers)
@@ -75,3 +92,14 @@ class Freshness:
     def _say(stand: Stand, reason: str, numbers: dict[str, float]) -> Evidence:
         # Carries no LLR of its own: freshness forbids, it does not vouch for a face.
         return Evidence("freshness", Topic.LIVENESS, stand, reason, numbers=numbers)
+
+
+def _wobble(shapes: NDArray[np.complex64]) -> float:
+    """Mean RMS distance of each face (n, 468, complex px) to the mean face after the best turn,
+    scale and shift, in eye distances: least squares in the complex plane, so no reflection."""
+    centred = shapes - shapes.mean(axis=1, keepdims=True)
+    mean = centred.mean(axis=0)
+    turn = (centred.conj() @ mean) / np.maximum((np.abs(centred) ** 2).sum(axis=1), 1e-6)
+    rest = np.abs(turn[:, None] * centred - mean)
+    eyes = float(np.abs(mean[LEFT_EYE] - mean[RIGHT_EYE]))
+    return float(np.sqrt((rest**2).mean(axis=1)).mean()) / max(eyes, 1.0)

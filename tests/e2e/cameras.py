@@ -24,7 +24,7 @@ SIZE = (640, 480)
 
 
 def fitted(image: Image, size: tuple[int, int] = SIZE) -> Image:
-    """Scaled to fit, the rest filled by repeating the picture's edge: no dark bars, no new edges."""
+    """Scaled to fit, the rest filled by repeating the edge: no dark bars, no new edges."""
     width, height = size
     scale = min(width / image.shape[1], height / image.shape[0])
     inner = (round(image.shape[1] * scale), round(image.shape[0] * scale))

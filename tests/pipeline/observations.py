@@ -37,7 +37,7 @@ def gallery(*people: int) -> Gallery:
 
 
 ROI = Roi(320.0, 240.0, 270.0, 0.0)
-MESH = np.zeros((468, 3), np.float32)
+MESH = np.random.default_rng(3).uniform(150, 330, (468, 3)).astype(np.float32)
 MESH[33, :2], MESH[263, :2] = (280.0, 200.0), (360.0, 200.0)
 
 
@@ -83,6 +83,8 @@ class Camera:
     """Grey levels of noise on top."""
     loop: int = 0
     """Repeat every so many frames; 0 for never."""
+    wobble: float = 0.01
+    """How much the face changes shape, in eye distances; none while `motion` is 0."""
     rival: float = 0.0
     luma: float = 110.0
     look: dict[str, object] = field(default_factory=dict)
@@ -96,8 +98,8 @@ class Camera:
         # A walk, not a jitter: a living picture drifts away from where it was.
         self._path = np.cumsum(rng.standard_normal((4000, 64)), axis=0).astype(np.float32) / 8.0
         self._rng = rng
+        self._bend = rng.standard_normal((2, 468)).astype(np.float32)
         self._was: int | None = None
-        self._phase = 0.0
 
     def shot(self, ask: Ask) -> Observation:
         """One frame later."""
@@ -119,7 +121,7 @@ class Camera:
                 spoof_margin=self.margin if ask.spoof else None,
                 spoof_crop=2.7 if ask.spoof else None,
             )
-            shown = replace(shown, **self.look)  # type: ignore[arg-type]
+            shown = replace(shown, mesh_px=self._mesh(step), **self.look)  # type: ignore[arg-type]
             if ask.embed_above is not None and shown.quality >= ask.embed_above:
                 vector = near(identity(self.person), self.cosine, 50_000 + self.seq)
                 shown = replace(shown, embedding=vector)
@@ -135,6 +137,15 @@ class Camera:
             rival=self.rival if ask.detect and shown is not None else 0.0,
             face=shown,
         )
+
+    def _mesh(self, step: int) -> Floats:
+        mesh = MESH.copy()
+        life = self.wobble * 80.0 if self.motion else 0.0
+        mesh[:, 0] += np.float32(life * np.sin(0.7 * step)) * self._bend[0]
+        mesh[:, 1] += np.float32(life * np.cos(0.7 * step)) * self._bend[1]
+        jitter = self._rng.standard_normal((468, 2)).astype(np.float32)
+        mesh[:, :2] += np.float32(0.04 * self.noise) * jitter
+        return mesh
 
     def shots(self, ask: Ask, n: int) -> Iterator[Observation]:
         """The same ask, n frames."""

@@ -1,0 +1,255 @@
+"""The main job in a real browser with a fake camera that plays real faces.
+
+Screenshots of the endings go to $LOOKGATE_SCREENSHOTS when that is set: they show real people, so
+they are never kept with the project.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Page, expect
+
+from tests.clips import ClipMissing
+from tests.e2e import cameras
+from tests.e2e.site import (
+    CHROMIUM,
+    Site,
+    browser,
+    enter_password,
+    first_page,
+    hear_any,
+    hear_hint,
+    heard,
+    log_records,
+    register,
+    running,
+    start,
+    until,
+)
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine"),
+]
+SHOTS = os.environ.get("LOOKGATE_SCREENSHOTS")
+VERDICT_MS = 40_000
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Fake-camera files by name."""
+    folder = tmp_path_factory.mktemp("films")
+    try:
+        makers = {
+            "owner": cameras.person("cap12"),
+            "owner_again": cameras.person("cap13"),
+            "other": cameras.person("franck"),
+            "photo": cameras.photo("cap13"),
+            "room": cameras.room(),
+            "two": cameras.beside(cameras.person("cap13"), cameras.person("franck")),
+        }
+        return {name: cameras.mjpeg(i, folder / f"{name}.mjpeg") for name, i in makers.items()}
+    except ClipMissing as missing:
+        pytest.skip(f"recordings cannot be had: {missing}")
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    async with running(tmp_path_factory.mktemp("site")) as site:
+        yield site
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def owner(site: Site, films: dict[str, Path]) -> str:
+    """Somebody who registered and enrolled from the first recording."""
+    async with browser(films["owner"]) as context:
+        page = await first_page(context)
+        await register(page, site, "owner")
+        await start(page)
+        await page.wait_for_url("**/members", timeout=VERDICT_MS)
+        await shot(page, "enrolled")
+    return "owner"
+
+
+async def shot(page: Page, name: str) -> None:
+    if SHOTS:
+        await page.screenshot(path=f"{SHOTS}/{name}.png")
+
+
+async def refused_members(page: Page, site: Site) -> None:
+    """The members' page is not for this visitor."""
+    answer = await page.goto(f"{site.app}/members")
+    assert answer is not None
+    assert "/members" not in page.url or answer.status in (401, 403)
+    await expect(page.locator("main")).not_to_contain_text("Hello")
+
+
+async def attempt(page: Page, site: Site, username: str) -> dict[str, object]:
+    """Password, then face, until it ends without success; the failure's details."""
+    await enter_password(page, site, username)
+    await start(page)
+    await hear_any(page, "success", "failure", "error")
+    assert await heard(page, "success") == []
+    assert await heard(page, "error") == []
+    (failure,) = await heard(page, "failure")
+    assert failure is not None
+    return failure
+
+
+async def test_enrol_from_one_recording_and_log_in_from_another(
+    site: Site, films: dict[str, Path], owner: str
+) -> None:
+    async with browser(films["owner_again"]) as context:
+        page = await first_page(context)
+        await refused_members(page, site)
+        await enter_password(page, site, owner)
+        await refused_members(page, site)  # the password alone is not enough
+        await enter_password(page, site, owner)
+        await shot(page, "before")
+        await start(page)
+        await page.wait_for_url("**/members", timeout=VERDICT_MS)
+        await shot(page, "members")
+        await expect(page.locator("main")).to_contain_text("Hello, Test Person")
+        await expect(page.locator("main")).to_contain_text("passive")
+        await page.click("text=Log out")
+        await refused_members(page, site)
+
+
+async def test_another_person_is_no_match(site: Site, films: dict[str, Path], owner: str) -> None:
+    async with browser(films["other"]) as context:
+        page = await first_page(context)
+        failure = await attempt(page, site, owner)
+        await shot(page, "no_match")
+        assert (failure["outcome"], failure["reasons"]) == ("rejected", ["no_match"])
+        await refused_members(page, site)
+
+
+async def test_a_photo_of_the_owner_is_not_live(
+    site: Site, films: dict[str, Path], owner: str
+) -> None:
+    async with browser(films["photo"]) as context:
+        page = await first_page(context)
+        failure = await attempt(page, site, owner)
+        await shot(page, "liveness")
+        assert (failure["outcome"], failure["reasons"]) == ("rejected", ["liveness"])
+
+
+async def test_an_empty_room_times_out_with_hints(
+    site: Site, films: dict[str, Path], owner: str
+) -> None:
+    async with browser(films["room"]) as context:
+        page = await first_page(context)
+        failure = await attempt(page, site, owner)
+        await shot(page, "timeout")
+        assert (failure["outcome"], failure["reasons"]) == ("expired", ["timeout"])
+        assert {"hint": "no_face"} in await heard(page, "hint")
+
+
+async def test_two_faces_are_told_so(site: Site, films: dict[str, Path], owner: str) -> None:
+    async with browser(films["two"]) as context:
+        page = await first_page(context)
+        await enter_password(page, site, owner)
+        await start(page)
+        await hear_hint(page, "one_face_only")
+        await shot(page, "two")
+        await page.locator("face-login button[part~=cancel]").click()
+        await until(site.active_none, 5)
+
+
+async def test_cancel_and_start_again(site: Site, films: dict[str, Path], owner: str) -> None:
+    async with browser(films["room"]) as context:
+        page = await first_page(context)
+        await enter_password(page, site, owner)
+        await start(page)
+        await hear_hint(page, "no_face")
+        assert await site.active() == 1
+        await page.locator("face-login button[part~=cancel]").click()
+        await hear_any(page, "cancel")
+        await until(site.active_none, 5)
+        await start(page)  # the retry button; a new ticket comes with it
+        await hear_hint(page, "no_face", times=2)
+        assert await site.active() == 1
+    await until(site.active_none, 6)
+
+
+async def test_reload_in_the_middle_frees_the_place(
+    site: Site, films: dict[str, Path], owner: str
+) -> None:
+    async with browser(films["room"]) as context:
+        page = await first_page(context)
+        await enter_password(page, site, owner)
+        await start(page)
+        await hear_hint(page, "no_face")
+        await page.reload()
+        await until(site.active_none, 5)
+        await page.wait_for_selector("face-login")
+        await start(page)
+        await hear_hint(page, "no_face")
+        assert await site.active() == 1
+    await until(site.active_none, 6)
+
+
+async def test_a_killed_browser_is_noticed_within_five_seconds(
+    site: Site, films: dict[str, Path], owner: str
+) -> None:
+    async with browser(films["room"]) as context:
+        page = await first_page(context)
+        await enter_password(page, site, owner)
+        await start(page)
+        await hear_hint(page, "no_face")
+        assert await site.active() == 1
+        kill_browsers()
+        assert await until(site.active_none, 10) <= 5.0
+
+
+def kill_browsers() -> None:
+    """kill -9 to the Chromium that this test started, all of its processes at once."""
+    listed = subprocess.run(
+        ["ps", "-ww", "-eo", "pgid,args"], capture_output=True, text=True, check=True
+    ).stdout
+    groups = {
+        int(line.split(None, 1)[0])
+        for line in listed.splitlines()
+        if "--user-data-dir=" in line and "lookgate-chromium-" in line
+    }
+    assert groups
+    for group in groups - {os.getpgrp()}:
+        os.killpg(group, signal.SIGKILL)
+
+
+async def test_no_camera_is_an_error_with_a_code(site: Site, owner: str) -> None:
+    async with browser(None) as context:
+        page = await first_page(context)
+        await enter_password(page, site, owner)
+        await start(page)
+        await hear_any(page, "error")
+        await shot(page, "no_camera")
+        (error,) = await heard(page, "error")
+        assert error is not None
+        assert error["code"] == "camera_missing"
+        assert await site.active() == 0
+
+
+async def test_nothing_secret_is_left_behind(site: Site, owner: str) -> None:
+    """After all of the above: logs without tokens and tickets, a store without plain templates."""
+    text = site.log.read_text("utf-8")
+    assert "session over" in text
+    assert site.secret() not in text
+    for word in ("eyJ", "Bearer", "Basic ", "embedding", "v=0", "candidate:", "Traceback"):
+        assert word not in text, f"{word!r} is in the log"
+    outcomes = {r.get("outcome") for r in log_records(site) if r.get("message") == "session over"}
+    assert {"accepted", "rejected", "expired"} <= outcomes
+    (database,) = [p for p in site.data.rglob("*.sqlite3") if "demo-app" not in p.name]
+    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as db:
+        ((sealed,),) = db.execute("select sealed from templates").fetchall()
+    assert b"LGT1" not in sealed
+    assert database.stat().st_mode & 0o077 == 0
