@@ -18,7 +18,7 @@ import aiohttp
 from aiohttp import web
 from playwright.async_api import BrowserContext, async_playwright
 
-from benchmarks.caller import SUBJECT
+from benchmarks.caller import Film
 from benchmarks.numbers import Call
 from benchmarks.serving import CLIENT, Server
 from tests.e2e.cameras import mjpeg, person
@@ -30,6 +30,8 @@ FLAGS = [
     "--allow-loopback-in-peer-connection",
 ]  # fmt: skip
 LOGIN_MS = 40_000
+FILM_S = 20.0
+"""Chromium plays it from the start for every page, and again from the start after that."""
 PAGE = """<!doctype html><title>login</title>
 <script type="module" src="{server}/web/face-login.js"></script>
 <face-login server="{server}" session-url="/session"></face-login>"""
@@ -56,19 +58,20 @@ class NoBrowser(Exception):
     """There is no Chromium on this machine."""
 
 
-async def logins(server: Server, clip: str, count: int, folder: Path) -> list[Call]:
+async def logins(server: Server, film: Film, count: int, folder: Path) -> list[Call]:
     """One after the other in one browser, a fresh page each. Raises NoBrowser."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
         raise NoBrowser("no chromium on the PATH")
-    film = await asyncio.to_thread(mjpeg, person(clip, seconds=20.0), folder / "camera.mjpeg")
+    images = person(film.clip, start_s=film.start_s, seconds=FILM_S)
+    camera = await asyncio.to_thread(mjpeg, images, folder / "camera.mjpeg")
     sessions: list[str] = []
-    async with _relying_app(server, sessions), async_playwright() as playwright:
+    async with _relying_app(server, film.subject, sessions), async_playwright() as playwright:
         context = await playwright.chromium.launch_persistent_context(
             str(folder / "profile"),
             executable_path=chromium,
             headless=False,
-            args=[*FLAGS, f"--use-file-for-fake-video-capture={film}"],
+            args=[*FLAGS, f"--use-file-for-fake-video-capture={camera}"],
             ignore_default_args=["--headless", "--mute-audio"],
         )
         try:
@@ -100,7 +103,7 @@ async def _login(context: BrowserContext, origin: str, sessions: list[str]) -> C
 
 
 @asynccontextmanager
-async def _relying_app(server: Server, sessions: list[str]) -> AsyncIterator[None]:
+async def _relying_app(server: Server, subject: str, sessions: list[str]) -> AsyncIterator[None]:
     """The least that a page needs: itself, and its session from the client's backend."""
     auth = {"Authorization": aiohttp.encode_basic_auth(CLIENT, server.secret)}
 
@@ -110,7 +113,7 @@ async def _relying_app(server: Server, sessions: list[str]) -> AsyncIterator[Non
     async with aiohttp.ClientSession(headers=auth) as http:
 
         async def session(request: web.Request) -> web.Response:
-            wish = {"purpose": "login", "subject": SUBJECT, "nonce": secrets.token_urlsafe(24)}
+            wish = {"purpose": "login", "subject": subject, "nonce": secrets.token_urlsafe(24)}
             async with http.post(f"{server.url}/v1/sessions", json=wish) as answer:
                 made = await answer.json()
                 sessions.append(str(made.get("session", ""))[:8])

@@ -28,9 +28,19 @@ from server.media import MediaError
 from server.tokens import TokenError
 from tests.e2e.cameras import FPS, person
 
-SUBJECT = "somebody"
 ROOM_S = 12.0
 """Starts are spread over the recording but for its last seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Film:
+    """What a camera sees: part of a recording of tests/clips.py."""
+
+    subject: str
+    """Who that is to the relying app."""
+    clip: str
+    start_s: float
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +50,7 @@ class Order:
     url: str
     secret: str
     purpose: str
-    clip: str
+    film: Film
     calls: int
     at_once: int
 
@@ -103,7 +113,7 @@ async def _call(order: Order, video: Iterator[media.Timed]) -> Call:
             client_id=CLIENT,
             secret=order.secret,
             purpose=order.purpose,
-            subject=SUBJECT,
+            subject=order.film.subject,
             video=video,
             on_message=hear,
         )
@@ -124,7 +134,9 @@ def _flat(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 async def _all(order: Order) -> None:
-    pictures = [_flat(image) for image in person(order.clip, seconds=60.0)]
+    film = order.film
+    images = person(film.clip, start_s=film.start_s, seconds=film.seconds)
+    pictures = [_flat(image) for image in images]
     waiting = starts(order.calls, len(pictures) / FPS)[::-1]
 
     async def line() -> None:
@@ -142,4 +154,5 @@ def _clocks() -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    asyncio.run(_all(Order(**json.load(sys.stdin))))
+    told = json.load(sys.stdin)
+    asyncio.run(_all(Order(**{**told, "film": Film(**told["film"])})))
