@@ -103,7 +103,9 @@ def decide(
         if live and _refuses([row for row in rows if row.topic is topic], late=late):
             return Decision(Step.REJECT, (reason,))
     stands = {row.cue: row.stand for row in rows}
-    needed = policy.accept_late_llr if late else policy.accept_llr
+    # The lower sum was measured on `policy.window_s`; an enrolment may go on for longer.
+    measured = elapsed_s >= policy.window_s
+    needed = policy.accept_late_llr if measured else policy.accept_llr
     if (
         policy.required  # a policy that requires nothing accepts nobody
         and all(stands.get(cue) is Stand.FOR for cue in policy.required)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +82,19 @@ class Policy:
     """Sum at the window's end: the measured threshold (0/29 print, 1/7 replay, 1/10 webcam)."""
     reject_llr: float = -2.0
     """Liveness LLR at which a cue is certain before the window's end."""
-    frozen_step: float = 0.24
+    frozen_step: float = 0.32
     """Upper quartile of the newest frame-to-frame sketch distances, grey levels, at or below which
     the picture stands still; as with the next four, docs/freshness.md has the measurements."""
-    fresh_step: float = 0.40
+    fresh_step: float = 0.50
     """The same distance from which it counts as moving."""
     frozen_s: float = 0.4
     """A run of frames without change this long is a frozen picture, whatever came before."""
-    frozen_wobble: float = 0.0025
-    """Change of the face's shape, in eye distances, at or below which it is a stiff picture."""
-    fresh_wobble: float = 0.0040
-    """The same change from which it counts as a face that lives."""
+    frozen_wobble: float = 0.0032
+    """Change of the face's shape, in eye distances, at or below which a picture that hardly moves
+    is a stiff one."""
+    fresh_wobble: float = 0.0046
+    """The same change from which it counts as a face that lives; below it stay stills that are
+    panned, zoomed, shaken or strewn with noise."""
     loop_ratio: float = 0.75
     """Distance at the best lag over distance at lag one, below which the picture repeats: loops of
     4 to 11 frames .03-.79, live clips 1.07 or more."""
@@ -130,6 +132,22 @@ class Policy:
     enroll_coherence: float = 0.72
     """Least cosine of each embedding to the pool: one person, throughout. Two people by turns give
     sqrt(.5) at most; the sessions tried gave .9."""
+
+    def matching_at(self, score: float) -> Policy:
+        """This policy for an embedder that needs another `match_score`.
+
+        The other cosines that a level of similarity stands behind keep the distance to it that they
+        have for SFace; that is a guess, calibrated for nothing (docs/insightface.md). Not moved:
+        `enroll_coherence` and `enroll_variety`, which are geometry, and `identify_margin`.
+        """
+        by = score - self.match_score
+        return replace(
+            self,
+            match_score=score,
+            mismatch_score=round(self.mismatch_score + by, 4),
+            identify_score=round(self.identify_score + by, 4),
+            same_face=round(self.same_face + by, 4),
+        )
 
     def fingerprint(self) -> str:
         """First 16 hex digits of SHA-256 over the canonical JSON of all fields."""

@@ -23,8 +23,9 @@ FIRST_LAG = 3
 """Shortest loop looked for, in frames: below it a loop cannot be told from slow motion."""
 LATE = 10
 """Frames whose change is judged: by then the encoder has done most of its sharpening."""
-SHAPES = 24
-"""Faces whose shape is compared: 1.6 s at 15 frames/s."""
+SHAPES = 48
+"""Faces whose shape is compared: 3 s at 15 frames/s; a living face leaves its mean shape with time,
+a stiff one does not."""
 LEFT_EYE, RIGHT_EYE = 33, 263
 """Outer eye corners in the MediaPipe mesh: the unit of length."""
 
@@ -64,7 +65,7 @@ class Freshness:
         numbers = {"frames": float(n), "step": step, "still_s": still_s, "wobble": wobble}
         if still_s >= policy.frozen_s or step <= policy.frozen_step:
             return self._say(Stand.AGAINST, "frozen", numbers)
-        if wobble <= policy.frozen_wobble:
+        if step < policy.fresh_step and wobble <= policy.frozen_wobble:
             return self._say(Stand.AGAINST, "stiff", numbers)
         mean = float(steps.mean())
         # Lags up to half the window: each is then judged on at least as many pairs as its length.

@@ -1,4 +1,4 @@
-"""SFace embedding: five points to the ArcFace template, crop in, unit vector out.
+"""Face embedding, SFace's by default: five points to the ArcFace template, crop in, unit vector out.
 
 Here: alignment and normalisation. Not here: comparing or storing vectors (template.py).
 Source: OpenCV Zoo face_recognition_sface_2021dec; template of ArcFace (arXiv:1801.07698).
@@ -6,15 +6,29 @@ Source: OpenCV Zoo face_recognition_sface_2021dec; template of ArcFace (arXiv:18
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
 from pipeline.nets import Floats, Image, Run, Spec
 
+
+@dataclass(frozen=True, slots=True)
+class Embedder:
+    """Which net embeds."""
+
+    model_id: str
+    """Stored with every template; vectors of different embedders are never compared."""
+    dimensions: int
+    """Numbers in a vector."""
+
+
 EMBEDDER_ID = "sface-2021dec"
-"""Stored with every template; vectors of different embedders are never compared."""
 SIZE_PX = 112
 DIMENSIONS = 128
+SFACE = Embedder(EMBEDDER_ID, DIMENSIONS)
+"""The default pack's."""
 
 SPEC = Spec("embed", (1, 3, SIZE_PX, SIZE_PX), ((1, DIMENSIONS),))  # RGB 0..255
 
@@ -68,7 +82,7 @@ def align(image: Image, points_px: Floats) -> Image | None:
 
 
 def embed(aligned: Image, run: Run) -> Floats | None:
-    """float32 (128,) of unit norm from what `align` gave; None if the net gave nothing usable."""
+    """float32 (d,) of unit norm from what `align` gave; None if the net gave nothing usable."""
     feed = np.empty(SPEC.feed, np.float32)
     feed[0] = aligned[:, :, ::-1].transpose(2, 0, 1)
     vector = run("embed", feed)[0].reshape(-1)

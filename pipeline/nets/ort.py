@@ -54,7 +54,9 @@ def _load(directory: Path, spec: Spec) -> ort.InferenceSession:
     if not file.is_file():
         raise NetUnusable("net_missing", f"The net {spec.name} is not in the models directory.")
     try:
-        session = ort.InferenceSession(str(file), _options(), providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(
+            str(file), session_options(), providers=["CPUExecutionProvider"]
+        )
     except Exception as error:  # the runtime's exceptions share no public base class
         raise NetUnusable("net_broken", f"The net {spec.name} cannot be loaded.") from error
     inputs = [tuple(i.shape) for i in session.get_inputs() if i.type == "tensor(float)"]
@@ -66,7 +68,7 @@ def _load(directory: Path, spec: Spec) -> ort.InferenceSession:
     return session
 
 
-def _options() -> ort.SessionOptions:
+def session_options() -> ort.SessionOptions:
     """One thread a run: on this work the default pool costs 2 to 2.6 times the CPU and is slower
     in wall time; parallelism comes from sessions running side by side (server/inference.py)."""
     options = ort.SessionOptions()
