@@ -195,7 +195,7 @@ def section(
             *numbers.stage_table(runs),
             "",
             f"`see()` takes {cost.see_ms:.1f} ms of CPU a frame, {cost.nets_ms:.1f} of them in the"
-            f" nets ({cost.frames} frames, one thread, nothing else running). Resident memory:"
+            f" nets ({cost.frames} frames, one thread). Resident memory:"
             f" {memory.started:.0f} MB after start, {memory.warm:.0f} after the first login,"
             f" {', '.join(f'{run.rss_mb:.0f}' for run in runs)} after the columns above"
             + (
