@@ -17,6 +17,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     # make_reference.py makes the nets' reference outputs, once, on a developer's machine.
     "cv2": ("pipeline/see.py", "pipeline/nets/", "models/make_reference.py"),
     "av": ("pipeline/tape.py", "server/media.py", "server/rtc_"),
+    "insightface": ("pipeline/nets/insight.py",),
     "aiortc": ("server/rtc.py", "server/rtc_"),
     "aioice": ("server/rtc.py", "server/rtc_"),
     "pymongo": ("server/store_mongo.py",),

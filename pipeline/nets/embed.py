@@ -1,4 +1,4 @@
-"""Face embedding, SFace's by default: five points to the ArcFace template, crop in, unit vector out.
+"""Face embedding: five points to the ArcFace template, crop in, unit vector out. SFace by default.
 
 Here: alignment and normalisation. Not here: comparing or storing vectors (template.py).
 Source: OpenCV Zoo face_recognition_sface_2021dec; template of ArcFace (arXiv:1801.07698).

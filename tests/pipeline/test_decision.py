@@ -122,3 +122,23 @@ def test_a_policy_names_itself_by_its_content():
     assert POLICY.fingerprint() == Policy().fingerprint()
     assert POLICY.fingerprint() != replace(POLICY, match_score=0.51).fingerprint()
     assert len(POLICY.fingerprint()) == 16
+
+
+def test_another_match_score_moves_the_levels_that_hang_on_it_and_nothing_else():
+    assert POLICY.matching_at(POLICY.match_score) == POLICY
+    moved = POLICY.matching_at(0.4)
+    assert (moved.match_score, moved.mismatch_score, moved.identify_score, moved.same_face) == (
+        0.4,
+        0.25,
+        0.46,
+        0.35,
+    )
+    back = replace(
+        moved,
+        match_score=POLICY.match_score,
+        mismatch_score=POLICY.mismatch_score,
+        identify_score=POLICY.identify_score,
+        same_face=POLICY.same_face,
+    )
+    assert back == POLICY
+    assert moved.fingerprint() != POLICY.fingerprint()
