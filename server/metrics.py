@@ -120,6 +120,11 @@ class Metrics:
         self.refused = Counter(
             "lookgate_messages_refused_total", "Data channel messages refused.", ("code",)
         )
+        self.unused = Counter(
+            "lookgate_templates_unused_total",
+            "Times that a template was left out of a comparison: embedder, unreadable.",
+            ("reason",),
+        )
         self.stages = Histogram(
             "lookgate_stage_seconds", "How long the stages of a session take.", "stage"
         )

@@ -107,8 +107,10 @@ async def _accept(
             )
             await gate.store.put_template(sealed, replace=session.replace)
         else:
-            # Removed while the camera ran (or a decoy, which never was): nobody to be.
-            await gate.store.template(session.client_id, subject)
+            # Removed while the camera ran, or a decoy, which never was: nobody to be.
+            kept = await gate.store.template(session.client_id, subject)
+            if kept.model_id != gate.model_id:
+                raise NotFound  # what was compared was not this template
     except Exception as error:
         await _undo(gate, session)
         raise _why(error) from error

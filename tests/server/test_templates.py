@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.template import Floats, Template, pooled
+from server.metrics import Counter
 from server.store import Client, TemplateRecord
 from server.store_sqlite import SqliteStore
 from server.templates import Galleries, open_template, seal_template
@@ -159,12 +160,22 @@ async def test_clients_have_galleries_of_their_own(store: Counting) -> None:
     assert store.reads == 4
 
 
-async def test_templates_of_another_model_are_not_compared(store: Counting) -> None:
+async def test_templates_of_another_model_are_not_compared_and_this_is_told(
+    store: Counting, caplog: pytest.LogCaptureFixture
+) -> None:
     await store.put_template(sealed("ada", 1), replace=False)
     await store.put_template(sealed("bob", 2, model_id="other"), replace=False)
-    galleries = Galleries(store, VAULT, model_id="sface")
-    assert (await galleries.of_client("shop")).subjects == ("ada",)
-    assert len(await galleries.of_subject("shop", "bob")) == 0
+    unused = Counter("unused", "", ("reason",))
+    galleries = Galleries(store, VAULT, model_id="sface", unused=unused)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):  # read once
+            assert (await galleries.of_client("shop")).subjects == ("ada",)
+        assert len(await galleries.of_subject("shop", "bob")) == 0
+        assert len(await galleries.of_subject("shop", "ada")) == 1
+    assert unused.value("embedder") == 2
+    assert unused.value("unreadable") == 0
+    told = [record for record in caplog.records if "another embedder" in record.message]
+    assert [getattr(record, "templates", 0) for record in told] == [1, 1]
 
 
 async def test_a_moved_template_matches_nobody_and_stops_nobody(
@@ -173,12 +184,14 @@ async def test_a_moved_template_matches_nobody_and_stops_nobody(
     await store.put_template(sealed("ada", 1), replace=False)
     stolen = dataclasses.replace(sealed("mallory", 3), subject="root")
     await store.put_template(stolen, replace=False)
-    galleries = Galleries(store, VAULT, model_id="sface")
+    unused = Counter("unused", "", ("reason",))
+    galleries = Galleries(store, VAULT, model_id="sface", unused=unused)
     with caplog.at_level(logging.ERROR):
         assert (await galleries.of_client("shop")).subjects == ("ada",)
         assert len(await galleries.of_subject("shop", "root")) == 0
     assert [record.message for record in caplog.records] == ["a template cannot be opened"] * 2
     assert getattr(caplog.records[0], "code", None) == "vault_refused"
+    assert unused.value("unreadable") == 2
 
 
 async def test_a_lost_master_key_is_told(store: Counting) -> None:
