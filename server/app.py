@@ -19,9 +19,12 @@ from aiohttp import web
 from models.verify import verify
 from pipeline import see
 from pipeline.frame import Frame
-from pipeline.nets.embed import EMBEDDER_ID
-from pipeline.nets.ort import Nets
+from pipeline.nets import Run
+from pipeline.nets.embed import SFACE, Embedder
+from pipeline.nets.insight import InsightFace
+from pipeline.nets.ort import SPECS, Nets
 from pipeline.observation import Ask, Observation
+from pipeline.policy import POLICIES
 from server import problems, routes, rtc
 from server.asking import MAX_BODY_BYTES
 from server.config import ConfigError, Settings
@@ -47,16 +50,36 @@ GOODBYE_S = 3.0
 logger = logging.getLogger(__name__)
 
 
-def load_see(models_dir: Path) -> Callable[[Frame, Ask], Observation]:
-    """Verify the nets' files, load and warm them. Raises ModelError, NetUnusable."""
+def load_see(
+    models_dir: Path, embedder: Path | None = None
+) -> tuple[Callable[[Frame, Ask], Observation], Embedder]:
+    """Verify the nets' files, load and warm them; what embeds is SFace or the file `embedder`.
+
+    Raises ModelError, NetUnusable.
+    """
     verify(models_dir)
-    nets = Nets(models_dir)
+    nets = Nets(models_dir, [net for net in SPECS if embedder is None or net != "embed"])
     nets.warm_up()
+    run: Run = nets
+    chosen = SFACE
+    if embedder is not None:
+        run = other = InsightFace(embedder, nets)
+        chosen = other.embedder
+        # The package guesses these from the names of the graph's nodes: let them be seen.
+        logger.info(
+            "another embedder",
+            extra={
+                "embedder": chosen.model_id,
+                "dimensions": chosen.dimensions,
+                "mean": other.mean,
+                "std": other.std,
+            },
+        )
 
     def look(frame: Frame, ask: Ask) -> Observation:
-        return see.see(frame, ask, nets)
+        return see.see(frame, ask, run)
 
-    return look
+    return look, chosen
 
 
 def build(
@@ -64,9 +87,11 @@ def build(
     look: Callable[[Frame, Ask], Observation],
     *,
     store: Store | None = None,
+    embedder: Embedder = SFACE,
 ) -> Gate:
     """Everything that a server holds; nothing is opened yet.
 
+    `embedder` says whose vectors `look` gives.
     Raises ConfigError (store, media settings) and VaultError.
     """
     try:
@@ -80,12 +105,16 @@ def build(
         settings=settings,
         store=found,
         vault=vault,
-        galleries=Galleries(found, vault, model_id=EMBEDDER_ID),
+        galleries=Galleries(found, vault, model_id=embedder.model_id, unused=metrics.unused),
         keyring=Keyring(found, vault, issuer=settings.public_url, lifetime_s=settings.token_ttl_s),
         inference=inference,
         metrics=metrics,
-        model_id=EMBEDDER_ID,
+        model_id=embedder.model_id,
         decoy_key=secrets.token_bytes(32),
+        dimensions=embedder.dimensions,
+        policies=POLICIES
+        if settings.match_score is None
+        else {name: p.matching_at(settings.match_score) for name, p in POLICIES.items()},
     )
     metrics.active.read = lambda: len(gate.peers)
     metrics.waiting.read = lambda: max(0, inference.in_flight - inference.workers)
@@ -182,7 +211,8 @@ async def serve(
     Raises what `load_see` and `build` raise, OSError if the port is taken, and what makes the store
     unusable.
     """
-    gate = build(settings, load_see(settings.models_dir))
+    look, embedder = load_see(settings.models_dir, settings.embedder)
+    gate = build(settings, look, embedder=embedder)
     ending = stopped or asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -117,6 +117,8 @@ class Settings:
     public_url: str
     data_dir: Path
     models_dir: Path
+    embedder: Path | None
+    match_score: float | None
     store: str
     master_key: str | None
     max_sessions: int
@@ -194,6 +196,22 @@ TABLE: tuple[Setting, ...] = (
         "The nets, as `lookgate models fetch` makes them. Without it `lookgate/models` in the XDG"
         " cache folder.",
         _path,
+    ),
+    Setting(
+        "EMBEDDER",
+        "file",
+        None,
+        "Recognition net of an InsightFace pack to use in place of SFace, by someone who has the"
+        " right to (docs/insightface.md). Needs MATCH_SCORE. Everybody must enrol again.",
+        _path,
+    ),
+    Setting(
+        "MATCH_SCORE",
+        "cosine",
+        None,
+        "From which similarity on a face matches its template with EMBEDDER, which needs it: the"
+        " built-in threshold is SFace's.",
+        _number(0.3, 0.9),
     ),
     Setting(
         "STORE",
@@ -356,6 +374,14 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     if (urls is None) != (secret is None) and not problems:
         missing = "TURN_URL" if urls is None else "TURN_SECRET"
         problems.append(f"{PREFIX}{missing} is missing: TURN needs both")
+    if (values.get("embedder") is None) != (values.get("match_score") is None) and not problems:
+        if values["embedder"] is None:
+            problems.append(f"{PREFIX}EMBEDDER is missing: {PREFIX}MATCH_SCORE belongs to it")
+        else:
+            problems.append(
+                f"{PREFIX}MATCH_SCORE is missing: the built-in thresholds are calibrated for SFace"
+                f" only, so {PREFIX}EMBEDDER needs its own"
+            )
     if problems:
         raise ConfigError(problems)
     values["turn_urls"] = urls or ()

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from pipeline.nets.embed import SFACE
+from pipeline.policy import POLICIES, Policy
 from server.config import Settings
 from server.inference import Inference
 from server.limits import Buckets
@@ -45,6 +47,10 @@ class Gate:
     """The embedder whose templates can be compared."""
     decoy_key: bytes
     """32 random bytes of this process; makes the decoys of unknown subjects (server/whom.py)."""
+    dimensions: int = SFACE.dimensions
+    """Numbers in one of that embedder's vectors."""
+    policies: Mapping[str, Policy] = field(default_factory=lambda: POLICIES)
+    """By the name that clients use, with the thresholds of that embedder."""
     clock: Callable[[], float] = time.monotonic
     """Seconds, the clock that stamps frames."""
     now: Callable[[], datetime] = utc_now

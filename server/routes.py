@@ -16,7 +16,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from pipeline.policy import POLICIES, Policy
+from pipeline.policy import Policy
 from pipeline.reasons import Purpose
 from server import ice, whom
 from server.asking import (
@@ -90,7 +90,7 @@ async def create_session(request: web.Request) -> web.Response:
     except NotFound:  # the client was removed a moment ago
         raise Problem("client_unauthorized") from None
     gate.metrics.created.add(purpose.value)
-    until = record.expires_at + timedelta(seconds=_policy(client).time_limit_s)
+    until = record.expires_at + timedelta(seconds=_policy(gate, client).time_limit_s)
     return web.json_response(
         {
             "session": session_id,
@@ -124,7 +124,7 @@ async def show_session(request: web.Request) -> web.Response:
             "session": record.session_id,
             "purpose": record.purpose,
             "subject": record.subject,
-            "state": _state(record, _policy(client), gate.now()),
+            "state": _state(record, _policy(gate, client), gate.now()),
             "reasons": list(record.reasons),
             "created_at": _rfc3339(record.created_at),
             "finished_at": None if finished is None else _rfc3339(finished),
@@ -168,7 +168,7 @@ async def take_offer(request: web.Request) -> web.Response:
     ticket_hash = ticket_of(request)
     if record is None or client is None:
         raise Problem("ticket_invalid")
-    answer = await open_peer(gate, record, ticket_hash, sdp, _policy(client))
+    answer = await open_peer(gate, record, ticket_hash, sdp, _policy(gate, client))
     return web.json_response(
         {"type": "answer", "sdp": answer}, headers={"Cache-Control": "no-store"}
     )
@@ -289,9 +289,9 @@ def _open_gate(request: web.Request) -> Gate:
     return gate
 
 
-def _policy(client: Client) -> Policy:
+def _policy(gate: Gate, client: Client) -> Policy:
     """Raises KeyError: a client was made with a policy that this version lacks; a bug to mend."""
-    return POLICIES[client.policy]
+    return gate.policies[client.policy]
 
 
 def _rfc3339(when: datetime) -> str:

@@ -17,9 +17,6 @@ from server.gate import Gate
 from server.limits import locked_for_s
 from server.store import SessionRecord
 
-DIMENSIONS = 128
-"""Of the decoy; SFace's."""
-
 
 async def gallery_for(gate: Gate, record: SessionRecord) -> Gallery:
     """What to compare with. Raises Unavailable, VaultError.
@@ -35,19 +32,19 @@ async def gallery_for(gate: Gate, record: SessionRecord) -> Gallery:
         case Purpose.LOGIN:
             subject = record.subject or ""
             found = await gate.galleries.of_subject(record.client_id, subject)
-            nobody = decoy(gate.decoy_key, record.client_id, subject)
+            nobody = decoy(gate.decoy_key, record.client_id, subject, gate.dimensions)
             return found if len(found) else nobody
 
 
-def decoy(key: bytes, client_id: str, subject: str) -> Gallery:
+def decoy(key: bytes, client_id: str, subject: str, dimensions: int) -> Gallery:
     """One unit vector that is nobody's, always the same for a subject.
 
-    In 128 dimensions a random direction has a cosine of 0 +- 0.09 to any face: 5 sigma below
-    the match threshold; and peer.py asks again before it accepts.
+    In SFace's 128 dimensions a random direction has a cosine of 0 +- 0.09 to any face: 5 sigma
+    below the match threshold; and verdict.py asks again before it accepts.
     """
     text = f"{len(client_id)}|{client_id}|{subject}".encode()
     seed = hmac.new(key, text, hashlib.sha256).digest()
-    row = np.random.default_rng(list(seed)).standard_normal(DIMENSIONS).astype(np.float32)
+    row = np.random.default_rng(list(seed)).standard_normal(dimensions).astype(np.float32)
     return Gallery((subject,), (row / np.linalg.norm(row)).reshape(1, -1).astype(np.float32))
 
 

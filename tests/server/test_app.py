@@ -28,8 +28,9 @@ from models import manifest
 from models.errors import ModelError
 from models.verify import verify
 from pipeline.frame import Frame
-from pipeline.nets.embed import EMBEDDER_ID
+from pipeline.nets.embed import EMBEDDER_ID, Embedder
 from pipeline.observation import Ask, Observation
+from pipeline.policy import POLICIES
 from server import app, headless, log, routes
 from server.admin import Admin
 from server.attempt import Attempt, attempt
@@ -288,6 +289,21 @@ def test_a_missing_or_wrong_model_file_is_named(tmp_path: Path) -> None:
     assert net.sha256 in caught.value.text
     assert hashlib.sha256(b"not a net").hexdigest() in caught.value.text
     assert net.file in caught.value.text
+
+
+async def test_another_embedder_names_the_templates_and_moves_the_threshold(
+    tmp_path: Path,
+) -> None:
+    told = settings(tmp_path, embedder="/packs/w600k_r50.onnx", match_score="0.4")
+    other = Embedder("insightface:w600k_r50:0123456789ab", 512)
+    gate = app.build(told, Scene().look, embedder=other)
+    assert (gate.model_id, gate.dimensions) == (other.model_id, 512)
+    assert gate.policies["standard"].match_score == 0.4
+    plain = app.build(settings(tmp_path), Scene().look)
+    assert (plain.model_id, plain.dimensions) == (EMBEDDER_ID, 128)
+    assert plain.policies == POLICIES
+    for made in (gate, plain):
+        await made.inference.close()
 
 
 def test_wrong_media_settings_are_told_as_settings(tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ def test_all_problems_at_once_each_with_its_name() -> None:
         "STUN_URL": "http://x",
         "TURN_URL": "stun:x",
         "TURN_SECRET": "short",
+        "MATCH_SCORE": "0.1",
         "LOG_FORMAT": "xml",
         "PROT": "8471",
     }
@@ -81,6 +82,20 @@ def test_all_problems_at_once_each_with_its_name() -> None:
 def test_turn_needs_both(given: str, missing: str) -> None:
     with pytest.raises(ConfigError, match=missing):
         load({**HOME, f"LOOKGATE_{given}": "turn:0123456789abcdef"})
+
+
+@pytest.mark.parametrize(
+    ("given", "value", "missing"),
+    [
+        ("EMBEDDER", "/packs/w600k_r50.onnx", "LOOKGATE_MATCH_SCORE is missing"),
+        ("MATCH_SCORE", "0.4", "LOOKGATE_EMBEDDER is missing"),
+    ],
+)
+def test_another_embedder_needs_its_own_threshold(given: str, value: str, missing: str) -> None:
+    with pytest.raises(ConfigError, match=missing):
+        load({**HOME, f"LOOKGATE_{given}": value})
+    both = load({**HOME, "LOOKGATE_EMBEDDER": "/packs/a.onnx", "LOOKGATE_MATCH_SCORE": "0.4"})
+    assert (both.embedder, both.match_score) == (Path("/packs/a.onnx"), 0.4)
 
 
 def test_command_line_settings() -> None:

@@ -6,9 +6,11 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pipeline.events import Decided, PhaseChanged
@@ -216,6 +218,49 @@ async def test_a_decoy_is_never_accepted_even_if_a_face_were_the_same(
     assert (verdict["outcome"], verdict["reasons"]) == ("rejected", ["internal"])
     assert "token" not in verdict
     assert (await _state(stage)).state == "rejected"
+
+
+@pytest.mark.parametrize("person", [1, 2])
+async def test_a_template_of_another_embedder_is_as_good_as_none(
+    opened: tuple[Gate, Clock], camera: Camera, person: int
+) -> None:
+    """Its owner is refused as a stranger is, and a decoy in its place opens nothing."""
+    gate, _ = opened
+    await enrolled(gate, "ann", 1)
+    kept = await gate.store.template(CLIENT, "ann")
+    await gate.store.put_template(replace(kept, model_id="older"), replace=True)
+    camera.person = person
+    stage = await _stage(opened, camera, "login", "ann")
+    await stage.show(LONG)
+    assert (await stage.end())["reasons"] == ["no_match"]
+    assert (await gate.store.failures(CLIENT, "ann"))[0] == 1
+
+
+async def test_an_acceptance_does_not_stand_on_a_template_that_was_not_compared(
+    opened: tuple[Gate, Clock], camera: Camera
+) -> None:
+    gate, clock = opened
+    await enrolled(gate, "ann", 1)
+    kept = await gate.store.template(CLIENT, "ann")
+    await gate.store.put_template(replace(kept, model_id="older"), replace=True)
+    record = await claimed(gate, "login", "ann")
+    own = Gallery(("ann",), gallery(1).matrix)  # a decoy like the face before the camera
+    stage = Stage.of(gate, clock, camera, record, own)
+    await stage.open()
+    await stage.show(LONG)
+    verdict = await stage.end()
+    assert (verdict["outcome"], verdict["reasons"]) == ("rejected", ["internal"])
+    assert "token" not in verdict
+
+
+async def test_a_decoy_has_the_embedders_dimensions(
+    opened: tuple[Gate, Clock], camera: Camera
+) -> None:
+    gate, _ = opened
+    gate.dimensions = 512
+    found = await whom.gallery_for(gate, await claimed(gate, "login", "nobody"))
+    assert found.matrix.shape == (1, 512)
+    assert np.linalg.norm(found.matrix) == pytest.approx(1)
 
 
 async def test_the_fifth_failure_says_that_trying_again_makes_no_sense(
