@@ -39,7 +39,7 @@ class Deadlines:
     """From the answer to the open channel. aiortc itself waits forever (measured)."""
     first_frame_s: float = 10.0
     """From the open channel to the first picture."""
-    silence_s: float = 4.0
+    silence_s: float = 3.5
     """Without picture and message. ICE consent would take 30 s (RFC 7675 section 5.1)."""
     goodbye_s: float = 1.0
     """How long the page has to close after the verdict."""
@@ -308,6 +308,8 @@ class Peer:
         )
         if not connection.channel_open.is_set():
             return  # nobody is there to hear it
+        if Reason.DISCONNECTED in said.reasons:
+            return  # nobody is there to say goodbye to
         await connection.flush(self.deadlines.goodbye_s)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(connection.closed.wait(), self.deadlines.goodbye_s)

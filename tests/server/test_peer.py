@@ -495,11 +495,11 @@ async def test_silence_is_noticed_within_five_seconds(
 ) -> None:
     stage = await _stage(opened, camera, "login", "ann")
     await stage.show(3)
-    stage.clock.s += 3.9
+    stage.clock.s += 3.4
     await asyncio.sleep(0.03)
     assert not stage.task.done()
     stage.peer.on_message(_message("ping", n=1))  # the camera froze, but the page lives
-    stage.clock.s += 3.9
+    stage.clock.s += 3.4
     await asyncio.sleep(0.03)
     assert not stage.task.done()
     stage.clock.s += 0.2
