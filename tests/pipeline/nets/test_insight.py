@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
+import re
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -14,11 +16,12 @@ import onnx
 import pytest
 
 from models.manifest import default_dir
-from pipeline.nets import Floats, embed
+from pipeline.nets import Floats, embed, insight
 from pipeline.nets.insight import InsightFace
 from pipeline.nets.ort import NetUnusable
 from tests.pipeline.stub import Stub
 
+ROOT = Path(__file__).parents[3]
 OTHERS = Stub()
 CROP = np.random.default_rng(3).integers(0, 256, (112, 112, 3), np.uint8)
 
@@ -136,6 +139,16 @@ def test_without_the_package_the_refusal_says_how_to_get_it(
     with pytest.raises(NetUnusable, match="pip install --no-deps 'insightface") as caught:
         InsightFace(file, OTHERS)
     assert caught.value.code == "insightface_missing"
+
+
+def test_the_page_has_every_refusal_and_the_commands() -> None:
+    page = (ROOT / "docs/insightface.md").read_text("utf-8")
+    codes = set(re.findall(r'"((?:embedder|insightface)_[a-z]+)"', inspect.getsource(insight)))
+    assert len(codes) == 4
+    for code in codes:
+        assert f"| `{code}` |" in page
+    for command in insight.INSTALL.split(" && "):
+        assert f"    {command}\n" in page
 
 
 @pytest.mark.models
