@@ -20,3 +20,6 @@ class Frame:
     """Server's monotonic clock at arrival: the only time that decisions may use."""
     media_s: float
     """The sender's claim (RTP timestamp / clock rate): evidence, never a clock."""
+    reference: NDArray[np.uint8] | None = None
+    """The image of the newest earlier frame that was asked for `motion` without `tracks`, kept by
+    the shell; None before the first."""

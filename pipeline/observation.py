@@ -28,6 +28,22 @@ class Roi:
     """Angle of the eye line, image left eye to image right eye; clockwise positive."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Tracks:
+    """Points followed from a reference frame, which the shell keeps (frame.Frame.reference)."""
+
+    reference_px: Floats
+    """float32 (n, 2): where they were chosen, in the reference frame's pixels."""
+    now_px: Floats
+    """float32 (n, 2): where they were last found; a first guess for the next search."""
+    on_face: NDArray[np.bool_]
+    """bool (n,): on the face, or in the background ring around it."""
+    alive: NDArray[np.bool_]
+    """bool (n,): still followed; a lost point never comes back."""
+    mesh_px: Floats
+    """float32 (468, 2): the face mesh in the reference frame."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """What to measure in the next frame. The default asks for nothing but the sketch."""
@@ -40,6 +56,49 @@ class Ask:
     """Compute an embedding if the face's `quality` is at least this (0..1). None: no embedding."""
     spoof: bool = False
     """Run the single-frame anti-spoof net on the face."""
+    edges: bool = False
+    """Look for straight edges around the face."""
+    glow: bool = False
+    """Compare the face's brightness with its surroundings."""
+    eyes: bool = False
+    """Run the iris net on both eyes."""
+    tint: bool = False
+    """Measure the colour of skin regions and of the background."""
+    motion: bool = False
+    """Follow points since the reference frame; without `tracks`, make this frame the reference."""
+    tracks: Tracks | None = None
+    """What `motion` goes on from."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Motion:
+    """How face and background moved between the reference frame and this one.
+
+    Lengths are in eye distances (IOD, outer corners, of the reference frame); nan where too few
+    points were left to measure it.
+    """
+
+    tracks: Tracks
+    """To go on from."""
+    moved: float
+    """Median displacement of the face's points."""
+    similarity: float
+    """RMS residual of the face's points after the best turn, scale and shift."""
+    homography: float
+    """The same after the best plane-to-plane mapping."""
+    background_stays: float
+    """Share of background points that stayed put while the face moved, 0..1."""
+    background_follows: float
+    """Share of background points that moved with the face, 0..1."""
+    background_moved: float
+    """Median displacement that the face's motion would give the background points."""
+    eye_change: float
+    """Non-rigid grey-level change inside the eye regions, after stabilising the face by the
+    homography, as a displacement in pixels of a 96 px face crop."""
+    mouth_change: float
+    """The same inside the mouth region."""
+    rest_change: float
+    """The same elsewhere on the face: the noise floor."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,6 +144,17 @@ class Face:
     """Live logit minus logsumexp of the others, natural log units; None if not asked for."""
     spoof_crop: float | None
     """Reach of the anti-spoof crop in face boxes: 2.7 unless the frame ends; None if not asked."""
+    edges: tuple[float, float, float, float] | None = None
+    """Longest straight edge left of, right of, above and below the face, in face heights."""
+    glow: float | None = None
+    """ln((face luma + 5) / (luma of the surrounding ring + 5))."""
+    eyes: tuple[float, float] | None = None
+    """Eye aspect ratios from the iris net (image left eye, image right eye): lid gap over width."""
+    tint: Floats | None = None
+    """float32 (4, 3): mean BGR of forehead, image left cheek, image right cheek, background ring,
+    0..255; nan rows where a region is too small. None if not asked."""
+    motion: Motion | None = None
+    """None if not asked; a first one has no displacement yet."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
