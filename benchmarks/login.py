@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -245,6 +246,8 @@ def _numbers(text: str) -> list[int]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print, write. 2: it could not be measured; a missed goal is no error."""
+    # As an exception, so that what was started is ended.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     told = sys.argv[1:] if arguments is None else arguments
     given = _parser().parse_args(told)
     given.told = told
