@@ -1,7 +1,8 @@
 """see(frame, ask, run) -> Observation: the only place where pixels meet nets.
 
-Here: what is looked at, in which order, and the small measurements that need no net. Not here: what
-any of it means (cues/), when to ask for it (session.py), threads. Source: docs/see.md.
+Here: what is looked at, in which order, and the look of the face. Not here: measurements around the
+face (sight/), what any of it means (cues/), when to ask for it (session.py), threads. Source:
+docs/see.md.
 """
 
 from __future__ import annotations
@@ -16,10 +17,14 @@ import numpy as np
 
 from pipeline import quality
 from pipeline.frame import Frame
-from pipeline.nets import Floats, Image, Run, embed, mesh
+from pipeline.nets import Floats, Image, Run, embed, iris, mesh
 from pipeline.nets.detect import Detection, detect
 from pipeline.nets.spoof import spoof
-from pipeline.observation import Ask, Face, Observation, Roi
+from pipeline.observation import Ask, Face, Motion, Observation, Roi
+from pipeline.sight import motion, patch
+from pipeline.sight.edges import edges
+from pipeline.sight.glow import glow
+from pipeline.sight.tint import tint
 
 cv2.setNumThreads(1)  # frames of different sessions run side by side; crops are too small to split
 
@@ -56,7 +61,7 @@ def see(frame: Frame, ask: Ask, run: Run) -> Observation:
     found = detect(image, run) if ask.detect else None
     chosen, same = _choose(found or [], ask.roi)
     seen = _landmarks(image, ask.roi, chosen, same, run)
-    face = None if seen is None else _face(image, ask, seen, chosen, same, run)
+    face = None if seen is None else _face(frame, ask, seen, chosen, same, run)
     return Observation(
         seq=frame.seq,
         arrival_s=frame.arrival_s,
@@ -130,14 +135,14 @@ def _places(roi: Roi | None, chosen: Detection | None, same: bool) -> Iterator[R
 
 
 def _face(
-    image: Image,
+    frame: Frame,
     ask: Ask,
     seen: mesh.Landmarks,
     chosen: Detection | None,
     same: bool,
     run: Run,
 ) -> Face | None:
-    points = mesh.five_points(seen.points_px)
+    image, points = frame.image, mesh.five_points(seen.points_px)
     aligned = embed.align(image, points)
     if aligned is None:
         return None
@@ -161,6 +166,7 @@ def _face(
     )
     wanted = ask.embed_above is not None and grade >= ask.embed_above
     judged = spoof(image, box, run) if ask.spoof else None
+    near = patch.near(image, seen.points_px) if ask.glow or ask.tint else None
     return Face(
         box_px=box,
         score=seen.score,
@@ -181,7 +187,20 @@ def _face(
         embedding=embed.embed(aligned, run) if wanted else None,
         spoof_margin=None if judged is None else judged[0],
         spoof_crop=None if judged is None else judged[1],
+        edges=edges(image, seen.points_px) if ask.edges else None,
+        glow=glow(near, seen.points_px) if ask.glow and near is not None else None,
+        eyes=iris.openness(image, seen.points_px, run) if ask.eyes else None,
+        tint=tint(near, seen.points_px) if ask.tint and near is not None else None,
+        motion=_motion(frame, ask, seen.points_px) if ask.motion else None,
     )
+
+
+def _motion(frame: Frame, ask: Ask, mesh_px: Floats) -> Motion | None:
+    if ask.tracks is None:
+        return motion.start(frame.image, mesh_px)
+    if frame.reference is None:
+        return None
+    return motion.follow(frame.image, mesh_px, frame.reference, ask.tracks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from pipeline.frame import Frame
+from pipeline.frame import Frame, Reference
 from pipeline.observation import Ask, Observation
 from server.media import Decoded, to_frame
 
@@ -77,9 +77,12 @@ class Inference:
         finally:
             self.release()
 
-    async def see(self, picture: Decoded | Frame, ask: Ask) -> Observation:
+    async def see(
+        self, picture: Decoded | Frame, ask: Ask, reference: Reference | None = None
+    ) -> Observation:
         """Convert and look in a thread of the pool. Raises InferenceFailed.
 
+        `reference` is the session's own; without it there is no motion to measure.
         If the caller is cancelled while the picture waits, nobody looks at it.
         """
         if self._closed:
@@ -88,7 +91,7 @@ class Inference:
         self.in_flight += 1
         try:
             observation, began_s, ended_s = await asyncio.get_running_loop().run_in_executor(
-                self._pool, self._look, picture, ask
+                self._pool, self._look, picture, ask, reference or Reference()
             )
         except asyncio.CancelledError as fault:
             task = asyncio.current_task()
@@ -108,9 +111,12 @@ class Inference:
         self._closed = True
         await asyncio.to_thread(self._pool.shutdown, wait=True, cancel_futures=True)
 
-    def _look(self, picture: Decoded | Frame, ask: Ask) -> tuple[Observation, float, float]:
+    def _look(
+        self, picture: Decoded | Frame, ask: Ask, reference: Reference
+    ) -> tuple[Observation, float, float]:
         began_s = time.monotonic()
         if isinstance(picture, Decoded):
             picture = to_frame(picture.picture, picture.seq, picture.arrival_s, picture.media_s)
-        observation = self._see(picture, ask)
+        observation = self._see(reference.attach(picture), ask)
+        reference.keep(picture, ask)
         return observation, began_s, time.monotonic()

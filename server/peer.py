@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.events import Decided, Event, PhaseChanged
+from pipeline.frame import Reference
 from pipeline.policy import Policy
 from pipeline.reasons import Phase, Purpose, Reason
 from pipeline.session import SessionPipeline
@@ -59,6 +60,7 @@ class Peer:
     deadlines: Deadlines = field(default_factory=Deadlines)
     _connection: Connection | None = field(init=False, default=None)
     _session: SessionPipeline = field(init=False)
+    _reference: Reference = field(init=False, default_factory=Reference)
     _decided: asyncio.Future[Decided] = field(init=False)
     _bucket: Bucket = field(init=False)
     _refused: int = field(init=False, default=0)
@@ -163,7 +165,7 @@ class Peer:
             self._looking = True
             began_s = gate.clock()
             try:
-                seen = await gate.inference.see(picture, self._session.ask())
+                seen = await gate.inference.see(picture, self._session.ask(), self._reference)
             finally:
                 self._looking = False
             looked_s = gate.clock()

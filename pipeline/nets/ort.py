@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 
-from pipeline.nets import Floats, Spec, detect, embed, mesh, spoof
+from pipeline.nets import Floats, Spec, detect, embed, iris, mesh, spoof
 
 SPECS: dict[str, Spec] = {
-    spec.name: spec for spec in (detect.SPEC, mesh.SPEC, embed.SPEC, spoof.SPEC)
+    spec.name: spec for spec in (detect.SPEC, mesh.SPEC, iris.SPEC, embed.SPEC, spoof.SPEC)
 }
 """Every net that `see` asks for."""
 

@@ -1,0 +1,275 @@
+"""Points followed from a reference frame: does the background come along, is the face a plane,
+does anything in it move by itself.
+
+Here: choosing points, finding them again, and what their motion says. Not here: which frame is the
+reference (frame.Reference). Points are searched from the reference, not from frame to frame: errors
+do not add up. Source: Lucas and Kanade, IJCAI 1981; Shi and Tomasi, CVPR 1994; docs/see.md.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.nets import Floats, Image
+from pipeline.observation import Motion, Tracks
+from pipeline.sight.patch import (
+    EYE_IMAGE_LEFT,
+    EYE_IMAGE_RIGHT,
+    LIPS,
+    OVAL,
+    RING_OUTER,
+    Patch,
+    around,
+    cut,
+)
+
+FACE_PX = 200.0
+"""Width of the face that points are followed at."""
+MIN_EYES_PX = 14.0
+"""Outer eye distance below which a pixel of noise is a large motion."""
+FACE_POINTS, RING_POINTS = 140, 80
+MIN_FACE_POINTS, MIN_RING_POINTS = 14, 8
+"""Fewer say nothing: a homography takes four, and half may be wrong."""
+SEARCH_PX = 15
+LEVELS = 3
+RETURN_PX = 0.6
+"""A point must come back this near to where it was when it is followed backwards."""
+FAR = 0.3
+"""Residuals are cut here, in eye distances: one lost point must not decide a root mean square."""
+SLACK, SLACK_PX = 0.2, 0.4
+"""How far a background point may be off and still stay or follow: a share of the face's motion,
+plus the noise of the search."""
+CROP_PX = 96
+"""Longer side of the stabilised face."""
+
+MIN_PIXELS = 20
+"""Of the crop, in a region: fewer are chance."""
+
+Mask = NDArray[np.bool_]
+Matrix = NDArray[Any]
+_STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.03)
+
+
+def start(image: Image, mesh_px: Floats) -> Motion | None:
+    """Choose points in this frame, the reference from now on. None if the face is too small."""
+    patch = _patch(image, mesh_px, mesh_px)
+    if patch is None:
+        return None
+    mesh = patch.here(mesh_px)
+    eyes = _eyes(mesh)
+    face = _corners(patch, patch.mask(mesh[list(OVAL)], 0.95), FACE_POINTS, 0.06 * eyes)
+    ring = _corners(patch, patch.ring(mesh), RING_POINTS, 0.08 * eyes)
+    points = patch.back(np.concatenate([face, ring]))
+    on_face = np.arange(len(points)) < len(face)
+    flat: Floats = mesh_px[:, :2].astype(np.float32)
+    tracks = Tracks(points, points, on_face, np.ones(len(points), np.bool_), flat)
+    return Motion(tracks, 0.0, *[math.nan] * 8)
+
+
+def follow(image: Image, mesh_px: Floats, reference: Image, tracks: Tracks) -> Motion | None:
+    """Find the points of `tracks` in this frame. None if `reference` is not of the same size."""
+    if reference.shape != image.shape:
+        return None
+    now = _patch(image, tracks.mesh_px, mesh_px)
+    then = _patch(reference, tracks.mesh_px, mesh_px)
+    if now is None or then is None:
+        return None
+    start_at, guess = then.here(tracks.reference_px), now.here(tracks.now_px)
+    found, alive = _search(then.image, now.image, start_at, guess, tracks.alive)
+    mesh = then.here(tracks.mesh_px)
+    moved = _measure(then, now, mesh, start_at, found, alive, tracks.on_face)
+    newest = np.where(alive[:, None], now.back(found), tracks.now_px).astype(np.float32)
+    after = Tracks(tracks.reference_px, newest, tracks.on_face, alive, tracks.mesh_px)
+    return Motion(after, *moved)
+
+
+def _patch(image: Image, mesh_px: Floats, other_px: Floats) -> Patch | None:
+    """Luma around two places of the face, at the scale of the first."""
+    here, there = around(mesh_px, RING_OUTER), around(other_px, RING_OUTER)
+    if here is None or there is None or _eyes(mesh_px) < MIN_EYES_PX:
+        return None
+    width = float(np.ptp(mesh_px[:, 0]))
+    low, high = np.minimum(here[0], there[0]), np.maximum(here[1], there[1])
+    patch = cut(image, low, high, FACE_PX / width)
+    if patch is None:
+        return None
+    luma: Image = cv2.cvtColor(patch.image, cv2.COLOR_BGR2GRAY)  # type: ignore[assignment]
+    return Patch(luma, patch.left_px, patch.top_px, patch.scale)
+
+
+def _eyes(mesh: Floats) -> float:
+    x, y = (mesh[263, :2] - mesh[33, :2]).tolist()
+    return math.hypot(x, y)
+
+
+def _corners(patch: Patch, mask: Image, count: int, apart: float) -> Floats:
+    found = cv2.goodFeaturesToTrack(patch.image, count, 0.01, max(3.0, apart), mask=mask)
+    if found is None:
+        return np.zeros((0, 2), np.float32)
+    return found.reshape(-1, 2).astype(np.float32)
+
+
+def _search(
+    then: Image, now: Image, start_at: Floats, guess: Floats, alive: Mask
+) -> tuple[Floats, Mask]:
+    """Where the living points are now, and which of them came back when followed backwards."""
+    found, still = guess.copy(), alive.copy()
+    which = np.flatnonzero(alive)
+    if not len(which):
+        return found, still
+    first, hint = start_at[which], guess[which]
+    there, seen = _flow(then, now, first, hint)
+    # Backwards from as far away as the way there began: a start at the answer would prove nothing
+    home, seen_again = _flow(now, then, there, there - (hint - first))
+    near = np.abs(home - first).max(1) < RETURN_PX
+    height, width = now.shape[:2]
+    inside = (there >= 0).all(1) & (there <= (width - 1, height - 1)).all(1)
+    found[which] = there
+    still[which] = seen & seen_again & near & inside
+    return found, still
+
+
+def _flow(one: Image, other: Image, points: Floats, guess: Floats) -> tuple[Floats, Mask]:
+    found, status, _ = cv2.calcOpticalFlowPyrLK(
+        one,
+        other,
+        points[:, None],
+        guess[:, None].copy(),
+        winSize=(SEARCH_PX, SEARCH_PX),
+        maxLevel=LEVELS,
+        criteria=_STOP,
+        flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
+    )
+    return found.reshape(-1, 2).astype(np.float32), status.reshape(-1) > 0
+
+
+Measured = tuple[float, float, float, float, float, float, float, float, float]
+"""Motion's numbers, in its order."""
+
+
+def _measure(
+    then: Patch,
+    now: Patch,
+    mesh: Floats,
+    start_at: Floats,
+    found: Floats,
+    alive: Mask,
+    on_face: Mask,
+) -> Measured:
+    nan = math.nan
+    face, ring = alive & on_face, alive & ~on_face
+    if np.count_nonzero(face) < MIN_FACE_POINTS:
+        return (nan,) * 9
+    eyes = _eyes(mesh)
+    one, other = start_at[face], found[face]
+    moved = float(np.median(np.linalg.norm(other - one, axis=1))) / eyes
+    # LMedS draws its samples from a generator of its own, with a fixed seed: same bits every time
+    turn, _ = cv2.estimateAffinePartial2D(one, other, method=cv2.LMEDS)
+    plane, _ = cv2.findHomography(one, other, cv2.LMEDS)
+    similarity = homography = nan
+    background, changes = (nan, nan, nan), (nan, nan, nan)
+    if turn is not None and np.isfinite(turn).all():
+        similarity = _rms(one @ turn[:, :2].T + turn[:, 2] - other, eyes)
+        if np.count_nonzero(ring) >= MIN_RING_POINTS:
+            background = _background(start_at[ring], found[ring], turn, eyes)
+    if plane is not None and np.isfinite(plane).all():
+        mapped = cv2.perspectiveTransform(one[:, None], plane)[:, 0]
+        homography = _rms(mapped - other, eyes)
+        changes = _changes(then.image, now.image, mesh, plane)
+    return moved, similarity, homography, *background, *changes
+
+
+def _rms(gaps: Matrix, eyes: float) -> float:
+    lengths = np.linalg.norm(gaps, axis=1) / eyes
+    return float(np.sqrt(np.mean(np.minimum(lengths, FAR) ** 2)))
+
+
+def _background(
+    one: Floats, other: Floats, turn: Matrix, eyes: float
+) -> tuple[float, float, float]:
+    """Shares of points that stay and that follow the face, and how far they would have gone."""
+    carried = one @ turn[:, :2].T + turn[:, 2]
+    way = np.linalg.norm(carried - one, axis=1)
+    allowed = SLACK * way + SLACK_PX
+    stays = np.linalg.norm(other - one, axis=1) < allowed
+    follows = np.linalg.norm(other - carried, axis=1) < allowed
+    return float(stays.mean()), float(follows.mean()), float(np.median(way)) / eyes
+
+
+def _changes(then: Image, now: Image, mesh: Floats, plane: Matrix) -> tuple[float, float, float]:
+    """What changed in the eyes, in the mouth and elsewhere that a moving plane does not explain.
+
+    Grey-level differences over the local gradient: the displacement, in pixels of the crop, that
+    would explain them.
+    """
+    unknown = (math.nan,) * 3
+    oval = mesh[list(OVAL)]
+    low, high = oval.min(0), oval.max(0)
+    step = float((high - low).max()) / CROP_PX
+    size = (int((high[0] - low[0]) / step), int((high[1] - low[1]) / step))
+    crop = np.array([[step, 0, low[0]], [0, step, low[1]], [0, 0, 1]], np.float64)
+    if min(size) < 32 or not (_shows(then, crop, size) and _shows(now, plane @ crop, size)):
+        return unknown
+    before, after = _stable(then, crop, size), _stable(now, plane @ crop, size)
+    flat = Patch(before, 0, 0, (1.0, 1.0))
+    small = (mesh - low) / np.float32(step)
+    eyes, mouth, rest = _regions(flat, small)
+    if not rest.any():
+        return unknown
+    steep = np.hypot(
+        cv2.Sobel(before, cv2.CV_32F, 1, 0, scale=0.125),
+        cv2.Sobel(before, cv2.CV_32F, 0, 1, scale=0.125),
+    )
+    old, new = before.astype(np.float32), after.astype(np.float32)
+    gain = (new[rest].std() + 2) / (old[rest].std() + 2)
+    change = np.abs((new - new[rest].mean()) / gain - (old - old[rest].mean())) * steep
+    eye, lips, other = (_share(change, steep, region) for region in (eyes, mouth, rest))
+    return eye, lips, other
+
+
+def _shows(image: Image, to: Matrix, size: tuple[int, int]) -> bool:
+    """Whether all of the crop lies in the picture, but for a rim of a twentieth."""
+    (wide, tall), (height, width) = size, image.shape[:2]
+    corners = np.array([[[0, 0], [wide, 0], [wide, tall], [0, tall]]], np.float64)
+    x, y = cv2.perspectiveTransform(corners, to)[0].T
+    rim = 0.05 * max(float(np.ptp(x)), float(np.ptp(y)))
+    return bool(
+        x.min() >= -rim and x.max() <= width + rim and y.min() >= -rim and y.max() <= height + rim
+    )
+
+
+def _stable(image: Image, to: Matrix, size: tuple[int, int]) -> Image:
+    flat = cv2.warpPerspective(
+        image,
+        to,
+        size,
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return cv2.GaussianBlur(flat, (3, 3), 0)  # type: ignore[return-value]
+
+
+def _regions(flat: Patch, mesh: Floats) -> tuple[Mask, Mask, Mask]:
+    """Eyes, mouth, and the rest of the face clear of both."""
+
+    def eyes(grow: float) -> Mask:
+        both = (flat.mask(mesh[list(ids)], grow) > 0 for ids in (EYE_IMAGE_LEFT, EYE_IMAGE_RIGHT))
+        return np.logical_or(*both)
+
+    def mouth(grow: float) -> Mask:
+        return flat.mask(mesh[list(LIPS)], grow) > 0
+
+    rest = (flat.mask(mesh[list(OVAL)], 0.85) > 0) & ~eyes(2.2) & ~mouth(1.6)
+    return eyes(1.5), mouth(1.2), rest
+
+
+def _share(change: Floats, steep: Floats, region: Mask) -> float:
+    count = int(np.count_nonzero(region))
+    if count < MIN_PIXELS:
+        return math.nan
+    return float(change[region].sum() / ((steep[region] ** 2).sum() + 4 * count))

@@ -1,0 +1,125 @@
+"""The part of a frame around a face, at a size that does not depend on the camera's.
+
+Here: cutting, scaling, masks of face regions and of the background ring. Not here: any measurement.
+Source of the regions: the numbering of MediaPipe's face mesh.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.nets import Floats, Image
+
+# fmt: off
+OVAL = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
+        152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109)
+"""Outline of the face."""
+EYE_IMAGE_LEFT = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246)
+EYE_IMAGE_RIGHT = (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466)
+LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
+FOREHEAD = (67, 109, 10, 338, 297, 333, 334, 296, 336, 9, 107, 66, 105, 104)
+CHEEK_IMAGE_LEFT = (116, 117, 118, 101, 36, 205, 187, 123)
+CHEEK_IMAGE_RIGHT = (345, 346, 347, 330, 266, 425, 411, 352)
+# fmt: on
+
+RING_INNER, RING_OUTER = 1.55, 2.6
+"""The background ring, in face outlines: past the hair, and near enough to be on the same screen or
+paper as the face. Ends at the chin: below are shoulders, which move with the head or do not."""
+MIN_FACE_PX = 16.0
+"""Narrower faces have no regions worth measuring."""
+
+NEAR_PX = 96.0
+"""Width of the face where only means are taken."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Patch:
+    """A rectangle of a frame, scaled."""
+
+    image: Image
+    """uint8 hxw (luma) or hxwx3 (BGR)."""
+    left_px: int
+    """Where it lies in the frame."""
+    top_px: int
+    """Where it lies in the frame."""
+    scale: tuple[float, float]
+    """Patch pixels a frame pixel, across and down; at most 1."""
+
+    def here(self, points_px: Floats) -> Floats:
+        """float32 (n, 2): points of the frame in pixels of the patch (centres are whole)."""
+        moved: Floats = (points_px[:, :2] - self._corner()) * np.array(self.scale, np.float32)
+        return moved - np.float32(0.5)
+
+    def back(self, points: Floats) -> Floats:
+        """The way back of `here`."""
+        moved: Floats = np.divide(points + np.float32(0.5), np.array(self.scale, np.float32))
+        return moved + self._corner()
+
+    def _corner(self) -> Floats:
+        return np.array((self.left_px - 0.5, self.top_px - 0.5), np.float32)
+
+    def mask(self, points: Floats, grow: float = 1.0) -> Image:
+        """uint8 hxw, 255 inside the convex hull of `points` (patch pixels) grown about its mean."""
+        mask = np.zeros(self.image.shape[:2], np.uint8)
+        cv2.fillConvexPoly(mask, _hull(points, grow), (255,))
+        return mask
+
+    def ring(self, mesh: Floats) -> Image:
+        """uint8 hxw, 255 on the background ring of a mesh in patch pixels."""
+        oval = mesh[list(OVAL)]
+        mask = self.mask(oval, RING_OUTER)
+        cv2.fillConvexPoly(mask, _hull(oval, RING_INNER), (0,))
+        mask[max(0, int(mesh[:, 1].max())) :] = 0
+        return mask
+
+
+def cut(image: Image, low_px: Floats, high_px: Floats, scale: float) -> Patch | None:
+    """The rectangle between two corners, as far as the frame has it, scaled down by averaging.
+
+    None if nothing or a sliver of it lies in the frame.
+    """
+    height, width = image.shape[:2]
+    left, top = (max(0, math.floor(v)) for v in low_px.tolist())
+    right, bottom = (math.ceil(v) + 1 for v in high_px.tolist())
+    right, bottom = min(width, right), min(height, bottom)
+    if right - left < 8 or bottom - top < 8:
+        return None
+    part = image[top:bottom, left:right]
+    scale = min(1.0, scale)
+    wide, tall = (max(8, round(scale * side)) for side in (right - left, bottom - top))
+    if (wide, tall) != (right - left, bottom - top):
+        part = cv2.resize(part, (wide, tall), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+    return Patch(part, left, top, (wide / (right - left), tall / (bottom - top)))
+
+
+def near(image: Image, mesh_px: Floats) -> Patch | None:
+    """The face and its background ring, the face NEAR_PX wide, in colour; None if too small."""
+    corners = around(mesh_px, RING_OUTER)
+    if corners is None:
+        return None
+    return cut(image, *corners, NEAR_PX / float(np.ptp(mesh_px[:, 0])))
+
+
+def around(mesh_px: Floats, reach: float) -> tuple[Floats, Floats] | None:
+    """Corners of the rectangle that holds the face's outline grown by `reach`; None if the face is
+    too small to measure."""
+    oval = mesh_px[list(OVAL), :2]
+    low, high = oval.min(0), oval.max(0)
+    if not float(high[0] - low[0]) >= MIN_FACE_PX:
+        return None
+    centre = oval.mean(0)
+    return centre + (low - centre) * reach, centre + (high - centre) * reach
+
+
+def _hull(points: Floats, grow: float) -> NDArray[np.int32]:
+    centre = points.mean(0)
+    grown = (points - centre) * np.float32(grow) + centre
+    # Far outside any patch it makes no difference where, and drawing counts in 16 bits
+    whole = np.clip(np.rint(grown), -8000, 8000).astype(np.int32)
+    hull: NDArray[np.int32] = cv2.convexHull(whole).astype(np.int32)
+    return hull
