@@ -3,7 +3,8 @@
 A row says what one cue found; the decision is the table of rows against a policy. Absence of
 evidence never accepts: every required cue must be FOR, none may be AGAINST, and the clipped
 log-likelihood ratios of liveness must add up. Sequential in the sense of Wald (1945): it stops at
-the first moment the evidence is enough, either way, and at the end of the window at the latest.
+the first moment the evidence is enough, either way; a window that ends between the two sums has
+proved nothing, and fresh evidence is gathered. The rule and its errors: docs/liveness.md.
 """
 
 from __future__ import annotations
@@ -20,8 +21,13 @@ class Stand(StrEnum):
     """Which way a row points."""
 
     FOR = "for"
+    """Measured, and what a live owner shows. Only this satisfies a required cue."""
+    OPEN = "open"
+    """Measured, and no stand of its own: a weak sign, whose ratio counts in the sum and no more."""
     AGAINST = "against"
+    """Measured, and a veto: whatever the sum, nobody is accepted beside it."""
     UNKNOWN = "unknown"
+    """Not measured. Never a number: its ratio is 0."""
 
 
 class Topic(StrEnum):
@@ -64,6 +70,26 @@ class Evidence:
         }
 
 
+def leaning(
+    cue: str, llr: float, live: str, doubt: str, numbers: dict[str, float], *, strong: bool = False
+) -> Evidence:
+    """A measured liveness row by the sign of its ratio: FOR (reason `live`) above zero, else OPEN
+    (reason `doubt`), or AGAINST and certain where the caller says that the sign is `strong`."""
+    if strong:
+        return Evidence(cue, Topic.LIVENESS, Stand.AGAINST, doubt, llr, True, numbers)
+    if llr > 0.0:
+        return Evidence(cue, Topic.LIVENESS, Stand.FOR, live, llr, numbers=numbers)
+    return Evidence(cue, Topic.LIVENESS, Stand.OPEN, doubt, llr, numbers=numbers)
+
+
+def liveness_sum(rows: Sequence[Evidence]) -> float:
+    """S: the liveness ratios added up. Rows that were not measured count nothing (facts: naive
+    Bayes over clipped ratios; the cues are not independent, which is what the clips are for)."""
+    return sum(
+        row.llr for row in rows if row.topic is Topic.LIVENESS and row.stand is not Stand.UNKNOWN
+    )
+
+
 class Step(StrEnum):
     """What a decision tells the session to do."""
 
@@ -88,36 +114,46 @@ def decide(
     """Judge one window of evidence.
 
     `elapsed_s` counts from the first usable frame. Before `settle_s` nothing is decided: a window
-    shorter than that was never measured. From `window_s` on a decision is forced: a row AGAINST
-    rejects, all FOR accepts, anything unknown means gathering afresh. Identity refuses only what
-    is certainly live: else a photo would be an oracle for whose face it shows.
+    shorter than that was never measured. Then a certain row AGAINST, or a sum of `reject_llr` or
+    less, refuses; all required rows FOR with a sum of `accept_llr` or more accept. From `window_s`
+    on, any row AGAINST refuses, and what is still undecided means gathering afresh. Identity
+    refuses only what is live: else a photo would be an oracle for whose face it shows.
     """
     if elapsed_s < settle_s:
         return Decision(Step.GO_ON)
     late = elapsed_s >= window_s
     liveness = [row for row in rows if row.topic is Topic.LIVENESS]
-    if _refuses(liveness, late=late):
+    total = liveness_sum(rows)
+    if _refuses(liveness, late=late) or total <= policy.reject_llr:
         return Decision(Step.REJECT, (Reason.LIVENESS,))
-    live = bool(liveness) and all(row.stand is Stand.FOR for row in liveness)
+    live = (
+        any(row.cue in policy.required for row in liveness)
+        and all(row.stand is Stand.FOR for row in liveness if row.cue in policy.required)
+        and all(row.stand is not Stand.AGAINST for row in liveness)
+        and total >= policy.accept_llr
+    )
     for topic, reason in ((Topic.IDENTITY, Reason.NO_MATCH), (Topic.QUALITY, Reason.QUALITY)):
         if live and _refuses([row for row in rows if row.topic is topic], late=late):
             return Decision(Step.REJECT, (reason,))
-    stands = {row.cue: row.stand for row in rows}
-    # The lower sum was measured on `policy.window_s`; an enrolment may go on for longer.
-    measured = elapsed_s >= policy.window_s
-    needed = policy.accept_late_llr if measured else policy.accept_llr
     if (
-        policy.required  # a policy that requires nothing accepts nobody
-        and all(stands.get(cue) is Stand.FOR for cue in policy.required)
+        live  # never without a required liveness row: a policy that requires none accepts nobody
+        and {row.cue for row in rows if row.stand is Stand.FOR}.issuperset(policy.required)
+        and all(row.stand is Stand.FOR for row in rows if row.cue in policy.required)
         and all(row.stand is not Stand.AGAINST for row in rows)
-        and sum(row.llr for row in liveness) >= needed
     ):
         return Decision(Step.ACCEPT)
     if not late:
         return Decision(Step.GO_ON)
-    usable = all(row.stand is Stand.FOR for row in rows if row.topic is Topic.QUALITY)
-    return Decision(Step.TRY_AGAIN, (Reason.LIVENESS if usable and not live else Reason.QUALITY,))
+    return Decision(Step.TRY_AGAIN, (_shortfall(rows, policy, live=live),))
 
 
 def _refuses(rows: Sequence[Evidence], *, late: bool) -> bool:
     return any(row.stand is Stand.AGAINST and (late or row.certain) for row in rows)
+
+
+def _shortfall(rows: Sequence[Evidence], policy: Policy, *, live: bool) -> Reason:
+    """Why a whole window was not enough: pictures that could not be judged, or a doubtful face."""
+    judged = all(row.stand is Stand.FOR for row in rows if row.topic is Topic.QUALITY)
+    stands = {row.cue: row.stand for row in rows if row.topic is Topic.LIVENESS}
+    seen = all(stands.get(cue) is not Stand.UNKNOWN for cue in policy.required)
+    return Reason.LIVENESS if judged and seen and not live else Reason.QUALITY

@@ -5,7 +5,9 @@ Rules, in the order in which they win:
   2. The time limit, a cancel, a lost peer and our own failures end the session without acceptance.
   3. A break in continuity (face lost, another face, a second face) throws all evidence away and
      returns to FRAMING.
-  4. Evidence gathers only in GATHERING and is judged only by `decision.decide`.
+  4. Evidence gathers only in GATHERING and is judged only by `decision.decide`; match and liveness
+     by one window, on the same frames.
+  5. A window that ends undecided is followed by a fresh one, `policy.windows` in a session at most.
 The shell (server/peer.py) owns sockets, clocks and nets; it asks `ask()` before each frame, gives
 `step()` what was seen, and calls `tick()` at `deadline_s()`.
 """
@@ -14,17 +16,14 @@ from __future__ import annotations
 
 from pipeline.cues import framing
 from pipeline.cues.continuity import Continuity
-from pipeline.cues.enrolment import Enrolment
-from pipeline.cues.face import FaceSeen
-from pipeline.cues.freshness import Freshness
-from pipeline.cues.identity import Identity
-from pipeline.cues.spoof import SpoofVote
-from pipeline.decision import Evidence, Step, decide
+from pipeline.decision import Decision, Evidence, Step, decide
 from pipeline.events import Decided, Event, Hinted, PhaseChanged, Progressed
 from pipeline.observation import Ask, Observation, Roi
 from pipeline.policy import Policy
 from pipeline.reasons import Hint, Phase, Purpose, Reason
+from pipeline.schedule import Schedule
 from pipeline.template import Gallery
+from pipeline.window import Window
 
 MOVES: dict[Phase, frozenset[Phase]] = {
     Phase.FRAMING: frozenset({Phase.GATHERING, Phase.REJECTED, Phase.EXPIRED}),
@@ -39,42 +38,10 @@ HINT_S = 0.4
 """A hint is sent once its cause has lasted this long, and withdrawn likewise: no flicker."""
 QUIET_S = 0.8
 """No frame for this long: tell the person that the camera is slow."""
-EARLY_S = 0.02
-"""Half a frame's grace, so that a period of 0.24 s at 15 frames/s means every fourth frame."""
-
-
-class _Window:
-    """The evidence of one try: made afresh at every start, so that nothing can leak over."""
-
-    def __init__(self, purpose: Purpose, gallery: Gallery, model_id: str, since_s: float) -> None:
-        self.since_s = since_s
-        self.face = FaceSeen()
-        self.spoof = SpoofVote()
-        self.freshness = Freshness()
-        self.identity = Identity(gallery, search=purpose is Purpose.IDENTIFY)
-        self.enrolment = Enrolment(model_id) if purpose is Purpose.ENROLL else None
-
-    def add(self, obs: Observation, policy: Policy, *, usable: bool) -> None:
-        self.freshness.add(obs)
-        self.face.add(usable=usable)
-        if not usable:
-            return
-        self.spoof.add(obs, policy)
-        if self.enrolment is not None:
-            self.enrolment.add(obs, policy)
-        else:
-            self.identity.add(obs)
-
-    def rows(self, policy: Policy, now_s: float) -> list[Evidence]:
-        if self.enrolment is not None:
-            owner = self.enrolment.row(policy, now_s - self.since_s, now_s)
-        else:
-            owner = self.identity.row(policy, now_s)
-        return [self.face.row(policy), self.spoof.row(policy), self.freshness.row(policy), owner]
-
-    def share(self, policy: Policy) -> float:
-        owner = self.identity if self.enrolment is None else self.enrolment
-        return min(cue.share(policy) for cue in (self.spoof, self.freshness, owner))
+HISTORY_S = 0.25
+"""The table of rows is kept this often, for `explain`."""
+HISTORY_MOST = 128
+"""Tables kept: 25 s of them, and room; the oldest go first."""
 
 
 class SessionPipeline:
@@ -99,14 +66,17 @@ class SessionPipeline:
         self._limit_s = started_s + policy.time_limit_s
         self._phase = Phase.FRAMING
         self._continuity = Continuity()
-        self._window: _Window | None = None
-        self._tries = 0
+        self._window: Window | None = None
+        self._undecided = 0
         self._rows: list[Evidence] = []
+        self._started_s = started_s
+        self._history: list[tuple[float, list[Evidence]]] = []
+        self._schedule = Schedule()
+        self._asked = Ask()
         self._roi: Roi | None = None
         self._missed = True
         self._crowded = False
         self._heard_s = started_s
-        self._detect_s = self._spoof_s = self._embed_s = float("-inf")
         self._hint: Hint | None = None
         self._cause: tuple[Hint | None, float] = (None, started_s)
         self._progress = 0.0
@@ -127,6 +97,11 @@ class SessionPipeline:
         """The newest table of rows; after the verdict, the one that decided."""
         return list(self._rows)
 
+    def history(self) -> list[tuple[float, list[Evidence]]]:
+        """The tables of the session, oldest first, each with its seconds since the start; the last
+        one is `evidence()`."""
+        return list(self._history)
+
     def deadline_s(self) -> float:
         """When `tick` must be called at the latest, if no frame comes before."""
         quiet_s = self._heard_s + QUIET_S
@@ -134,18 +109,33 @@ class SessionPipeline:
         return min(self._limit_s, quiet_s) if waiting else self._limit_s
 
     def ask(self) -> Ask:
-        """What to measure in the next frame: the detector now and then, the dear nets on schedule,
-        and only while evidence is being gathered."""
-        policy, now_s = self._policy, self._heard_s + EARLY_S
-        gathering = self._window is not None
-        return Ask(
-            detect=self._missed or now_s - self._detect_s >= policy.detect_period_s,
+        """What to measure in the next frame: the detector now and then, everything else on its
+        schedule and only while evidence is being gathered that it could change."""
+        policy, now_s, window = self._policy, self._heard_s, self._window
+        detect = self._missed or self._schedule.due("detect", policy.detect_period_s, now_s)
+        if window is None:
+            self._asked = Ask(detect=detect, roi=self._roi)
+            return self._asked
+
+        def due(what: str, period_s: float) -> bool:
+            return self._schedule.due(what, period_s, now_s)
+
+        embed, motion = due("embed", policy.embed_period_s), due("motion", policy.motion_period_s)
+        border = due("edges", policy.edges_period_s)
+        # Where everything else is clear a blink cannot matter, and the iris net is dear.
+        doubt = self._undecided > 0 or window.doubtful(policy, self._rows)
+        self._asked = Ask(
+            detect=detect,
             roi=self._roi,
-            spoof=gathering and now_s - self._spoof_s >= policy.spoof_period_s,
-            embed_above=policy.min_quality
-            if gathering and now_s - self._embed_s >= policy.embed_period_s
-            else None,
+            embed_above=policy.min_quality if embed else None,
+            spoof=due("spoof", policy.spoof_period_s),
+            edges=border,
+            glow=border,
+            eyes=doubt and due("eyes", policy.eyes_period_s),
+            motion=motion,
+            tracks=window.tracks(policy, now_s) if motion else None,
         )
+        return self._asked
 
     # What the shell tells
 
@@ -163,14 +153,12 @@ class SessionPipeline:
         self._note_schedule(obs)
         if self._continuity.broken(obs, self._policy) is not None:
             events += self._start_over()
-            self._tries = 0
         self._missed = obs.face is None
         if obs.face is not None:
             self._roi = obs.face.roi
         hint = Hint.ONE_FACE_ONLY if self._crowded else framing.wrong(obs, self._policy)
         if self._window is None and hint is None:
-            self._window = _Window(self._purpose, self._gallery, self._model_id, now_s)
-            self._tries += 1
+            self._window = Window(self._purpose, self._gallery, self._model_id, now_s)
             events += self._move(Phase.GATHERING)
         if self._window is not None:
             self._window.add(obs, self._policy, usable=hint is None)
@@ -206,17 +194,23 @@ class SessionPipeline:
     # Inside
 
     def _note_schedule(self, obs: Observation) -> None:
+        """Remember what was measured when. What was asked for on a face counts as made, even where
+        nothing came of it: else it would be tried again on every frame."""
+        at_s, asked, face = obs.arrival_s, self._asked, obs.face
         if obs.faces is not None:
             # Only a detection sees other faces: what it saw holds until the next one.
-            self._detect_s = obs.arrival_s
+            self._schedule.made("detect", at_s)
             self._crowded = obs.rival >= self._policy.max_rival
-        face = obs.face
-        if face is not None and face.spoof_margin is not None:
-            self._spoof_s = obs.arrival_s
-        if face is not None and face.embedding is not None:
-            self._embed_s = obs.arrival_s
+        if face is None:
+            return
+        if face.embedding is not None:
+            # By result: a frame too poor for it is followed by the next.
+            self._schedule.made("embed", at_s)
+        for what in ("spoof", "edges", "eyes", "motion"):
+            if getattr(asked, what):
+                self._schedule.made(what, at_s)
 
-    def _judge(self, window: _Window, now_s: float) -> list[Event]:
+    def _judge(self, window: Window, now_s: float) -> list[Event]:
         policy = self._policy
         elapsed_s = now_s - window.since_s
         self._rows = window.rows(policy, now_s)
@@ -225,22 +219,38 @@ class SessionPipeline:
             policy,
             elapsed_s=elapsed_s,
             settle_s=self._settle_s,
-            window_s=self._window_s,
+            window_s=self._end_s(window),
         )
+        self._keep(decision, now_s)
         match decision.step:
             case Step.ACCEPT:
                 return self._accept(window)
             case Step.REJECT:
                 return self._end(Phase.REJECTED, *decision.reasons)
-            case Step.TRY_AGAIN if self._tries >= policy.windows:
-                return self._end(Phase.REJECTED, *decision.reasons)
             case Step.TRY_AGAIN:
+                self._undecided += 1
+                if self._undecided >= policy.windows:
+                    return self._end(Phase.REJECTED, *decision.reasons)
                 self._missed = True
                 return self._start_over()
             case Step.GO_ON:
                 return self._report(min(elapsed_s / self._settle_s, window.share(policy), 0.99))
 
-    def _accept(self, window: _Window) -> list[Event]:
+    def _end_s(self, window: Window) -> float:
+        """How long this window may last: longer where a slow camera still owes frames."""
+        if window.enough_frames(self._policy):
+            return self._window_s
+        return max(self._window_s, self._policy.slow_window_s)
+
+    def _keep(self, decision: Decision, now_s: float) -> None:
+        last_s = self._history[-1][0] if self._history else float("-inf")
+        at_s = now_s - self._started_s
+        if decision.step is Step.GO_ON and at_s - last_s < HISTORY_S:
+            return
+        self._history.append((at_s, list(self._rows)))
+        del self._history[:-HISTORY_MOST]
+
+    def _accept(self, window: Window) -> list[Event]:
         subject = template = None
         if window.enrolment is not None:
             template = window.enrolment.template(self._policy)

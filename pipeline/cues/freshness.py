@@ -6,6 +6,9 @@ how much the face changes shape beyond turning and moving. Both are needed: a br
 sharpens a still picture over the first seconds, which drifts like life does, but moves no eyelid.
 Measured with real Chromium, docs/freshness.md. Never turns a *person's* stillness into a veto:
 breath, eyes and light move a live picture by more than twice what a still ever did.
+
+A picture that comes twice is counted once, except where stillness is measured: else whoever repeats
+frames could weigh the votes and hide a loop.
 """
 
 from __future__ import annotations
@@ -26,6 +29,9 @@ LATE = 10
 SHAPES = 48
 """Faces whose shape is compared: 3 s at 15 frames/s; a living face leaves its mean shape with time,
 a stiff one does not."""
+SAME = 0.05
+"""Grey levels between two sketches below which it is the same picture again; the quietest camera
+moves by .81 from frame to frame. What a camera of 10 frames/s shows may be sent at 15."""
 LEFT_EYE, RIGHT_EYE = 33, 263
 """Outer eye corners in the MediaPipe mesh: the unit of length."""
 
@@ -34,40 +40,51 @@ class Freshness:
     """Collects the sketches and face shapes of one window."""
 
     def __init__(self) -> None:
+        self._all: list[NDArray[np.float32]] = []
         self._sketches: list[NDArray[np.float32]] = []
         self._times_s: list[float] = []
         self._shapes: list[NDArray[np.complex64]] = []
 
-    def add(self, obs: Observation) -> None:
-        """Take one observation."""
-        self._sketches.append(obs.sketch)
+    def add(self, obs: Observation) -> bool:
+        """Take one observation. False: it shows the picture before it once more."""
+        new = not self._all or float(np.linalg.norm(obs.sketch - self._all[-1])) > SAME
+        self._all.append(obs.sketch)
         self._times_s.append(obs.arrival_s)
-        del self._sketches[:-MOST], self._times_s[:-MOST]
+        del self._all[:-MOST], self._times_s[:-MOST]
+        if not new:
+            return False
+        self._sketches.append(obs.sketch)
+        del self._sketches[:-MOST]
         if obs.face is not None:
             points = obs.face.mesh_px
             self._shapes.append((points[:, 0] + 1j * points[:, 1]).astype(np.complex64))
             del self._shapes[:-SHAPES]
+        return True
 
     def share(self, policy: Policy) -> float:
         """How much of the evidence needed is in, 0..1."""
         return min(1.0, len(self._shapes) / policy.min_frames)
 
     def row(self, policy: Policy) -> Evidence:
-        """AGAINST for frozen and looping pictures; UNKNOWN while it cannot be told."""
-        n = len(self._sketches)
-        if min(n, len(self._shapes)) < policy.min_frames:
-            return self._say(Stand.UNKNOWN, "too_few_frames", {"frames": float(n)})
-        sketches = np.stack(self._sketches)
-        steps = np.linalg.norm(np.diff(sketches, axis=0), axis=1)
+        """AGAINST for frozen and looping pictures; OPEN while it cannot be told, UNKNOWN with too
+        few frames."""
+        if len(self._all) < policy.min_frames:
+            return self._say(Stand.UNKNOWN, "too_few_frames", {"frames": float(len(self._all))})
+        steps = np.linalg.norm(np.diff(np.stack(self._all), axis=0), axis=1)
         step = float(np.quantile(steps[-LATE:], 0.75))
         still_s = self._still_s(steps, policy)
-        wobble = _wobble(np.stack(self._shapes))
-        numbers = {"frames": float(n), "step": step, "still_s": still_s, "wobble": wobble}
+        n = len(self._sketches)
+        numbers = {"frames": float(n), "step": step, "still_s": still_s}
         if still_s >= policy.frozen_s or step <= policy.frozen_step:
             return self._say(Stand.AGAINST, "frozen", numbers)
+        if min(n, len(self._shapes)) < policy.min_frames:
+            return self._say(Stand.UNKNOWN, "too_few_frames", numbers)
+        wobble = _wobble(np.stack(self._shapes))
+        numbers["wobble"] = wobble
         if step < policy.fresh_step and wobble <= policy.frozen_wobble:
             return self._say(Stand.AGAINST, "stiff", numbers)
-        mean = float(steps.mean())
+        sketches = np.stack(self._sketches)
+        mean = float(np.linalg.norm(np.diff(sketches, axis=0), axis=1).mean())
         # Lags up to half the window: each is then judged on at least as many pairs as its length.
         lags = range(FIRST_LAG, max(FIRST_LAG + 1, n // 2 + 1))
         apart = [float(np.linalg.norm(sketches[k:] - sketches[:-k], axis=1).mean()) for k in lags]
@@ -76,11 +93,11 @@ class Freshness:
         if ratio < policy.loop_ratio:
             return self._say(Stand.AGAINST, "looping", numbers)
         if ratio < policy.alive_ratio:
-            return self._say(Stand.UNKNOWN, "repeats", numbers)
+            return self._say(Stand.OPEN, "repeats", numbers)
         if step < policy.fresh_step or wobble < policy.fresh_wobble:
-            return self._say(Stand.UNKNOWN, "hardly_moves", numbers)
+            return self._say(Stand.OPEN, "hardly_moves", numbers)
         if step < policy.noise_step and growth < policy.growth_ratio:
-            return self._say(Stand.UNKNOWN, "only_noise", numbers)
+            return self._say(Stand.OPEN, "only_noise", numbers)
         return self._say(Stand.FOR, "fresh", numbers)
 
     def _still_s(self, steps: NDArray[np.floating], policy: Policy) -> float:
@@ -100,7 +117,11 @@ def _wobble(shapes: NDArray[np.complex64]) -> float:
     scale and shift, in eye distances: least squares in the complex plane, so no reflection."""
     centred = shapes - shapes.mean(axis=1, keepdims=True)
     mean = centred.mean(axis=0)
-    turn = (centred.conj() @ mean) / np.maximum((np.abs(centred) ** 2).sum(axis=1), 1e-6)
+    # Sums of products, not @: BLAS would wake its own threads, which then spin (measured: two
+    # thirds of a login's CPU).
+    turn = (centred.conj() * mean).sum(axis=1) / np.maximum(
+        (np.abs(centred) ** 2).sum(axis=1), 1e-6
+    )
     rest = np.abs(turn[:, None] * centred - mean)
     eyes = float(np.abs(mean[LEFT_EYE] - mean[RIGHT_EYE]))
     return float(np.sqrt((rest**2).mean(axis=1)).mean()) / max(eyes, 1.0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from statistics import median
 
-from pipeline.decision import Evidence, Stand, Topic
+from pipeline.decision import Evidence, Stand, Topic, leaning
 from pipeline.observation import Observation
 from pipeline.policy import Policy
 
@@ -38,7 +38,7 @@ class SpoofVote:
         return min(1.0, len(self._margins) / policy.spoof_votes)
 
     def row(self, policy: Policy) -> Evidence:
-        """UNKNOWN until enough frames voted; then the sign of the calibrated ratio."""
+        """UNKNOWN until enough voted; then the calibrated ratio, and a veto where it is strong."""
         n = len(self._margins)
         if n < policy.spoof_votes:
             reason = "crop_too_tight" if self._tight > n else "too_few_votes"
@@ -49,14 +49,5 @@ class SpoofVote:
         llr = policy.spoof_gain * middle + policy.spoof_offset
         llr = max(-policy.spoof_clip, min(policy.spoof_clip, llr))
         numbers = {"votes": float(n), "margin": middle}
-        if llr > 0:
-            return Evidence("spoof", Topic.LIVENESS, Stand.FOR, "live", llr, numbers=numbers)
-        return Evidence(
-            "spoof",
-            Topic.LIVENESS,
-            Stand.AGAINST,
-            "spoof",
-            llr,
-            certain=llr <= policy.reject_llr,
-            numbers=numbers,
-        )
+        strong = middle < policy.spoof_strong
+        return leaning("spoof", llr, "live", "spoof", numbers, strong=strong)

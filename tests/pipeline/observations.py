@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 import numpy as np
 
-from pipeline.observation import Ask, Face, Observation, Roi
+from pipeline.observation import Ask, Face, Motion, Observation, Roi, Tracks
 from pipeline.template import Floats, Gallery, Template
 
 D = 128
@@ -39,6 +40,14 @@ def gallery(*people: int) -> Gallery:
 ROI = Roi(320.0, 240.0, 270.0, 0.0)
 MESH = np.random.default_rng(3).uniform(150, 330, (468, 3)).astype(np.float32)
 MESH[33, :2], MESH[263, :2] = (280.0, 200.0), (360.0, 200.0)
+
+
+@cache
+def chosen_points(seq: int) -> Tracks:
+    """What is followed from reference frame `seq` on; the same object each time, as tracks are
+    compared by identity."""
+    points = np.full((60, 2), seq, np.float32)
+    return Tracks(points, points, np.arange(60) < 40, np.ones(60, np.bool_), MESH[:, :2] + seq)
 
 
 def face(**changes: object) -> Face:
@@ -87,6 +96,22 @@ class Camera:
     """How much the face changes shape, in eye distances; none while `motion` is 0."""
     rival: float = 0.0
     luma: float = 110.0
+    edges: tuple[float, float, float, float] = (0.0, 0.0, 0.3, 0.0)
+    """Straight edges round the face, face heights; one of a door frame is nothing."""
+    glow: float = 0.0
+    """Natural log of face over surroundings."""
+    lids: float = 0.3
+    """Eye aspect ratio of open eyes."""
+    blink_s: float = 0.0
+    """Seconds from one blink of 0.2 s to the next; 0 for never."""
+    sway: float = 0.08
+    """How far the face moves, eye distances; none while `motion` is 0."""
+    flat: bool = False
+    """Turns as a plane does."""
+    follows: bool = False
+    """The background moves with the face."""
+    eye_change: float = 0.8
+    """Non-rigid change round the eyes, pixels; a print has nearly none."""
     look: dict[str, object] = field(default_factory=dict)
     """Changes to the face."""
     now_s: float = 100.0
@@ -120,6 +145,10 @@ class Camera:
                 detection=0.95 if ask.detect else None,
                 spoof_margin=self.margin if ask.spoof else None,
                 spoof_crop=2.7 if ask.spoof else None,
+                edges=self.edges if ask.edges else None,
+                glow=self.glow if ask.glow else None,
+                eyes=self._eyes() if ask.eyes else None,
+                motion=self._motion(ask.tracks) if ask.motion else None,
             )
             shown = replace(shown, mesh_px=self._mesh(step), **self.look)  # type: ignore[arg-type]
             if ask.embed_above is not None and shown.quality >= ask.embed_above:
@@ -136,6 +165,31 @@ class Camera:
             faces=(int(shown is not None) + (self.rival > 0)) if ask.detect else None,
             rival=self.rival if ask.detect and shown is not None else 0.0,
             face=shown,
+        )
+
+    def _eyes(self) -> tuple[float, float]:
+        shut = self.blink_s > 0 and self.now_s % self.blink_s < 0.2
+        lids = self.lids * (0.2 if shut else 1.0)
+        return lids, lids
+
+    def _motion(self, tracks: Tracks | None) -> Motion:
+        nan = float("nan")
+        if tracks is None:
+            tracks = chosen_points(self.seq)
+            return Motion(tracks, nan, nan, nan, nan, nan, nan, nan, nan, nan)
+        moved = self.sway * abs(np.sin(2.0 * self.now_s)) if self.motion else 0.0
+        residual = 0.5 * moved + 0.002
+        return Motion(
+            tracks=tracks,
+            moved=moved,
+            similarity=residual,
+            homography=residual * (0.3 if self.flat else 0.9),
+            background_stays=0.1 if self.follows else 1.0,
+            background_follows=0.9 if self.follows else 0.1,
+            background_moved=moved,
+            eye_change=self.eye_change,
+            mouth_change=self.eye_change,
+            rest_change=0.1,
         )
 
     def _mesh(self, step: int) -> Floats:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.decision import Decision, Evidence, Stand, Step, Topic, decide
+from pipeline.decision import Decision, Evidence, Stand, Step, Topic, decide, liveness_sum
 from pipeline.policy import POLICIES, Policy
 from pipeline.reasons import Reason
 
@@ -31,10 +31,40 @@ def test_all_rows_for_accepts_after_settling_only():
     assert judged(FULL, 1.5) == Decision(Step.ACCEPT)
 
 
-def test_weak_liveness_waits_for_the_window_to_end():
-    weak = changed("spoof", llr=0.4)
-    assert judged(weak, 2.9).step is Step.GO_ON
-    assert judged(weak, 3.0).step is Step.ACCEPT
+def test_between_the_sums_it_goes_on_and_then_starts_afresh():
+    for llr in (POLICY.accept_llr - 0.1, 0.0, POLICY.reject_llr + 0.1):
+        weak = changed("spoof", llr=llr)
+        assert judged(weak, 2.9).step is Step.GO_ON
+        assert judged(weak, 3.0) == Decision(Step.TRY_AGAIN, (Reason.LIVENESS,))
+
+
+def test_the_sum_decides_from_settling_on():
+    assert judged(changed("spoof", llr=POLICY.accept_llr), 1.5).step is Step.ACCEPT
+    low = changed("spoof", stand=Stand.OPEN, llr=POLICY.reject_llr)
+    assert judged(low, 1.4).step is Step.GO_ON
+    assert judged(low, 1.5) == Decision(Step.REJECT, (Reason.LIVENESS,))
+
+
+def test_a_weak_sign_counts_in_the_sum_and_forbids_nothing():
+    glow = Evidence("glow", Topic.LIVENESS, Stand.OPEN, "glow", -0.4)
+    assert judged([*FULL, glow]).step is Step.ACCEPT
+    assert judged([*FULL, replace(glow, llr=-0.6)]).step is Step.GO_ON
+    assert judged([*FULL, replace(glow, stand=Stand.AGAINST)]).step is Step.GO_ON
+    assert judged([*FULL, replace(glow, stand=Stand.AGAINST)], 3.0).step is Step.REJECT
+    # Not measured is never a number, whatever it says.
+    assert judged([*FULL, replace(glow, stand=Stand.UNKNOWN, llr=-9.0)]).step is Step.ACCEPT
+    assert judged(
+        [*changed("spoof", llr=0.0), replace(glow, stand=Stand.UNKNOWN, llr=9.0)]
+    ).step is (Step.GO_ON)
+
+
+def test_no_sum_makes_up_for_a_required_row():
+    glow = Evidence("glow", Topic.LIVENESS, Stand.FOR, "no_glow", 99.0)
+    for stand in (Stand.OPEN, Stand.UNKNOWN, Stand.AGAINST):
+        for cue in POLICY.required:
+            rows = [*changed(cue, stand=stand), glow]
+            assert judged(rows, 3.0).step is not Step.ACCEPT
+    assert judged([row for row in FULL if row.cue != "spoof"] + [glow], 3.0).step is Step.TRY_AGAIN
 
 
 def test_a_spoof_is_refused_at_the_end_or_at_once_when_certain():
@@ -62,8 +92,11 @@ def test_who_is_not_live_learns_nothing_of_the_match():
 
 
 def test_missing_evidence_means_trying_again():
-    assert judged(changed("freshness", stand=Stand.UNKNOWN), 3.0) == Decision(
+    assert judged(changed("freshness", stand=Stand.OPEN), 3.0) == Decision(
         Step.TRY_AGAIN, (Reason.LIVENESS,)
+    )
+    assert judged(changed("freshness", stand=Stand.UNKNOWN), 3.0) == Decision(
+        Step.TRY_AGAIN, (Reason.QUALITY,)
     )
     assert judged(changed("face", stand=Stand.UNKNOWN), 3.0) == Decision(
         Step.TRY_AGAIN, (Reason.QUALITY,)
@@ -103,8 +136,10 @@ def test_acceptance_needs_every_required_row_and_nothing_against(rows, elapsed_s
 def test_no_match_is_said_only_to_the_live(rows, elapsed_s):
     if Reason.NO_MATCH in judged(rows, elapsed_s).reasons:
         liveness = [row for row in rows if row.topic is Topic.LIVENESS]
-        assert liveness
-        assert all(row.stand is Stand.FOR for row in liveness)
+        assert any(row.cue in POLICY.required for row in liveness)
+        assert all(row.stand is Stand.FOR for row in liveness if row.cue in POLICY.required)
+        assert all(row.stand is not Stand.AGAINST for row in liveness)
+        assert liveness_sum(rows) >= POLICY.accept_llr
 
 
 @given(rows_of, st.floats(0, 10))

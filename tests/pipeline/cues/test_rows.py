@@ -39,7 +39,8 @@ def vote(*margins: float, crop: float = 2.7) -> SpoofVote:
     [
         ((4.0,) * 5, Stand.FOR, False),
         ((-1.9,) * 5, Stand.FOR, False),
-        ((-2.1,) * 5, Stand.AGAINST, False),
+        ((-2.1,) * 5, Stand.OPEN, False),
+        ((-4.9,) * 5, Stand.OPEN, False),
         ((-7.0,) * 5, Stand.AGAINST, True),
         ((9.0,) * 4, Stand.UNKNOWN, False),
         ((8.0, 8.0, -7.0, -7.0, -7.0), Stand.AGAINST, True),
@@ -87,18 +88,18 @@ def watched(n: int, **camera: object) -> Freshness:
         ({"motion": 0.5, "noise": 0.3}, Stand.FOR, "fresh"),
         ({"motion": 0.0}, Stand.AGAINST, "frozen"),
         ({"motion": 0.0, "noise": 0.1}, Stand.AGAINST, "frozen"),
-        ({"motion": 0.36}, Stand.UNKNOWN, "hardly_moves"),
-        ({"motion": 0.0, "noise": 0.7}, Stand.UNKNOWN, "hardly_moves"),
-        ({"motion": 0.01, "noise": 0.7}, Stand.UNKNOWN, "only_noise"),
+        ({"motion": 0.36}, Stand.OPEN, "hardly_moves"),
+        ({"motion": 0.0, "noise": 0.7}, Stand.OPEN, "hardly_moves"),
+        ({"motion": 0.01, "noise": 0.7}, Stand.OPEN, "only_noise"),
         ({"motion": 0.4, "wobble": 0.001}, Stand.AGAINST, "stiff"),
-        ({"motion": 5.0, "wobble": 0.001}, Stand.UNKNOWN, "hardly_moves"),
-        ({"wobble": 0.0045}, Stand.UNKNOWN, "hardly_moves"),
+        ({"motion": 5.0, "wobble": 0.001}, Stand.OPEN, "hardly_moves"),
+        ({"wobble": 0.0045}, Stand.OPEN, "hardly_moves"),
         ({"loop": 5}, Stand.AGAINST, "looping"),
         ({"loop": 11}, Stand.AGAINST, "looping"),
         ({"motion": 3.0, "loop": 8, "noise": 0.5}, Stand.AGAINST, "looping"),
     ],
 )
-def test_fresh_frozen_looping_or_unknown(camera, stand, reason):
+def test_fresh_frozen_looping_or_open(camera, stand, reason):
     row = watched(24, **camera).row(POLICY)
     assert (row.stand, row.reason) == (stand, reason)
     assert row.llr == 0.0

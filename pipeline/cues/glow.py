@@ -1,0 +1,38 @@
+"""Is the face brighter than what surrounds it, as a screen is? Weak, so its ratio is clipped.
+
+AUC .80 webcam against replay; people in front of a bright window have the opposite sign, people lit
+by their own screen in a dark room the same (docs/liveness.md). Never a veto.
+"""
+
+from __future__ import annotations
+
+from statistics import median
+
+from pipeline.decision import Evidence, Stand, Topic, leaning
+from pipeline.observation import Observation
+from pipeline.policy import Policy
+
+
+class Glow:
+    """Collects the brightness ratios of one window."""
+
+    def __init__(self) -> None:
+        self._ratios: list[float] = []
+
+    def add(self, obs: Observation) -> None:
+        """Take one observation's ratio, if it was measured."""
+        if obs.face is not None and obs.face.glow is not None:
+            self._ratios.append(obs.face.glow)
+
+    def row(self, policy: Policy) -> Evidence:
+        """FOR a face darker than its surroundings, never more than OPEN for a brighter one."""
+        n = len(self._ratios)
+        if n < policy.border_samples:
+            numbers = {"samples": float(n)}
+            return Evidence(
+                "glow", Topic.LIVENESS, Stand.UNKNOWN, "too_few_samples", numbers=numbers
+            )
+        ratio = median(self._ratios)
+        least, most = policy.glow_clip
+        llr = max(least, min(most, policy.glow_gain * ratio + policy.glow_offset))
+        return leaning("glow", llr, "no_glow", "glow", {"samples": float(n), "log_ratio": ratio})

@@ -1,0 +1,45 @@
+"""Does the region round the eyes change beyond what moving a stiff face explains?
+
+Against still prints only: a film on a screen has living eyes (AUC .95 against still prints, .43 to
+.49 against replays, docs/liveness.md). Stillness is no veto: people can keep their eyes still.
+"""
+
+from __future__ import annotations
+
+from math import isfinite, log
+
+import numpy as np
+
+from pipeline.decision import Evidence, Stand, Topic, leaning
+from pipeline.observation import Observation
+from pipeline.policy import Policy
+
+QUANTILE = 0.9
+"""Of a window's changes: eyes move now and then, noise is always there."""
+
+
+class Micro:
+    """Collects the changes round the eyes of one window."""
+
+    def __init__(self) -> None:
+        self._changes: list[float] = []
+
+    def add(self, obs: Observation) -> None:
+        """Take one observation's change, if it was measured."""
+        motion = obs.face.motion if obs.face is not None else None
+        if motion is not None and isfinite(motion.eye_change):
+            self._changes.append(motion.eye_change)
+
+    def row(self, policy: Policy) -> Evidence:
+        """FOR living eyes, OPEN for still ones."""
+        n = len(self._changes)
+        if n < policy.motion_samples:
+            numbers = {"samples": float(n)}
+            return Evidence(
+                "micro", Topic.LIVENESS, Stand.UNKNOWN, "too_few_samples", numbers=numbers
+            )
+        change = float(np.quantile(self._changes, QUANTILE))
+        least, most = policy.micro_clip
+        llr = policy.micro_gain * log(max(change, policy.micro_floor)) + policy.micro_offset
+        numbers = {"samples": float(n), "eye_change": change}
+        return leaning("micro", max(least, min(most, llr)), "eyes_live", "eyes_still", numbers)

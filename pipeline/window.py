@@ -1,0 +1,104 @@
+"""The evidence of one try: every cue, made afresh at each start, so that nothing can leak over.
+
+Here: which frames which cue gets, and the table of rows. Not here: what a row says (cues/), what
+follows from the table (decision.py), when a try begins and ends (session.py).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.cues.background import Background
+from pipeline.cues.bezel import Bezel
+from pipeline.cues.blink import Blink
+from pipeline.cues.enrolment import Enrolment
+from pipeline.cues.face import FaceSeen
+from pipeline.cues.freshness import Freshness
+from pipeline.cues.glow import Glow
+from pipeline.cues.identity import Identity
+from pipeline.cues.micro import Micro
+from pipeline.cues.plane import Plane
+from pipeline.cues.spoof import SpoofVote
+from pipeline.decision import Evidence, liveness_sum
+from pipeline.observation import Observation, Tracks
+from pipeline.policy import Policy
+from pipeline.reasons import Purpose
+from pipeline.template import Gallery
+
+
+class Window:
+    """Collects observations from the first usable frame on. Times are the server's seconds."""
+
+    def __init__(self, purpose: Purpose, gallery: Gallery, model_id: str, since_s: float) -> None:
+        self.since_s = since_s
+        self.face = FaceSeen()
+        self.freshness = Freshness()
+        self.spoof = SpoofVote()
+        self.bezel, self.background, self.glow = Bezel(), Background(), Glow()
+        self.micro, self.plane, self.blink = Micro(), Plane(), Blink()
+        self.identity = Identity(gallery, search=purpose is Purpose.IDENTIFY)
+        self.enrolment = Enrolment(model_id) if purpose is Purpose.ENROLL else None
+        self._tracks: Tracks | None = None
+        self._tracked_s = since_s
+
+    def add(self, obs: Observation, policy: Policy, *, usable: bool) -> None:
+        """Take one observation. Only freshness sees the unusable, and what comes twice: crops that
+        are too tight, dark or blurred are no number, and no frame votes two times."""
+        if not self.freshness.add(obs):
+            return
+        self.face.add(usable=usable)
+        self._follow(obs)
+        if not usable:
+            return
+        self.spoof.add(obs, policy)
+        for cue in (self.bezel, self.background, self.glow, self.micro, self.plane, self.blink):
+            cue.add(obs)
+        if self.enrolment is not None:
+            self.enrolment.add(obs, policy)
+        else:
+            self.identity.add(obs)
+
+    def rows(self, policy: Policy, now_s: float) -> list[Evidence]:
+        """The table as it stands."""
+        if self.enrolment is not None:
+            owner = self.enrolment.row(policy, now_s - self.since_s, now_s)
+        else:
+            owner = self.identity.row(policy, now_s)
+        return [
+            self.face.row(policy),
+            self.spoof.row(policy),
+            self.freshness.row(policy),
+            self.bezel.row(policy),
+            self.background.row(policy),
+            self.glow.row(policy),
+            self.micro.row(policy),
+            self.plane.row(policy),
+            self.blink.row(policy),
+            owner,
+        ]
+
+    def share(self, policy: Policy) -> float:
+        """How much of the evidence needed is in, 0..1: the scarcest of the required cues."""
+        owner = self.identity if self.enrolment is None else self.enrolment
+        return min(cue.share(policy) for cue in (self.spoof, self.freshness, owner))
+
+    def enough_frames(self, policy: Policy) -> bool:
+        """False while a slow camera has not sent what a window needs."""
+        return self.freshness.share(policy) >= 1.0
+
+    def doubtful(self, policy: Policy, rows: list[Evidence]) -> bool:
+        """Whether the votes are in and the sum is short of acceptance: where a blink matters."""
+        return self.spoof.share(policy) >= 1.0 and liveness_sum(rows) < policy.accept_llr
+
+    def tracks(self, policy: Policy, now_s: float) -> Tracks | None:
+        """What the next look at motion goes on from; None for a new reference."""
+        return self._tracks if now_s - self._tracked_s < policy.window_s else None
+
+    def _follow(self, obs: Observation) -> None:
+        motion = obs.face.motion if obs.face is not None else None
+        if motion is None:
+            return
+        before = self._tracks
+        if before is None or not np.array_equal(motion.tracks.mesh_px, before.mesh_px):
+            self._tracked_s = obs.arrival_s  # a new reference
+        self._tracks = motion.tracks
