@@ -192,6 +192,22 @@ class Policy:
     light_late_fit: float = 0.6
     """Correlation from which an answer that comes too late is one."""
 
+    turn_yaw_deg: float = 16.0
+    """A turn of the head, from its rest: clearly more than people sway (under 8 degrees), less than
+    what the landmarks lose the far cheek at (about 40)."""
+    turn_pitch_deg: float = 11.0
+    """A nod; necks nod less than they turn, and landmarks see less of it."""
+    turn_rest_deg: float = 8.0
+    """Back at the camera."""
+    turn_reaction_s: float = 0.2
+    """Quicker than people react to what they see (0.25 s in the mean): it was not an answer."""
+    turn_limit_s: float = 5.0
+    """For one direction."""
+    camera_odd: float = 0.4
+    """LLR that each thing that does not fit costs; a guess, calibrated for nothing, and so small."""
+    camera_clip: float = 0.8
+    """The most that it may cost: never enough to refuse somebody who is clearly live."""
+
     # Identity
     embeddings: int = 3
     """Probe embeddings that are pooled at least; the threshold is for pools of three and more."""

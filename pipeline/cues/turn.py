@@ -1,0 +1,114 @@
+"""Did the head turn where it was asked to, in that order, each within its time?
+
+For people who ask for less motion on the screen: nothing flashes, they move instead. Angles count
+from where the head was when it was asked, because a camera may stand below or beside. Another
+direction than the asked one refuses: a film of somebody who turns fits one order in 36. It says
+that the stream follows an order of this moment, not that it shows a face of flesh. Not here:
+drawing (challenge.py), angles (nets/mesh.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pipeline.challenge import Direction
+from pipeline.decision import Evidence, Stand, Topic
+from pipeline.observation import Observation
+from pipeline.policy import Policy
+
+REST_FRAMES = 5
+"""Pictures that say where the head is at rest; their median."""
+SURE_FRAMES = 2
+"""Pictures in a row that show a turn: one may be a slip of the landmarks."""
+
+
+class TurnAnswer:
+    """Follows one window's head through the drawn directions."""
+
+    def __init__(self, turns: Sequence[Direction]) -> None:
+        self._turns = tuple(turns)
+        self._rest: list[tuple[float, float]] = []
+        self._done = 0
+        self._at_rest = True
+        self._asked_s: float | None = None
+        self._run: tuple[Direction | None, int] = (None, 0)
+        self._row: Evidence | None = None
+        self._most_deg = 0.0
+
+    @property
+    def asks(self) -> Direction | None:
+        """Where to turn now; None: to the camera, or nowhere any more."""
+        waiting = self._asked_s is None or self._row is not None
+        return None if waiting else self._turns[self._done]
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing can change any more."""
+        return self._row is not None
+
+    def add(self, obs: Observation, policy: Policy) -> None:
+        """Take one observation."""
+        face, now_s = obs.face, obs.arrival_s
+        if face is None or self._row is not None:
+            return
+        if len(self._rest) < REST_FRAMES:
+            self._rest.append((face.yaw_deg, face.pitch_deg))
+            if len(self._rest) == REST_FRAMES:
+                self._asked_s = now_s
+            return
+        yaw0, pitch0 = np.median(np.array(self._rest), axis=0)
+        yaw, pitch = face.yaw_deg - float(yaw0), face.pitch_deg - float(pitch0)
+        if self._asked_s is None:
+            # Back to the camera between two turns: else one slow roll of the head would do.
+            if max(abs(yaw), abs(pitch)) <= policy.turn_rest_deg:
+                self._asked_s, self._run = now_s, (None, 0)
+            return
+        way = _way(yaw, pitch, policy)
+        self._most_deg = max(self._most_deg, abs(yaw), abs(pitch))
+        last, count = self._run
+        self._run = (way, count + 1 if way is last else 1)
+        if now_s - self._asked_s > policy.turn_limit_s:
+            self._end(Stand.UNKNOWN, "too_slow")
+        elif way is None or self._run[1] < SURE_FRAMES:
+            return
+        elif now_s - self._asked_s < policy.turn_reaction_s:
+            self._end(Stand.AGAINST, "too_soon")
+        elif way is not self._turns[self._done]:
+            self._end(Stand.AGAINST, "another_way")
+        else:
+            self._done += 1
+            self._asked_s = None
+            if self._done == len(self._turns):
+                self._end(Stand.FOR, "turned")
+
+    def share(self) -> float:
+        """How much is done, 0..1."""
+        return self._done / len(self._turns)
+
+    def row(self) -> Evidence:
+        """UNKNOWN until it is over; then final."""
+        return self._row or _say(Stand.UNKNOWN, "not_yet", self._numbers())
+
+    def _numbers(self) -> dict[str, float]:
+        return {"done": float(self._done), "most_deg": self._most_deg}
+
+    def _end(self, stand: Stand, reason: str) -> None:
+        self._row = _say(stand, reason, self._numbers())
+
+
+def _way(yaw_deg: float, pitch_deg: float, policy: Policy) -> Direction | None:
+    """The direction of a turn that is clearly one. A camera's picture is not mirrored: a person's
+    left is at image right, where yaw is positive."""
+    across, along = yaw_deg / policy.turn_yaw_deg, pitch_deg / policy.turn_pitch_deg
+    if max(abs(across), abs(along)) < 1.0:
+        return None
+    if abs(across) >= abs(along):
+        return Direction.LEFT if across > 0 else Direction.RIGHT
+    return Direction.UP if along > 0 else Direction.DOWN
+
+
+def _say(stand: Stand, reason: str, numbers: dict[str, float]) -> Evidence:
+    certain = stand is Stand.AGAINST
+    return Evidence("turn", Topic.LIVENESS, stand, reason, certain=certain, numbers=numbers)
