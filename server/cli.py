@@ -140,6 +140,24 @@ def _parser() -> argparse.ArgumentParser:
             attempt.add_argument("--subject", required=True)
         if name == "enroll":
             attempt.add_argument("--replace", action="store_true")
+
+    synth = _add(verbs, "synth", "film a synthetic session from a photo, for tests", _synth)
+    synth.add_argument("kind", help="what to film; `list` prints all of them")
+    synth.add_argument("--photo", type=Path, help="a picture of one face")
+    synth.add_argument("--other", type=Path, help="of another one, for two_faces and swap")
+    synth.add_argument("--out", type=Path, help="file to write: .mp4, .y4m or .mjpeg")
+    synth.add_argument("--seconds", type=float, default=5.0)
+    synth.add_argument("--seed", type=int, default=0)
+    synth.add_argument("--fps", type=float, default=15.0)
+    synth.add_argument("--jitter", type=float, default=0.0, help="0..0.9: uneven times (mp4 only)")
+    synth.add_argument("--size", default="640x480", help="WIDTHxHEIGHT")
+    synth.add_argument("--face", type=float, default=0.35, help="of the picture's shorter side")
+    synth.add_argument("--x", type=float, default=0.5, help="middle of the face, 0 left to 1 right")
+    synth.add_argument("--yaw", type=float, default=9.0, help="how far the head turns, degrees")
+    synth.add_argument("--gain", type=float, default=1.0, help="exposure")
+    synth.add_argument("--worn", action="append", default=[], help="glasses, mask, hat or hand")
+    synth.add_argument("--mirrored", action="store_true")
+    synth.add_argument("--grayscale", action="store_true")
     return parser
 
 
@@ -273,6 +291,48 @@ def _models_verify(given: argparse.Namespace) -> int:
 
     verify(settings.models_dir)
     print(f"the nets in {settings.models_dir} are the pinned ones")
+    return 0
+
+
+def _synth(given: argparse.Namespace) -> int:
+    from pipeline.synth.camera import Camera
+    from pipeline.synth.scenes import KINDS, Scene
+
+    if given.kind == "list":
+        print("\n".join(f"{name:15} {kind.says}" for name, kind in KINDS.items()))
+        return 0
+    if given.out is None:
+        raise Refused("synth_out_missing", "give --out")
+    try:
+        width, height = (int(part) for part in given.size.split("x"))
+        camera = Camera(
+            width_px=width,
+            height_px=height,
+            fps=given.fps,
+            jitter=given.jitter,
+            gain=given.gain,
+            mirrored=given.mirrored,
+            grayscale=given.grayscale,
+        )
+        scene = Scene(
+            given.kind,
+            seconds=given.seconds,
+            seed=given.seed,
+            camera=camera,
+            face=given.face,
+            place=(given.x, 0.5),
+            yaw_deg=given.yaw,
+            worn=tuple(given.worn),
+        )
+    except ValueError as error:
+        raise Refused("synth_wrong", str(error)) from None
+    from server import synth
+
+    settings = _settings()
+    count = synth.make(
+        scene, photo=given.photo, other=given.other, out=given.out, models_dir=settings.models_dir
+    )
+    print(f"{given.out}: {count} pictures, {width}x{height}, {scene.kind}")
     return 0
 
 

@@ -16,9 +16,15 @@ DOORS: dict[str, tuple[str, ...]] = {
     "onnxruntime": ("pipeline/nets/ort.py", "models/"),
     # make_reference.py makes the nets' reference outputs, once, on a developer's machine.
     # Pixels stop in see.py and what it alone calls: the nets' crops, and sight/, what is measured
-    # around the face without a net.
-    "cv2": ("pipeline/see.py", "pipeline/nets/", "pipeline/sight/", "models/make_reference.py"),
-    "av": ("pipeline/tape.py", "server/media.py", "server/rtc_"),
+    # around the face without a net. synth/ draws the pictures that they look at in tests.
+    "cv2": (
+        "pipeline/see.py",
+        "pipeline/nets/",
+        "pipeline/sight/",
+        "pipeline/synth/",
+        "models/make_reference.py",
+    ),
+    "av": ("pipeline/tape/", "server/media.py", "server/film.py", "server/rtc_"),
     "insightface": ("pipeline/nets/insight.py",),
     "aiortc": ("server/rtc.py", "server/rtc_"),
     "aioice": ("server/rtc.py", "server/rtc_"),
@@ -118,6 +124,17 @@ def test_the_core_knows_no_pixels_and_see_knows_no_session() -> None:
     assert _forbidden(core, ("pipeline.see", "pipeline.nets", "pipeline.sight", "cv2")) == []
     sees = ("pipeline/see.py", "pipeline/nets/", "pipeline/sight/")
     assert _forbidden(sees, ("pipeline.session", "pipeline.cues", "pipeline.decision")) == []
+
+
+def test_what_draws_pictures_and_what_judges_them_know_nothing_of_each_other() -> None:
+    # Otherwise the one would be made to please the other. The mesh and the detector, which find
+    # the face in the photo, are neither.
+    judges = ("pipeline.see", "pipeline.sight", "pipeline.session", "pipeline.cues")
+    judges += ("pipeline.decision", "pipeline.policy", "pipeline.nets.spoof", "pipeline.nets.embed")
+    assert _forbidden(("pipeline/synth/",), judges) == []
+    users = [_name(path) for path in FILES if _uses(path, "pipeline.synth")]
+    users = [name for name in users if not name.startswith("pipeline/synth/")]
+    assert sorted(users) == ["server/cli.py", "server/synth.py"]
 
 
 def test_cues_do_not_import_each_other() -> None:
