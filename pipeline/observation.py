@@ -39,7 +39,7 @@ class Tracks:
     on_face: NDArray[np.bool_]
     """bool (n,): on the face, or in the background ring around it."""
     alive: NDArray[np.bool_]
-    """bool (n,): still followed; a lost point never comes back."""
+    """bool (n,): found in this frame; a lost one is searched for again in the next."""
     mesh_px: Floats
     """float32 (468, 2): the face mesh in the reference frame."""
 
@@ -147,7 +147,7 @@ class Face:
     edges: tuple[float, float, float, float] | None = None
     """Longest straight edge left of, right of, above and below the face, in face heights."""
     glow: float | None = None
-    """ln((face luma + 5) / (luma of the surrounding ring + 5))."""
+    """ln((face luma + 5) / (luma of the surroundings, face included, + 5)); None if not asked."""
     eyes: tuple[float, float] | None = None
     """Eye aspect ratios from the iris net (image left eye, image right eye): lid gap over width."""
     tint: Floats | None = None

@@ -62,14 +62,11 @@ def _upright(image: Image, mesh_px: Floats) -> tuple[Image, Image, tuple[float, 
     if not (tall >= MIN_FACE_PX and wide >= MIN_FACE_PX / 2):
         return None
     scale = min(1.0, FACE_PX / tall)
-    # A long way down at once would skip pixels: halve first
     height, width = image.shape[:2]
-    if scale < 0.6:
-        half = max(scale, 0.25) * 1.5
-        small = cv2.resize(image, None, fx=half, fy=half, interpolation=cv2.INTER_AREA)
-    else:
-        half, small = 1.0, image
-    luma = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
+    luma = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    left = scale
+    while left < 0.5:  # one long way down would skip pixels
+        luma, left = cv2.resize(luma, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), 2 * left
     size = (
         2 * math.ceil(REACH * scale * wide) + 8,
         2 * math.ceil(REACH * scale * tall) + 8,
@@ -82,7 +79,7 @@ def _upright(image: Image, mesh_px: Floats) -> tuple[Image, Image, tuple[float, 
     shown = np.zeros(size[::-1], np.uint8)
     cv2.fillConvexPoly(shown, frame, (255,))
     cv2.erode(shown, np.ones((7, 7), np.uint8), shown, borderValue=(255,))
-    to[:, :2] *= np.array([width / small.shape[1], height / small.shape[0]])
+    to[:, :2] *= np.array([width / luma.shape[1], height / luma.shape[0]])
     flat: Image = cv2.warpAffine(  # type: ignore[assignment]
         luma, to, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )

@@ -26,17 +26,21 @@ from pipeline.sight.patch import (
     Patch,
     around,
     cut,
+    whole_factor,
 )
 
-FACE_PX = 200.0
-"""Width of the face that points are followed at."""
+FACE_PX = 140.0
+"""Least width of the face that points are followed at, where the frame has it; less than twice
+that in all."""
 MIN_EYES_PX = 14.0
 """Outer eye distance below which a pixel of noise is a large motion."""
-FACE_POINTS, RING_POINTS = 140, 80
+FACE_POINTS, RING_POINTS = 100, 60
 MIN_FACE_POINTS, MIN_RING_POINTS = 14, 8
 """Fewer say nothing: a homography takes four, and half may be wrong."""
+GUIDE = 3
+"""Every so many vertices of the mesh say where to search: a third is dense enough, and cheap."""
 SEARCH_PX = 15
-LEVELS = 3
+LEVELS = 2
 RETURN_PX = 0.6
 """A point must come back this near to where it was when it is followed backwards."""
 FAR = 0.3
@@ -52,7 +56,7 @@ MIN_PIXELS = 20
 
 Mask = NDArray[np.bool_]
 Matrix = NDArray[Any]
-_STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.03)
+_STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 15, 0.03)
 
 
 def start(image: Image, mesh_px: Floats) -> Motion | None:
@@ -62,8 +66,8 @@ def start(image: Image, mesh_px: Floats) -> Motion | None:
         return None
     mesh = patch.here(mesh_px)
     eyes = _eyes(mesh)
-    face = _corners(patch, patch.mask(mesh[list(OVAL)], 0.95), FACE_POINTS, 0.06 * eyes)
-    ring = _corners(patch, patch.ring(mesh), RING_POINTS, 0.08 * eyes)
+    face = _corners(patch.image, patch.mask(mesh[list(OVAL)], 0.95), FACE_POINTS, 0.06 * eyes)
+    ring = _corners(patch.image, patch.ring(mesh), RING_POINTS, 0.08 * eyes)
     points = patch.back(np.concatenate([face, ring]))
     on_face = np.arange(len(points)) < len(face)
     flat: Floats = mesh_px[:, :2].astype(np.float32)
@@ -79,10 +83,12 @@ def follow(image: Image, mesh_px: Floats, reference: Image, tracks: Tracks) -> M
     then = _patch(reference, tracks.mesh_px, mesh_px)
     if now is None or then is None:
         return None
-    start_at, guess = then.here(tracks.reference_px), now.here(tracks.now_px)
-    found, alive = _search(then.image, now.image, start_at, guess, tracks.alive)
-    mesh = then.here(tracks.mesh_px)
-    moved = _measure(then, now, mesh, start_at, found, alive, tracks.on_face)
+    start_at, mesh = then.here(tracks.reference_px), then.here(tracks.mesh_px)
+    guess = now.here(tracks.now_px)
+    face = tracks.on_face
+    guess[face] = _carried(start_at[face], mesh, now.here(mesh_px))
+    found, alive = _search(then.image, now.image, start_at, guess)
+    moved = _measure(then, now, mesh, start_at, found, alive, face)
     newest = np.where(alive[:, None], now.back(found), tracks.now_px).astype(np.float32)
     after = Tracks(tracks.reference_px, newest, tracks.on_face, alive, tracks.mesh_px)
     return Motion(after, *moved)
@@ -93,13 +99,12 @@ def _patch(image: Image, mesh_px: Floats, other_px: Floats) -> Patch | None:
     here, there = around(mesh_px, RING_OUTER), around(other_px, RING_OUTER)
     if here is None or there is None or _eyes(mesh_px) < MIN_EYES_PX:
         return None
-    width = float(np.ptp(mesh_px[:, 0]))
     low, high = np.minimum(here[0], there[0]), np.maximum(here[1], there[1])
-    patch = cut(image, low, high, FACE_PX / width)
+    patch = cut(image, low, high, whole_factor(mesh_px, FACE_PX))
     if patch is None:
         return None
-    luma: Image = cv2.cvtColor(patch.image, cv2.COLOR_BGR2GRAY)  # type: ignore[assignment]
-    return Patch(luma, patch.left_px, patch.top_px, patch.scale)
+    luma = cv2.cvtColor(patch.image, cv2.COLOR_BGR2GRAY).astype(np.uint8, copy=False)
+    return Patch(luma, patch.left_px, patch.top_px, patch.factor)
 
 
 def _eyes(mesh: Floats) -> float:
@@ -107,31 +112,38 @@ def _eyes(mesh: Floats) -> float:
     return math.hypot(x, y)
 
 
-def _corners(patch: Patch, mask: Image, count: int, apart: float) -> Floats:
-    found = cv2.goodFeaturesToTrack(patch.image, count, 0.01, max(3.0, apart), mask=mask)
+def _corners(luma: Image, mask: Image, count: int, apart: float) -> Floats:
+    """The best points to follow under a mask, at least `apart` pixels from each other."""
+    x, y, wide, tall = cv2.boundingRect(mask)
+    if not wide:
+        return np.zeros((0, 2), np.float32)
+    view = slice(y, y + tall), slice(x, x + wide)
+    found = cv2.goodFeaturesToTrack(luma[view], count, 0.01, max(3.0, apart), mask=mask[view])
     if found is None:
         return np.zeros((0, 2), np.float32)
-    return found.reshape(-1, 2).astype(np.float32)
+    return found.reshape(-1, 2).astype(np.float32) + np.array((x, y), np.float32)
 
 
-def _search(
-    then: Image, now: Image, start_at: Floats, guess: Floats, alive: Mask
-) -> tuple[Floats, Mask]:
-    """Where the living points are now, and which of them came back when followed backwards."""
-    found, still = guess.copy(), alive.copy()
-    which = np.flatnonzero(alive)
-    if not len(which):
-        return found, still
-    first, hint = start_at[which], guess[which]
-    there, seen = _flow(then, now, first, hint)
+def _carried(points: Floats, mesh: Floats, mesh_now: Floats) -> Floats:
+    """Where the mesh says that points of the face are now: moved as its nearest vertex. Only a
+    place to begin the search at."""
+    some, some_now = mesh[::GUIDE], mesh_now[::GUIDE]
+    nearest = ((points[:, None] - some[None]) ** 2).sum(2).argmin(1)
+    carried: Floats = points + some_now[nearest] - some[nearest]
+    return carried
+
+
+def _search(then: Image, now: Image, start_at: Floats, guess: Floats) -> tuple[Floats, Mask]:
+    """Where the points are now, and which of them came back when followed backwards."""
+    if not len(start_at):
+        return start_at, np.zeros(0, np.bool_)
+    there, seen = _flow(then, now, start_at, guess)
     # Backwards from as far away as the way there began: a start at the answer would prove nothing
-    home, seen_again = _flow(now, then, there, there - (hint - first))
-    near = np.abs(home - first).max(1) < RETURN_PX
+    home, seen_again = _flow(now, then, there, there - (guess - start_at))
+    near = np.abs(home - start_at).max(1) < RETURN_PX
     height, width = now.shape[:2]
     inside = (there >= 0).all(1) & (there <= (width - 1, height - 1)).all(1)
-    found[which] = there
-    still[which] = seen & seen_again & near & inside
-    return found, still
+    return there, seen & seen_again & near & inside
 
 
 def _flow(one: Image, other: Image, points: Floats, guess: Floats) -> tuple[Floats, Mask]:
@@ -216,7 +228,7 @@ def _changes(then: Image, now: Image, mesh: Floats, plane: Matrix) -> tuple[floa
     if min(size) < 32 or not (_shows(then, crop, size) and _shows(now, plane @ crop, size)):
         return unknown
     before, after = _stable(then, crop, size), _stable(now, plane @ crop, size)
-    flat = Patch(before, 0, 0, (1.0, 1.0))
+    flat = Patch(before, 0, 0, 1)
     small = (mesh - low) / np.float32(step)
     eyes, mouth, rest = _regions(flat, small)
     if not rest.any():

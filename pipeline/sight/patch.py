@@ -33,8 +33,8 @@ paper as the face. Ends at the chin: below are shoulders, which move with the he
 MIN_FACE_PX = 16.0
 """Narrower faces have no regions worth measuring."""
 
-NEAR_PX = 96.0
-"""Width of the face where only means are taken."""
+NEAR_PX = 72.0
+"""Least width of the face where only means are taken."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,17 +47,17 @@ class Patch:
     """Where it lies in the frame."""
     top_px: int
     """Where it lies in the frame."""
-    scale: tuple[float, float]
-    """Patch pixels a frame pixel, across and down; at most 1."""
+    factor: int
+    """Frame pixels a patch pixel, each way: whole cells were averaged."""
 
     def here(self, points_px: Floats) -> Floats:
         """float32 (n, 2): points of the frame in pixels of the patch (centres are whole)."""
-        moved: Floats = (points_px[:, :2] - self._corner()) * np.array(self.scale, np.float32)
+        moved: Floats = (points_px[:, :2] - self._corner()) / np.float32(self.factor)
         return moved - np.float32(0.5)
 
     def back(self, points: Floats) -> Floats:
         """The way back of `here`."""
-        moved: Floats = np.divide(points + np.float32(0.5), np.array(self.scale, np.float32))
+        moved: Floats = (points + np.float32(0.5)) * np.float32(self.factor)
         return moved + self._corner()
 
     def _corner(self) -> Floats:
@@ -78,31 +78,37 @@ class Patch:
         return mask
 
 
-def cut(image: Image, low_px: Floats, high_px: Floats, scale: float) -> Patch | None:
-    """The rectangle between two corners, as far as the frame has it, scaled down by averaging.
+def cut(image: Image, low_px: Floats, high_px: Floats, factor: int) -> Patch | None:
+    """The rectangle between two corners, as far as the frame has it, made smaller by averaging.
 
-    None if nothing or a sliver of it lies in the frame.
+    Whole factors only: anything between costs five times as much. None if nothing or a sliver of
+    the rectangle lies in the frame.
     """
     height, width = image.shape[:2]
     left, top = (max(0, math.floor(v)) for v in low_px.tolist())
     right, bottom = (math.ceil(v) + 1 for v in high_px.tolist())
-    right, bottom = min(width, right), min(height, bottom)
-    if right - left < 8 or bottom - top < 8:
+    wide, tall = (min(width, right) - left) // factor, (min(height, bottom) - top) // factor
+    if wide < 8 or tall < 8:
         return None
-    part = image[top:bottom, left:right]
-    scale = min(1.0, scale)
-    wide, tall = (max(8, round(scale * side)) for side in (right - left, bottom - top))
-    if (wide, tall) != (right - left, bottom - top):
-        part = cv2.resize(part, (wide, tall), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-    return Patch(part, left, top, (wide / (right - left), tall / (bottom - top)))
+    part = image[top : top + tall * factor, left : left + wide * factor]
+    if factor > 1:
+        small = cv2.resize(part, (wide, tall), interpolation=cv2.INTER_AREA)
+        return Patch(small.astype(np.uint8, copy=False), left, top, factor)
+    return Patch(part, left, top, 1)
 
 
 def near(image: Image, mesh_px: Floats) -> Patch | None:
-    """The face and its background ring, the face NEAR_PX wide, in colour; None if too small."""
+    """The face and its background ring in colour, the face NEAR_PX wide or up to twice that; None
+    if it is too small in the frame."""
     corners = around(mesh_px, RING_OUTER)
     if corners is None:
         return None
-    return cut(image, *corners, NEAR_PX / float(np.ptp(mesh_px[:, 0])))
+    return cut(image, *corners, whole_factor(mesh_px, NEAR_PX))
+
+
+def whole_factor(mesh_px: Floats, face_px: float) -> int:
+    """By how much to shrink a face to `face_px` or up to twice that; 1 if it is smaller."""
+    return max(1, int(float(np.ptp(mesh_px[:, 0])) / face_px))
 
 
 def around(mesh_px: Floats, reach: float) -> tuple[Floats, Floats] | None:
