@@ -1,0 +1,195 @@
+"""Playing a tape to a fresh session: the same inputs must lead to the same events.
+
+No nets, no clock, no network: what is on the tape is told to a new session, line by line. Not here:
+measuring the pictures again (server/reseeing.py). Source: docs/tape.md.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.decision import Evidence
+from pipeline.events import Decided, Event
+from pipeline.observation import Observation
+from pipeline.policy import Policy
+from pipeline.session import SessionPipeline
+from pipeline.tape import TapeError
+from pipeline.tape.reader import Line, Tape
+from pipeline.tape.writer import inputs
+
+MAX_DIFFERENCES = 100
+"""More are counted, not kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Where the new session said something else than the recorded one."""
+
+    line: int
+    recorded: str
+    """Without vectors; "nothing" where it said nothing."""
+    now: str
+
+
+@dataclass(slots=True)
+class Replayed:
+    """What came of it."""
+
+    events: list[tuple[float, Event]] = field(default_factory=list)
+    """What the new session said, and the time of the input that made it say so."""
+    rows: list[tuple[float, list[Evidence]]] = field(default_factory=list)
+    """The decision table after each observation that changed it."""
+    recorded: Decided | None = None
+    """How the recorded session ended; None if the tape breaks off before."""
+    decided: Decided | None = None
+    """How the new one ended; None if the tape was over before."""
+    differences: list[Difference] = field(default_factory=list)
+    differ: int = 0
+    """How many differences there are."""
+    asks_differ: int = 0
+    """Frames in which the new session would have measured something else than was measured."""
+    observations: int = 0
+    first_s: float = 0.0
+    last_s: float = 0.0
+    torn: bool = False
+    """The tape has no end: it was read up to where it breaks off."""
+
+    @property
+    def length_s(self) -> float:
+        """Real time from the first line to the last."""
+        return self.last_s - self.first_s
+
+    @property
+    def same(self) -> bool:
+        """Whether every event came again, and no other."""
+        return self.differ == 0
+
+
+def replay(
+    tape: Tape, *, policy: Policy | None = None, torn: bool = False, rows: bool = False
+) -> Replayed:
+    """Play a tape; `policy` judges it by other thresholds, `rows` keeps the decision tables.
+
+    With another policy, differences are what would have been said instead. What it would have
+    measured in addition is not on the tape and counts as not measured. Raises TapeError.
+    """
+    told = dict(tape.session) if policy is None else {**tape.session, "policy": policy}
+    session = SessionPipeline(**told)
+    result = Replayed()
+    waiting: deque[Event] = deque()
+    started: Any = tape.header.get("t", 0.0)
+    result.first_s = result.last_s = float(started)
+    asked: Any = None
+    ended = False
+    for line in tape.lines(torn=torn):
+        result.last_s = line.t
+        if line.kind == "event":
+            _compare(result, line, waiting)
+        elif line.kind == "ask":
+            asked = line.value
+            result.asks_differ += not equal(session.ask(), asked)
+        elif line.kind in inputs():
+            _missing(result, line, waiting)
+            events = _tell(session, line)
+            waiting.extend(events)
+            at_s = _now_s(line)
+            for event in events:
+                result.events.append((at_s, event))
+                if isinstance(event, Decided):
+                    result.decided = event
+            if line.kind == "step":
+                result.observations += 1
+                if rows and (table := session.evidence()):
+                    result.rows.append((at_s, table))
+        elif line.kind == "end":
+            ended = True
+            _missing(result, line, waiting)
+    result.torn = not ended
+    return result
+
+
+def _now_s(line: Line) -> float:
+    """The time that an input tells, or at which it was told."""
+    for value in line.value.values():
+        if isinstance(value, Observation):
+            return value.arrival_s
+    return float(line.value.get("now_s", line.t))
+
+
+def _tell(session: SessionPipeline, line: Line) -> list[Event]:
+    try:
+        events: list[Event] = getattr(session, line.kind)(**line.value)
+    except Exception as fault:
+        # A recorded session that failed here went on with `fail`; a tape that was tampered with may
+        # say anything: neither is worth a traceback.
+        text = f"the session cannot take this line ({type(fault).__name__})"
+        raise TapeError("tape_invalid", text, line.number) from fault
+    return events
+
+
+def _compare(result: Replayed, line: Line, waiting: deque[Event]) -> None:
+    if isinstance(line.value, Decided):
+        result.recorded = line.value
+    now = waiting.popleft() if waiting else None
+    if now is None or not equal(now, line.value):
+        _note(result, line.number, shown(line.value), "nothing" if now is None else shown(now))
+
+
+def _missing(result: Replayed, line: Line, waiting: deque[Event]) -> None:
+    """What the new session said and the recorded one did not."""
+    while waiting:
+        _note(result, line.number, "nothing", shown(waiting.popleft()))
+
+
+def _note(result: Replayed, number: int, recorded: str, now: str) -> None:
+    result.differ += 1
+    if len(result.differences) < MAX_DIFFERENCES:
+        result.differences.append(Difference(number, recorded, now))
+
+
+def equal(one: Any, other: Any) -> bool:
+    """Whether two values of the core are the same bits; nan is nan."""
+    if one is other:
+        return True
+    if one.__class__ is not other.__class__:
+        return False
+    if isinstance(one, np.ndarray):
+        return (
+            one.dtype == other.dtype
+            and one.shape == other.shape
+            and bool(np.ascontiguousarray(one).tobytes() == np.ascontiguousarray(other).tobytes())
+        )
+    if isinstance(one, tuple | list):
+        return len(one) == len(other) and all(map(equal, one, other))
+    if is_dataclass(one):
+        return all(equal(getattr(one, f.name), getattr(other, f.name)) for f in fields(one))
+    return bool(one == other) or (one != one and other != other)
+
+
+def shown(event: Event) -> str:
+    """An event in a line for people: never a vector."""
+    parts = []
+    for name in (f.name for f in fields(event)):
+        value = getattr(event, name)
+        if isinstance(value, tuple):
+            value = "+".join(map(str, value))
+        if value not in (None, ""):
+            parts.append(f"{name}={value}")
+    return f"{type(event).__name__}({', '.join(parts)})"
+
+
+def steps(tape: Tape, *, torn: bool = False) -> Iterator[tuple[Any, Observation]]:
+    """Each observation with the ask that it answers. Raises TapeError."""
+    asked: Any = None
+    for line in tape.lines(torn=torn):
+        if line.kind == "ask":
+            asked = line.value
+        elif line.kind == "step":
+            for value in line.value.values():
+                if isinstance(value, Observation):
+                    yield asked, value

@@ -1,0 +1,137 @@
+"""The video beside a tape: frames as they came, never encoded again. The door to PyAV of tapes.
+
+Matroska as a box of packets: times are in tape.jsonl, as its own are rounded to 1 ms. Not here:
+turning pictures into frames (server/media.py). Source: docs/tape.md; decoders as aiortc makes them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import av
+from av.codec.context import CodecContext
+from av.video.codeccontext import VideoCodecContext
+
+from pipeline.tape import CLOCK_HZ, TapeError
+
+BOXED = {"VP8": "vp8", "H264": "h264"}
+DECODERS = {"VP8": "libvpx", "H264": "h264"}
+TICK = Fraction(1, CLOCK_HZ)
+DIGITS = 16
+CLUSTER_MS = 100
+"""Matroska holds back what is in an open cluster: so much is lost in a crash."""
+MAX_PIXELS = 1920 * 1088
+"""As live (server/rtc_patches.py)."""
+
+
+def digest(data: bytes) -> str:
+    """First 16 hex digits of SHA-256 of an encoded frame."""
+    return hashlib.sha256(data).hexdigest()[:DIGITS]
+
+
+def decoder(codec: str) -> VideoCodecContext:
+    """As the server's own: one thread, the same limits."""
+    context = CodecContext.create(DECODERS[codec], "r")
+    assert isinstance(context, VideoCodecContext)
+    context.options = {"max_pixels": str(MAX_PIXELS)}
+    context.thread_count = 1
+    return context
+
+
+def packet(data: bytes, ticks: int, *, key: bool = False) -> av.Packet[Any]:
+    """An encoded frame with its time."""
+    made = av.Packet(data)
+    made.pts = made.dts = ticks
+    made.time_base = TICK
+    if key:
+        made.is_keyframe = True
+    return made
+
+
+class VideoWriter:
+    """Packets into a file, in the order in which they came."""
+
+    def __init__(self, path: Path, codec: str) -> None:
+        if codec not in BOXED:
+            raise ValueError("a codec that no tape has")
+        self.digest = ""
+        """Of the newest frame."""
+        self._path, self._codec = path, codec
+        self._container: av.container.OutputContainer | None = None
+        self._last = -1
+
+    def write(self, data: bytes, ticks: int, *, key: bool) -> None:
+        """One encoded frame. Raises OSError."""
+        self.digest = digest(data)
+        if self._container is None:
+            self._open(data, ticks)
+        assert self._container is not None
+        made = packet(data, ticks, key=key)
+        # The box wants rising times; the true ones are in tape.jsonl.
+        self._last = made.dts = made.pts = max(ticks, self._last + 90)
+        made.stream = self._container.streams[0]
+        self._container.mux(made)
+
+    def close(self) -> None:
+        """The whole file is written. Raises OSError."""
+        if self._container is not None:
+            self._container.close()
+            self._container = None
+
+    def abandon(self) -> None:
+        """Let go of it, as it is."""
+        try:
+            self.close()
+        except OSError:
+            self._container = None
+
+    def _open(self, data: bytes, ticks: int) -> None:
+        width, height = _size(self._codec, data, ticks)
+        self._container = av.open(
+            str(self._path),
+            "w",
+            format="matroska",
+            options={"cluster_time_limit": str(CLUSTER_MS), "flush_packets": "1"},
+        )
+        stream = self._container.add_mux_stream(
+            BOXED[self._codec], rate=30, width=width, height=height
+        )
+        stream.time_base = TICK
+
+
+def _size(codec: str, data: bytes, ticks: int) -> tuple[int, int]:
+    """Width and height of a first frame, which the box wants to name; decoders do not ask it."""
+    context = decoder(codec)
+    try:
+        pictures = [*context.decode(packet(data, ticks)), *context.decode(None)]
+    except av.FFmpegError:
+        pictures = []
+    return (pictures[0].width, pictures[0].height) if pictures else (16, 16)
+
+
+def packets(stream: BinaryIO) -> Iterator[bytes]:
+    """The encoded frames of a tape's video. Raises TapeError."""
+    try:
+        with av.open(stream, mode="r", format="matroska") as container:
+            for found in container.demux(container.streams.video[0]):
+                if found.size:
+                    yield bytes(found)
+    except (av.FFmpegError, OSError, ValueError, IndexError) as fault:
+        raise TapeError("tape_video", "the video cannot be read") from fault
+
+
+def jpeg(picture: av.VideoFrame, width: int) -> bytes:
+    """A picture as a small JPEG of that width."""
+    height = max(2, round(picture.height * width / picture.width) & ~1)
+    small = picture.reformat(width, height, "yuvj420p", threads=1)
+    context = CodecContext.create("mjpeg", "w")
+    assert isinstance(context, VideoCodecContext)
+    context.width, context.height, context.pix_fmt = width, height, "yuvj420p"
+    context.time_base = Fraction(1, 25)
+    context.options = {"q:v": "6"}
+    small.pts, small.time_base, small.pict_type = 0, Fraction(1, 25), 0
+    return b"".join(bytes(p) for p in [*context.encode(small), *context.encode(None)])
