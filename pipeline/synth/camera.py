@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from pipeline.synth import Image, floats
+from pipeline.synth import Image
 
 LARGEST_PX = 4096
 ROOM_PX = 97
@@ -76,19 +76,20 @@ class Sensor:
         self._camera = camera
         self._rng = rng
         shape = (camera.height_px + ROOM_PX, camera.width_px + ROOM_PX, 3)
-        self._noise = rng.standard_normal(shape, np.float32) * np.float32(camera.noise)
+        noise = rng.standard_normal(shape, np.float32) * np.float32(camera.noise)
+        self._noise = np.rint(noise).astype(np.int16)
 
     def take(self, scene: Image) -> Image:
         """uint8 HxWx3, a new array: the scene as this camera delivers it."""
         camera = self._camera
-        soft = floats(cv2.GaussianBlur(scene, (3, 3), 0.6))
+        soft = cv2.GaussianBlur(scene, (3, 3), 0.6)
         if camera.gain != 1.0:
-            soft *= np.float32(camera.gain)
+            soft = cv2.convertScaleAbs(soft, alpha=camera.gain)
         # One pattern, shifted and turned: fresh noise for 1920x1080 costs more than the scene
         dx, dy = (int(k) for k in self._rng.integers(0, ROOM_PX, 2))
         noise = self._noise[dy : dy + camera.height_px, dx : dx + camera.width_px]
-        flip_x, flip_y = (int(k) * 2 - 1 for k in self._rng.integers(0, 2, 2))
-        picture = np.clip(np.rint(soft + noise[::flip_y, ::flip_x]), 0, 255).astype(np.uint8)
+        turned = cv2.flip(noise, int(self._rng.integers(-1, 2)))
+        picture = np.asarray(cv2.add(soft, turned, dtype=cv2.CV_8U), np.uint8)
         if camera.grayscale:
             luma = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
             picture = np.asarray(cv2.cvtColor(luma, cv2.COLOR_GRAY2BGR), np.uint8)

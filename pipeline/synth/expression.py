@@ -20,6 +20,10 @@ LOWER = ((33, 7, 163, 144, 145, 153, 154, 155, 133), (362, 382, 381, 380, 374, 3
 LIPS = (13, 14)
 """Inner lips, upper and lower."""
 EYES = (33, 263)
+LASHES = 0.17
+"""How far above the mesh's upper lid its lashes reach, in eye widths: they close with it."""
+LID = 0.94
+"""Brightness of a closed lid against the skin above it."""
 LASH = 0.45
 """Brightness of the lash line against the skin."""
 
@@ -41,7 +45,7 @@ def _lid(image: Image, upper: Floats, lower: Floats, closed: float) -> None:
     order = np.argsort(upper[:, 0], kind="stable")
     upper, lower = upper[order], lower[np.argsort(lower[:, 0], kind="stable")]
     width = float(np.ptp(upper[:, 0]))
-    grow = 0.06 * width
+    grow = LASHES * width
     low = np.minimum(upper.min(0), lower.min(0))
     high = np.maximum(upper.max(0), lower.max(0))
     left, right = max(0, int(low[0])), min(image.shape[1], int(high[0]) + 2)
@@ -50,12 +54,12 @@ def _lid(image: Image, upper: Floats, lower: Floats, closed: float) -> None:
         return
     x = np.arange(left, right, dtype=np.float32)
     above = np.interp(x, upper[:, 0], upper[:, 1]) - grow
-    below = np.interp(x, lower[:, 0], lower[:, 1]) + 0.5 * grow
+    below = np.interp(x, lower[:, 0], lower[:, 1]) + 0.3 * grow
     lid = above + (below - above) * closed
     y = np.arange(top, bottom, dtype=np.float32)[:, None]
     part = image[top:bottom, left:right]
     # From the lid's edge upwards: the skin between it and the brow, stretched
-    source = above - 1.2 * grow - (lid - y) * 0.35
+    source = above - 0.5 * grow - (lid - y) * 0.35
     stretched = cv2.remap(
         part,
         np.broadcast_to(x - left, source.shape).astype(np.float32),
@@ -70,7 +74,8 @@ def _lid(image: Image, upper: Floats, lower: Floats, closed: float) -> None:
     # The lashes thin out towards the corners
     edge = np.minimum(x - upper[0, 0], upper[-1, 0] - x)
     dark *= np.clip(edge / (0.15 * width), 0, 1)[None, :, None]
-    mixed = (part + (stretched.astype(np.float32) - part) * skin) * (1 - dark)
+    shaded = stretched.astype(np.float32) * np.float32(LID)
+    mixed = (part + (shaded - part) * skin) * (1 - dark)
     image[top:bottom, left:right] = np.rint(mixed).astype(np.uint8)
 
 

@@ -70,19 +70,21 @@ class Shoulders:
         self._colour, self._cover = pixels(floats(colour)), np.maximum(neck, body)
 
     def draw(self, picture: Image, pose: Pose, breath: float, glow: Glow | None) -> None:
-        """Below a head at that pose (pixels of the picture), moved by half as much as it is."""
+        """Below a head at that pose, pixels of the picture."""
         width = self._cover.shape[1]
         rise = 1 + 0.006 * breath
         x = pose.x_px - width / 2
         y = pose.y_px + self._drop - ABOVE * self._face
-        to = np.array([[1, 0, x], [0, rise, y]], np.float32)
-        size = (picture.shape[1], picture.shape[0])
+        top = min(max(0, int(y)), picture.shape[0] - 1)
+        behind = picture[top:]
+        to = np.array([[1, 0, x], [0, rise, y - top]], np.float32)
+        size = (behind.shape[1], behind.shape[0])
         colour = self._colour if glow is None else tinted(self._colour, glow, 0.6)
         seen = cv2.warpAffine(
             colour, to, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
         cover = cv2.warpAffine(self._cover, to, size, flags=cv2.INTER_LINEAR)[:, :, None]
-        picture[:] = np.rint(picture + (seen.astype(np.float32) - picture) * cover)
+        behind[:] = np.rint(behind + (seen.astype(np.float32) - behind) * cover)
 
 
 def _shape(

@@ -153,10 +153,11 @@ class _Body:
         rng: np.random.Generator,
         lively: float,
     ) -> None:
-        # Twice: the things are drawn at the scene's size, sharp at every size
-        self._portrait = wearing(portrait.scaled(stage.unit_px), scene.worn)
+        bare = portrait.scaled(stage.unit_px)
+        # At the scene's size, not before: what is drawn is sharp then
+        self._portrait = wearing(bare, scene.worn)
         self._person = Person(rng, scene.yaw_deg * lively, lively)
-        self._shoulders = Shoulders(rng, self._portrait)
+        self._shoulders = Shoulders(rng, bare)
         self._stage = stage
 
     def draw(self, picture: Image, t_s: float) -> None:
