@@ -1,0 +1,53 @@
+"""The decision table over time, as plain text: what each cue said when, and what it summed up to.
+
+Here: how it is written. Not here: the rows (cues/), the verdict (decision.py), where a session's
+tables come from (session.history, tapes). For operators and developers only: an attacker who reads
+this has a gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipeline.decision import Evidence, Stand, Topic, liveness_sum
+
+MARKS = {Stand.FOR: "+", Stand.OPEN: "~", Stand.AGAINST: "!", Stand.UNKNOWN: "?"}
+"""How a stand is written in front of a ratio."""
+LEGEND = "+ for, ~ open, ! against, ? not measured; the numbers are log-likelihood ratios"
+
+
+def explain(tables: Sequence[tuple[float, Sequence[Evidence]]]) -> str:
+    """One line for each (seconds, rows), a column for each cue; then the last table in full.
+
+    Ends with a newline. An empty sequence is said to be empty.
+    """
+    if not tables:
+        return "no evidence was gathered\n"
+    cues = list(dict.fromkeys(row.cue for _, rows in tables for row in rows))
+    lines = [LEGEND, "", _line("time", "sum", cues)]
+    for at_s, rows in tables:
+        cells = {row.cue: _cell(row) for row in rows}
+        found = [cells.get(cue, "") for cue in cues]
+        lines.append(_line(f"{at_s:.2f} s", f"{liveness_sum(rows):+.2f}", found, cues))
+    at_s, rows = tables[-1]
+    lines += ["", f"at {at_s:.2f} s:"]
+    lines += [_full(row) for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _line(time: str, total: str, cells: Sequence[str], names: Sequence[str] | None = None) -> str:
+    widths = [max(len(name), 6) for name in names or cells]
+    rest = "  ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
+    return f"{time.rjust(8)}  {total.rjust(6)}  {rest}".rstrip()
+
+
+def _cell(row: Evidence) -> str:
+    measured = row.topic is Topic.LIVENESS and row.stand is not Stand.UNKNOWN and row.llr
+    return MARKS[row.stand] + (f"{row.llr:+.2f}" if measured else "")
+
+
+def _full(row: Evidence) -> str:
+    numbers = " ".join(f"{name}={value:.4g}" for name, value in row.numbers.items())
+    certain = " (certain)" if row.certain else ""
+    stand = row.stand.value + certain
+    return f"  {row.cue:<11}{stand:<18}{row.llr:+.2f}  {row.reason}  {numbers}".rstrip()

@@ -1,0 +1,190 @@
+"""The supporting liveness cues on their own: for, open, against and unknown."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import nan
+
+import pytest
+
+from pipeline.cues.background import Background
+from pipeline.cues.bezel import Bezel
+from pipeline.cues.blink import Blink
+from pipeline.cues.glow import Glow
+from pipeline.cues.micro import Micro
+from pipeline.cues.plane import Plane
+from pipeline.decision import Evidence, Stand, Topic
+from pipeline.observation import Ask
+from pipeline.policy import POLICIES
+from tests.pipeline.observations import ROI, Camera, chosen_points
+
+POLICY = POLICIES["standard"]
+ALL = Ask(roi=ROI, edges=True, glow=True, eyes=True, motion=True, tracks=chosen_points(0))
+CUES = (Bezel, Background, Glow, Micro, Plane, Blink)
+
+
+def row(cue: type, camera: Camera, n: int = 20, ask: Ask = ALL) -> Evidence:
+    taken = cue()
+    for obs in camera.shots(ask, n):
+        taken.add(obs)
+    found: Evidence = taken.row(POLICY)
+    assert found.topic is Topic.LIVENESS
+    return found
+
+
+@pytest.mark.parametrize("cue", CUES)
+def test_what_was_not_measured_is_unknown_and_no_number(cue):
+    for camera in (Camera(), Camera(person=None)):
+        found = row(cue, camera, 20, Ask(detect=True))
+        assert (found.stand, found.llr, found.certain) == (Stand.UNKNOWN, 0.0, False)
+    assert row(cue, Camera(), 1).stand is Stand.UNKNOWN
+    # A first look at motion has no displacement yet.
+    if cue in (Background, Micro, Plane):
+        assert row(cue, Camera(), 9, replace(ALL, tracks=None)).stand is Stand.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("edges", "stand", "llr"),
+    [
+        ((0.0, 0.0, 0.0, 0.0), Stand.FOR, 0.7),
+        ((0.0, 3.0, 0.0, 0.0), Stand.FOR, 0.7),  # one door frame
+        ((0.5, 0.5, 0.0, 0.0), Stand.OPEN, 0.7 - 2.9 * 0.5),
+        ((0.0, 0.79, 1.4, 0.0), Stand.OPEN, 0.7 - 2.9 * 0.79),
+        ((0.8, 0.0, 0.0, 0.9), Stand.AGAINST, 0.7 - 2.9 * 0.8),
+        ((3.0, 3.0, 3.0, 3.0), Stand.AGAINST, -2.5),
+    ],
+)
+def test_two_straight_edges_are_a_border(edges, stand, llr):
+    found = row(Bezel, Camera(edges=edges), 3)
+    assert (found.stand, found.certain) == (stand, stand is Stand.AGAINST)
+    assert found.llr == pytest.approx(llr)
+
+
+def test_an_edge_seen_in_a_minority_of_frames_is_none():
+    cue, camera = Bezel(), Camera()
+    for edges in ((0.0,) * 4, (2.0,) * 4, (0.0,) * 4):
+        camera.edges = edges  # type: ignore[assignment]
+        cue.add(camera.shot(ALL))
+    assert cue.row(POLICY).stand is Stand.FOR
+
+
+@pytest.mark.parametrize(
+    ("camera", "stand", "reason", "llr"),
+    [
+        ({}, Stand.FOR, "stays", 0.5),
+        ({"follows": True}, Stand.OPEN, "follows", -0.4),
+        ({"sway": 0.03}, Stand.UNKNOWN, "face_kept_still", 0.0),
+        ({"sway": 0.03, "follows": True}, Stand.UNKNOWN, "face_kept_still", 0.0),
+    ],
+)
+def test_a_background_says_something_only_when_the_face_moved(camera, stand, reason, llr):
+    found = row(Background, Camera(**camera))
+    assert (found.stand, found.reason) == (stand, reason)
+    assert found.llr == pytest.approx(llr)
+
+
+def test_two_moves_are_too_few():
+    cue, camera = Background(), Camera(sway=0.0)
+    for obs in camera.shots(ALL, 9):
+        cue.add(obs)
+    camera.sway, camera.now_s = 1.0, 100.5
+    for obs in camera.shots(ALL, 2):
+        cue.add(obs)
+    assert cue.row(POLICY).stand is Stand.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("glow", "stand", "llr"),
+    [
+        (-0.5, Stand.FOR, 0.365),
+        (-3.0, Stand.FOR, 0.7),
+        (0.0, Stand.OPEN, -0.06),
+        (0.5, Stand.OPEN, -0.485),
+        (3.0, Stand.OPEN, -1.0),
+    ],
+)
+def test_a_face_brighter_than_its_surroundings_is_a_weak_sign(glow, stand, llr):
+    found = row(Glow, Camera(glow=glow), 3)
+    assert found.stand is stand
+    assert found.llr == pytest.approx(llr)
+
+
+@pytest.mark.parametrize(
+    ("change", "stand", "llr"),
+    [
+        (0.8, Stand.FOR, 0.566),
+        (9.0, Stand.FOR, 0.7),
+        (0.3, Stand.OPEN, -0.944),
+        (0.0, Stand.OPEN, -1.5),
+    ],
+)
+def test_eyes_that_never_change_are_a_weak_sign(change, stand, llr):
+    found = row(Micro, Camera(eye_change=change))
+    assert found.stand is stand
+    assert found.llr == pytest.approx(llr, abs=1e-3)
+
+
+def test_eyes_that_change_now_and_then_are_enough():
+    cue, camera = Micro(), Camera(eye_change=0.1)
+    for k, obs in enumerate(camera.shots(ALL, 20)):
+        cue.add(obs)
+        camera.eye_change = 2.0 if k % 7 == 0 else 0.1
+    assert cue.row(POLICY).stand is Stand.FOR
+
+
+@pytest.mark.parametrize(
+    ("camera", "stand", "reason"),
+    [
+        ({"flat": True}, Stand.AGAINST, "flat"),
+        ({}, Stand.UNKNOWN, "not_flat"),
+        ({"flat": True, "sway": 0.01}, Stand.UNKNOWN, "not_turned"),
+    ],
+)
+def test_a_plane_is_a_veto_and_anything_else_says_nothing(camera, stand, reason):
+    found = row(Plane, Camera(**camera))
+    assert (found.stand, found.reason, found.certain) == (stand, reason, False)
+    assert found.llr == (-2.0 if stand is Stand.AGAINST else 0.0)
+
+
+def test_a_blink_speaks_for_and_its_absence_not_against():
+    assert row(Blink, Camera(blink_s=1.0), 30).stand is Stand.FOR
+    assert row(Blink, Camera(blink_s=1.0), 30).llr == 0.5
+    found = row(Blink, Camera(), 30)
+    assert (found.stand, found.reason, found.llr) == (Stand.UNKNOWN, "none_seen", 0.0)
+
+
+def test_closing_the_eyes_is_no_blink_and_neither_is_a_wink():
+    cue, camera = Blink(), Camera()
+    for obs in camera.shots(ALL, 15):
+        cue.add(obs)
+    camera.lids = 0.05
+    for obs in camera.shots(ALL, 15):
+        cue.add(obs)
+    assert cue.row(POLICY).stand is Stand.UNKNOWN
+    wink, camera = Blink(), Camera()
+    for k, obs in enumerate(camera.shots(ALL, 20)):
+        assert obs.face is not None
+        lids = (0.03, 0.3) if k in (8, 9) else (0.3, 0.3)
+        wink.add(replace(obs, face=replace(obs.face, eyes=lids)))
+    assert wink.row(POLICY).stand is Stand.UNKNOWN
+
+
+@pytest.mark.parametrize("cue", CUES)
+def test_numbers_that_are_none_do_not_count(cue):
+    camera, taken = Camera(), cue()
+    for obs in camera.shots(ALL, 20):
+        assert obs.face is not None
+        assert obs.face.motion is not None
+        motion = replace(
+            obs.face.motion,
+            similarity=nan,
+            homography=nan,
+            background_stays=nan,
+            background_moved=nan,
+            eye_change=nan,
+        )
+        taken.add(replace(obs, face=replace(obs.face, motion=motion, eyes=(nan, 0.3))))
+    found = taken.row(POLICY)
+    if cue in (Background, Micro, Plane, Blink):
+        assert found.stand is Stand.UNKNOWN
+    assert found.llr == found.llr

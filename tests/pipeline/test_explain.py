@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from pipeline.decision import Evidence, Stand, Topic
+from pipeline.explain import explain
+from tests.pipeline.observations import Camera
+from tests.pipeline.test_session import started, watched
+
+
+def test_one_line_for_each_table_and_the_last_in_full():
+    session, camera = started(), Camera(person=1)
+    watched(session, camera, 10)
+    history = session.history()
+    text = explain(history)
+    assert history[-1][1] == session.evidence()
+    lines = text.splitlines()
+    head = lines.index(next(line for line in lines if line.lstrip().startswith("time")))
+    assert lines[head].split()[2:] == [row.cue for row in session.evidence()]
+    body = lines[head + 1 : lines.index("", head)]
+    assert [line.split()[0] for line in body] == [f"{at_s:.2f}" for at_s, _ in history]
+    for row in session.evidence():
+        assert any(row.cue in line and row.reason in line for line in lines[head + len(body) :])
+
+
+def test_the_sum_leaves_out_what_was_not_measured():
+    rows = [
+        Evidence("spoof", Topic.LIVENESS, Stand.FOR, "live", 2.0),
+        Evidence("glow", Topic.LIVENESS, Stand.OPEN, "glow", -0.5),
+        Evidence("micro", Topic.LIVENESS, Stand.UNKNOWN, "too_few_samples", 9.0),
+        Evidence("bezel", Topic.LIVENESS, Stand.AGAINST, "border", -2.0, certain=True),
+    ]
+    line = explain([(1.5, rows)]).splitlines()[3]
+    assert line.split() == ["1.50", "s", "-0.50", "++2.00", "~-0.50", "?", "!-2.00"]
+    assert "against (certain)" in explain([(1.5, rows)])
+
+
+def test_nothing_gathered_is_said():
+    assert explain([]) == "no evidence was gathered\n"
+
+
+def test_history_is_bounded_and_in_order():
+    session, camera = started(), Camera(person=1, fps=60.0, margin=-1.0, eye_change=0.3)
+    watched(session, camera, 24)
+    times = [at_s for at_s, _ in session.history()]
+    assert times == sorted(times)
+    assert 10 < len(times) <= 128
