@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,7 +108,8 @@ class Light:
         integral = np.vstack([np.zeros(3), np.cumsum(levels * np.diff(knots)[:, None], axis=0)])
         ends = [np.interp(times_s, knots, integral[:, c]) for c in range(3)]
         begins = [np.interp(times_s - exposure_s, knots, integral[:, c]) for c in range(3)]
-        return (np.stack(ends, axis=-1) - np.stack(begins, axis=-1)) / exposure_s
+        mean = (np.stack(ends, axis=-1) - np.stack(begins, axis=-1)) / exposure_s
+        return np.asarray(mean, np.float64)
 
 
 def draw_light(draws: Draws, n: int) -> Light:
@@ -153,7 +155,9 @@ def redness(color: Color) -> float:
 
 def chromaticity(color: Color) -> Floats64:
     """u', v' of the CIE 1976 UCS diagram."""
-    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    to_xyz = np.array(
+        [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    )
     x, y, z = to_xyz @ linear(color)
     total = max(x + 15 * y + 3 * z, 1e-9)
     return np.array([4 * x / total, 9 * y / total])
@@ -185,7 +189,7 @@ def changes(steps: Sequence[Step]) -> int:
 
 def _most_changes(steps: Sequence[Step], *, harmful_only: bool) -> int:
     at_ms, times = 0, []
-    for before, after in zip(steps, steps[1:], strict=False):
+    for before, after in pairwise(steps):
         at_ms += before.ms
         one, other = before.color, after.color
         if not harmful_only or general_change(one, other) or red_change(one, other):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pipeline.challenge import Light
 from pipeline.reasons import Hint, Phase, Reason
 from pipeline.template import Template
 
@@ -33,6 +34,14 @@ class Hinted:
 
 
 @dataclass(frozen=True, slots=True)
+class Challenged:
+    """A window began that must be answered: paint this."""
+
+    light: Light
+    """Colours and times."""
+
+
+@dataclass(frozen=True, slots=True)
 class Decided:
     """The session is over. Emitted exactly once, together with its PhaseChanged."""
 
@@ -44,6 +53,8 @@ class Decided:
     """Whom the face was accepted as (login, identify); None otherwise."""
     template: Template | None = None
     """What to store (enroll, accepted); None otherwise."""
+    acr: str | None = None
+    """The challenge that was answered, which is the token's level; None: the policy's own."""
 
 
-Event = PhaseChanged | Progressed | Hinted | Decided
+Event = PhaseChanged | Progressed | Hinted | Challenged | Decided

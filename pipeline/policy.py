@@ -182,7 +182,7 @@ class Policy:
     light_fit: float = 0.5
     """Least correlation of skin and sequence; as with the next five, docs/challenge.md has the
     rates that were measured."""
-    light_z: float = 4.0
+    light_z: float = 3.8
     """How many standard deviations it must lie above the fits to sequences that were not drawn."""
     light_gain: float = 0.004
     """Least change of ln(R/G), ln(B/G) for a full swing of the screen's channels."""
@@ -204,7 +204,7 @@ class Policy:
     turn_limit_s: float = 5.0
     """For one direction."""
     camera_odd: float = 0.4
-    """LLR that each thing that does not fit costs; a guess, calibrated for nothing, and so small."""
+    """LLR that each thing that does not fit costs; a guess, calibrated for nothing, so small."""
     camera_clip: float = 0.8
     """The most that it may cost: never enough to refuse somebody who is clearly live."""
 

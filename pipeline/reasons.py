@@ -56,3 +56,7 @@ class Hint(StrEnum):
     CAMERA_DARK = "camera_dark"
     CAMERA_SLOW = "camera_slow"
     TURN_SLOWLY = "turn_slowly"
+    TURN_LEFT = "turn_left"
+    TURN_RIGHT = "turn_right"
+    LOOK_UP = "look_up"
+    LOOK_DOWN = "look_down"

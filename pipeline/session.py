@@ -8,6 +8,7 @@ Rules, in the order in which they win:
   4. Evidence gathers only in GATHERING and is judged only by `decision.decide`; match and liveness
      by one window, on the same frames.
   5. A window that ends undecided is followed by a fresh one, `policy.windows` in a session at most.
+  6. A challenge belongs to one window: each window draws its own, and must answer it.
 The shell (server/peer.py) owns sockets, clocks and nets; it asks `ask()` before each frame, gives
 `step()` what was seen, and calls `tick()` at `deadline_s()`.
 """
@@ -15,6 +16,7 @@ The shell (server/peer.py) owns sockets, clocks and nets; it asks `ask()` before
 from __future__ import annotations
 
 from pipeline.cues import framing
+from pipeline.cues.camera import CameraCheck, Claim
 from pipeline.cues.continuity import Continuity
 from pipeline.decision import Decision, Evidence, Step, decide
 from pipeline.events import Decided, Event, Hinted, PhaseChanged, Progressed
@@ -23,6 +25,7 @@ from pipeline.policy import Policy
 from pipeline.reasons import Hint, Phase, Purpose, Reason
 from pipeline.schedule import Schedule
 from pipeline.template import Gallery
+from pipeline.trial import Trial
 from pipeline.window import Window
 
 MOVES: dict[Phase, frozenset[Phase]] = {
@@ -55,9 +58,13 @@ class SessionPipeline:
         gallery: Gallery,
         model_id: str,
         started_s: float,
+        challenge: bool = False,
+        seed: bytes | None = None,
     ) -> None:
         """`gallery`: the claimed subject's row (login), the client's rows (identify), or empty
-        (enroll). `model_id`: the embedder that observations come from."""
+        (enroll). `model_id`: the embedder that observations come from. `challenge`: every window
+        must answer one. `seed`: secret random bytes that challenges are drawn from; without it
+        there is none, whatever the policy says."""
         self._purpose, self._policy = purpose, policy
         self._gallery, self._model_id = gallery, model_id
         enrolling = purpose is Purpose.ENROLL
@@ -67,6 +74,9 @@ class SessionPipeline:
         self._phase = Phase.FRAMING
         self._continuity = Continuity()
         self._window: Window | None = None
+        self._trial = Trial(wanted=challenge, seed=seed)
+        self._claim: Claim | None = None
+        self._camera = CameraCheck(None)
         self._undecided = 0
         self._rows: list[Evidence] = []
         self._started_s = started_s
@@ -132,6 +142,7 @@ class SessionPipeline:
             edges=border,
             glow=border,
             eyes=doubt and due("eyes", policy.eyes_period_s),
+            tint=self._trial.tint(policy, now_s),
             motion=motion,
             tracks=window.tracks(policy, now_s) if motion else None,
         )
@@ -143,6 +154,18 @@ class SessionPipeline:
         """The channel is open: say where things stand."""
         return [] if self.over else [PhaseChanged(self._phase)]
 
+    def introduce(self, *, still: bool, claim: Claim | None = None) -> None:
+        """The page said hello: whether its person wants no motion on the screen, and what it says
+        of its camera."""
+        self._trial.introduce(still=still)
+        if self._claim is None:
+            self._claim = claim
+
+    def painted(self, n: int, step: int, ms: float, now_s: float) -> None:
+        """The page says that it painted a step of the nth challenge, so many ms after it came."""
+        if not self.over:
+            self._trial.painted(n, step, ms, now_s)
+
     def step(self, obs: Observation) -> list[Event]:
         """One observation, in order of arrival."""
         now_s = obs.arrival_s
@@ -152,19 +175,25 @@ class SessionPipeline:
         self._heard_s = now_s
         self._note_schedule(obs)
         if self._continuity.broken(obs, self._policy) is not None:
-            events += self._start_over()
+            events += self._start_over(now_s)
         self._missed = obs.face is None
         if obs.face is not None:
             self._roi = obs.face.roi
         hint = Hint.ONE_FACE_ONLY if self._crowded else framing.wrong(obs, self._policy)
-        if self._window is None and hint is None:
+        if self._window is None and hint is None and self._trial.ready(now_s):
             self._window = Window(self._purpose, self._gallery, self._model_id, now_s)
-            events += self._move(Phase.GATHERING)
+            self._camera = CameraCheck(self._claim)
+            events += [*self._move(Phase.GATHERING), *self._trial.begin(now_s)]
         if self._window is not None:
-            self._window.add(obs, self._policy, usable=hint is None)
+            self._trial.add(obs, self._policy)
+            self._camera.add(obs)
+            # A head that turns as it was asked to is not badly placed: those frames are no evidence
+            # of anything else, and none against the picture either.
+            if hint is None or self._trial.hint(hint) is hint:
+                self._window.add(obs, self._policy, usable=hint is None)
             events += self._judge(self._window, now_s)
         if not self.over:
-            events += self._guide(hint or self._advice(), now_s)
+            events += self._guide(self._trial.hint(hint or self._advice()), now_s)
         return events
 
     def tick(self, now_s: float) -> list[Event]:
@@ -213,13 +242,15 @@ class SessionPipeline:
     def _judge(self, window: Window, now_s: float) -> list[Event]:
         policy = self._policy
         elapsed_s = now_s - window.since_s
-        self._rows = window.rows(policy, now_s)
+        self._rows = window.rows(policy, now_s) + self._trial.rows(policy, now_s)
+        if self._claim is not None:
+            self._rows.append(self._camera.row(policy))
         decision = decide(
             self._rows,
-            policy,
+            self._trial.judge(policy),
             elapsed_s=elapsed_s,
             settle_s=self._settle_s,
-            window_s=self._end_s(window),
+            window_s=self._trial.end_s(policy, self._end_s(window), elapsed_s),
         )
         self._keep(decision, now_s)
         match decision.step:
@@ -231,10 +262,13 @@ class SessionPipeline:
                 self._undecided += 1
                 if self._undecided >= policy.windows:
                     return self._end(Phase.REJECTED, *decision.reasons)
+                if policy.challenge != "none":
+                    self._trial.want()
                 self._missed = True
-                return self._start_over()
+                return self._start_over(now_s)
             case Step.GO_ON:
-                return self._report(min(elapsed_s / self._settle_s, window.share(policy), 0.99))
+                share = min(window.share(policy), self._trial.share(policy))
+                return self._report(min(elapsed_s / self._settle_s, share, 0.99))
 
     def _end_s(self, window: Window) -> float:
         """How long this window may last: longer where a slow camera still owes frames."""
@@ -261,11 +295,17 @@ class SessionPipeline:
         return [
             *self._report(1.0),
             *self._move(Phase.ACCEPTED),
-            Decided(Phase.ACCEPTED, subject=subject, template=template),
+            Decided(
+                Phase.ACCEPTED,
+                subject=subject,
+                template=template,
+                acr=self._trial.name,
+            ),
         ]
 
-    def _start_over(self) -> list[Event]:
+    def _start_over(self, now_s: float) -> list[Event]:
         """Throw the evidence away. The face that is there now is a new one."""
+        self._trial.stop(now_s)
         self._continuity = Continuity()
         self._roi = None
         if self._window is None:

@@ -164,11 +164,14 @@ def invalid(field: str, rule: str) -> Problem:
     return Problem("request_invalid", f"The field {field} {rule}.")
 
 
-def wanted(fields: Mapping[str, Any]) -> tuple[Purpose, str | None, str, bool]:
-    """Purpose, subject, nonce and replace of a new session. Raises Problem request_invalid."""
-    unknown = fields.keys() - {"purpose", "subject", "nonce", "replace"}
-    if unknown:
-        raise Problem("request_invalid", "A field is not one of purpose, subject, nonce, replace.")
+def wanted(fields: Mapping[str, Any]) -> tuple[Purpose, str | None, str, bool, str]:
+    """Purpose, subject, nonce, replace and challenge of a new session.
+
+    Raises Problem request_invalid.
+    """
+    known = ("purpose", "subject", "nonce", "replace", "challenge")
+    if fields.keys() - set(known):
+        raise Problem("request_invalid", f"A field is not one of {', '.join(known)}.")
     if fields.get("purpose") not in list(Purpose):
         raise invalid("purpose", "must be enroll, login or identify")
     purpose = Purpose(fields["purpose"])
@@ -184,7 +187,10 @@ def wanted(fields: Mapping[str, Any]) -> tuple[Purpose, str | None, str, bool]:
     replace = fields.get("replace", False)
     if not isinstance(replace, bool) or (replace and purpose is not Purpose.ENROLL):
         raise invalid("replace", "must be true or false, and true for enroll only")
-    return purpose, subject, nonce, replace
+    challenge = fields.get("challenge", "none")
+    if challenge not in ("none", "light"):
+        raise invalid("challenge", "must be none or light")
+    return purpose, subject, nonce, replace, challenge
 
 
 def is_subject(value: object) -> bool:

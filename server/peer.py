@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pipeline.cues.camera import Claim
 from pipeline.events import Decided, Event, PhaseChanged
 from pipeline.frame import Reference
 from pipeline.policy import Policy
@@ -22,7 +24,7 @@ from pipeline.template import Gallery
 from server import protocol, verdict
 from server.gate import Gate
 from server.limits import Bucket
-from server.protocol import Cancel, Fault, Hello, Ping, Refusal
+from server.protocol import Cancel, Fault, Hello, Painted, Ping, Refusal
 from server.slot import SlotClosed
 from server.store import SessionRecord
 
@@ -87,6 +89,8 @@ class Peer:
             gallery=self.gallery,
             model_id=self.gate.model_id,
             started_s=now_s,
+            challenge=self.record.challenge == "light",
+            seed=secrets.token_bytes(32),
         )
 
     # What the connection calls
@@ -231,7 +235,14 @@ class Peer:
                 self._send(protocol.pong(n))
             case Cancel():
                 self._do(self._session.cancel(now_s))
-            case Hello():
+            case Painted(n, step, ms):
+                self._session.painted(n, step, ms, now_s)
+            case Hello(camera=camera, reduced_motion=still):
+                claim = None
+                if camera is not None and camera.kind is not None:
+                    claim = Claim(camera.width, camera.height, camera.fps, camera.kind)
+                # A page that does not say cannot paint either; without an answer nobody passes.
+                self._session.introduce(still=bool(still), claim=claim)
                 logger.debug("hello", extra={"session": self.record.session_id[:8]})
 
     def _refuse(self, code: Fault, now_s: float) -> None:

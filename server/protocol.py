@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from pipeline.events import Hinted, PhaseChanged, Progressed
+from pipeline.cues.camera import KINDS
+from pipeline.events import Challenged, Hinted, PhaseChanged, Progressed
 
 MAX_BYTES = 4096
 """A hello is about 120 bytes; an order of magnitude is room enough."""
@@ -25,6 +26,9 @@ MAX_REFUSALS = 5
 """After so many refused messages the session ends: no honest widget sends even one."""
 VERSION = 1
 MAX_N = 2**31 - 1
+MAX_MS = 60_000.0
+"""A challenge is over within a session."""
+MAX_STEP = 63
 
 
 class Fault(StrEnum):
@@ -62,6 +66,8 @@ class Camera:
     """Pixels."""
     fps: float
     """Frames a second."""
+    kind: str | None = None
+    """What sort of camera its name tells of (pipeline.cues.camera.KINDS), if the page told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,8 @@ class Hello:
     """Name and version of the widget, at most 32 characters."""
     camera: Camera | None = None
     """Settings of the camera, if the page told them."""
+    reduced_motion: bool | None = None
+    """Whether the person asked for less motion; None: the page is too old to say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +97,24 @@ class Cancel:
     """The person gave up."""
 
 
-Message = Hello | Ping | Cancel
+@dataclass(frozen=True, slots=True)
+class Painted:
+    """A step of a challenge is on the screen; a claim, believed within bounds."""
+
+    n: int
+    """Which challenge."""
+    step: int
+    """Which of its steps, from 0."""
+    ms: float
+    """Since the challenge came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decline:
+    """The person does not want to be recorded; the session goes on."""
+
+
+Message = Hello | Ping | Cancel | Painted | Decline
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,17 +232,32 @@ def _text(value: Any, longest: int) -> str:
     return value
 
 
+def _one_of(value: Any, allowed: tuple[str, ...]) -> str:
+    if not isinstance(value, str) or value not in allowed:
+        raise _Invalid
+    return value
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _Invalid
+    return value
+
+
 def _hello(fields: dict[str, Any]) -> Hello:
-    _only(fields, {"version", "widget"}, frozenset({"camera"}))
+    _only(fields, {"version", "widget"}, frozenset({"camera", "reduced_motion"}))
     camera = None
     if "camera" in fields:
         claim = fields["camera"]
         if not isinstance(claim, dict):
             raise _Invalid
-        _only(claim, {"width", "height", "fps"}, frozenset())
-        camera = Camera(*(_number(claim[name]) for name in ("width", "height", "fps")))
+        _only(claim, {"width", "height", "fps"}, frozenset({"kind"}))
+        width, height, fps = (_number(claim[name]) for name in ("width", "height", "fps"))
+        kind = _one_of(claim["kind"], KINDS) if "kind" in claim else None
+        camera = Camera(width, height, fps, kind)
     version = _integer(fields["version"], VERSION, VERSION)
-    return Hello(version, _text(fields["widget"], 32), camera)
+    still = _flag(fields["reduced_motion"]) if "reduced_motion" in fields else None
+    return Hello(version, _text(fields["widget"], 32), camera, still)
 
 
 def _ping(fields: dict[str, Any]) -> Ping:
@@ -230,10 +270,25 @@ def _cancel(fields: dict[str, Any]) -> Cancel:
     return Cancel()
 
 
+def _painted(fields: dict[str, Any]) -> Painted:
+    _only(fields, {"n", "step", "ms"}, frozenset())
+    ms = _number(fields["ms"])
+    if not 0.0 <= ms <= MAX_MS:
+        raise _Invalid
+    return Painted(_integer(fields["n"], 1, MAX_N), _integer(fields["step"], 0, MAX_STEP), ms)
+
+
+def _decline(fields: dict[str, Any]) -> Decline:
+    _only(fields, set(), frozenset())
+    return Decline()
+
+
 _READERS: Mapping[str, Callable[[dict[str, Any]], Message]] = {
     "hello": _hello,
     "ping": _ping,
     "cancel": _cancel,
+    "decline": _decline,
+    "painted": _painted,
 }
 
 
@@ -241,7 +296,7 @@ def _dump(kind: str, **fields: Any) -> str:
     return json.dumps({"type": kind, **fields}, allow_nan=False, separators=(",", ":"))
 
 
-def encode(event: PhaseChanged | Progressed | Hinted) -> str:
+def encode(event: PhaseChanged | Progressed | Hinted | Challenged) -> str:
     """Write what the core said. `Decided` is not here: its verdict needs the store and a token."""
     match event:
         case PhaseChanged():
@@ -250,6 +305,12 @@ def encode(event: PhaseChanged | Progressed | Hinted) -> str:
             return _dump("progress", fraction=event.fraction)
         case Hinted():
             return _dump("hint", hint=None if event.hint is None else event.hint.value)
+        case Challenged():
+            light = event.light
+            steps = [
+                {"color": f"#{bytes(step.color).hex()}", "ms": step.ms} for step in light.steps
+            ]
+            return _dump("challenge", n=light.n, steps=steps)
 
 
 def welcome(*, session: str, purpose: str, time_limit_s: float, recorded: bool) -> str:
@@ -257,6 +318,11 @@ def welcome(*, session: str, purpose: str, time_limit_s: float, recorded: bool) 
     return _dump(
         "welcome", session=session, purpose=purpose, time_limit_s=time_limit_s, recorded=recorded
     )
+
+
+def recording(*, recorded: bool) -> str:
+    """Write whether the session is recorded from now on: the answer to a `decline`."""
+    return _dump("recording", recorded=recorded)
 
 
 def pong(n: int) -> str:

@@ -6,6 +6,7 @@ its offer was answered (peer.py).
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import logging
@@ -65,7 +66,7 @@ async def create_session(request: web.Request) -> web.Response:
     """A relying app's backend starts an attempt."""
     gate = _open_gate(request)
     client = await client_of(request, gate)
-    purpose, subject, nonce, replace = wanted(await body_of(request, MAX_REQUEST_BYTES))
+    purpose, subject, nonce, replace, challenge = wanted(await body_of(request, MAX_REQUEST_BYTES))
     now = gate.now()
     session_id, ticket = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
     record = SessionRecord(
@@ -79,6 +80,7 @@ async def create_session(request: web.Request) -> web.Response:
         created_at=now,
         expires_at=now + timedelta(seconds=gate.settings.ticket_ttl_s),
         replace=replace,
+        challenge=challenge,
     )
     wait_s = await whom.locked(gate, record)
     if wait_s:
@@ -151,7 +153,13 @@ async def remove_subject(request: web.Request) -> web.Response:
     if not is_subject(subject):
         raise Problem("request_invalid", "The subject is not one that can exist.")
     removed = await gate.store.remove_subject(client.client_id, subject)
-    logger.info("subject removed", extra={"client": client.client_id, "templates": removed})
+    tapes = 0
+    if gate.shelf is not None:
+        tapes = await asyncio.to_thread(gate.shelf.remove_subject, client.client_id, subject)
+    logger.info(
+        "subject removed",
+        extra={"client": client.client_id, "templates": removed, "recordings": tapes},
+    )
     return web.json_response({"removed": removed})
 
 

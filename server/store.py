@@ -69,6 +69,8 @@ class SessionRecord:
     """JSON: the decision table, no embeddings."""
     replace: bool = False
     """Enrolment may replace an existing template."""
+    challenge: str = "none"
+    """What the client wants answered: none (what the policy says) or light."""
 
 
 @dataclass(frozen=True, slots=True)

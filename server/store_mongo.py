@@ -96,6 +96,7 @@ def _session(document: Mapping[str, Any]) -> SessionRecord:
         reasons=tuple(document["reasons"]),
         evidence=document["evidence"],
         replace=document["replace"],
+        challenge=document.get("challenge", "none"),  # older rows have none
     )
 
 
@@ -347,6 +348,7 @@ class MongoStore:
                         "reasons": list(record.reasons),
                         "evidence": record.evidence,
                         "replace": record.replace,
+                        "challenge": record.challenge,
                     }
                 )
                 await _owned(db, "sessions", record.client_id, {"_id": record.session_id})

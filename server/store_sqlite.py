@@ -69,13 +69,14 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """CREATE UNIQUE INDEX one_key_signs ON signing_keys (retire_at IS NULL)
             WHERE retire_at IS NULL""",
     ),
+    ("ALTER TABLE sessions ADD COLUMN challenge TEXT NOT NULL DEFAULT 'none'",),
 )
 """Statements that lead from schema version i to i + 1 (PRAGMA user_version); only ever appended."""
 
 _CLIENT = "client_id, secret_hash, origins, policy, created_at"
 _SESSION = (
     "session_id, client_id, purpose, subject, nonce, ticket_hash, state, created_at, expires_at,"
-    " claimed_at, finished_at, reasons, evidence, replace_template"
+    " claimed_at, finished_at, reasons, evidence, replace_template, challenge"
 )
 _TEMPLATE = "client_id, subject, template_id, model_id, created_at, quality, key_id, sealed"
 _KEY = "kid, public_jwk, sealed_private, created_at, retire_at"
@@ -121,6 +122,7 @@ def _session(row: Sequence[Any]) -> SessionRecord:
         reasons=tuple(json.loads(row[11])),
         evidence=row[12],
         replace=bool(row[13]),
+        challenge=row[14],
     )
 
 
@@ -333,7 +335,7 @@ class SqliteStore:
             async with self._transaction() as db:
                 await db.execute_fetchall(
                     f"INSERT INTO sessions ({_SESSION})"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         record.session_id,
                         record.client_id,
@@ -349,6 +351,7 @@ class SqliteStore:
                         json.dumps(record.reasons),
                         record.evidence,
                         int(record.replace),
+                        record.challenge,
                     ),
                 )
         except sqlite3.IntegrityError as error:

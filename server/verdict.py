@@ -90,7 +90,7 @@ async def _accept(
             nonce=session.nonce,
             session_id=session.session_id,
             purpose=session.purpose,
-            acr=policy.acr,
+            acr=decided.acr or policy.acr,
             auth_time=gate.now(),
             now=gate.now(),
         )

@@ -97,6 +97,22 @@ async function ask(deviceId) {
   }
 }
 
+/** Names by which virtual cameras are known; whoever wants to hide can choose another. */
+const VIRTUAL = /virtual|obs\b|manycam|snap camera|xsplit|v4l2loopback|dummy video|mmhmm|camtwist|deepfacelive|e2esoft|vcam|unity|sparkocam|splitcam|fake/i;
+
+/**
+ * What sort of camera a name tells of; only this is sent, never the name, which may hold a person's own.
+ * @param {string} label  of MediaStreamTrack
+ * @returns {'virtual' | 'phone' | 'integrated' | 'usb' | 'unknown'}
+ */
+export function cameraKind(label) {
+  if (VIRTUAL.test(label)) return 'virtual';
+  if (/\b(droidcam|iriun|epoccam|camo|iphone|ipad|android|camera ?2?.*facing (front|back)|front camera|back camera|continuity)/i.test(label)) return 'phone';
+  if (/integrated|built-?in|facetime|internal|laptop|easycamera|truevision/i.test(label)) return 'integrated';
+  if (/usb|webcam|logi|\([0-9a-f]{4}:[0-9a-f]{4}\)/i.test(label)) return 'usb'; // Chromium names vendor and product, as (046d:0825)
+  return 'unknown';
+}
+
 /** An open camera: one stream with one video track. */
 export class Camera {
   /** Called once when the device went away by itself (unplugged, permission taken back), not after `close`. */
@@ -112,6 +128,10 @@ export class Camera {
   /** @returns {MediaTrackSettings} */
   get settings() {
     return this.track.getSettings?.() ?? {};
+  }
+
+  get kind() {
+    return cameraKind(this.track.label);
   }
 
   /** Whether the picture is shown as in a mirror: always, but for a camera that looks away from the person. */

@@ -3,6 +3,7 @@
 // Source: docs/widget.md (attributes and events), docs/protocol.md (the wire), HTML custom elements.
 
 import { Trouble, listCameras, openCamera } from './camera.js';
+import { Challenge, wantsLessMotion } from './challenge.js';
 import { Connection, ServerProblem } from './connection.js';
 import { hello } from './protocol.js';
 import { START, isEnd, isLive, step } from './state.js';
@@ -24,6 +25,7 @@ export class FaceLogin extends HTMLElement {
   static observedAttributes = ['server', 'session', 'ticket', 'ice-servers', 'session-url', 'auto-start', 'lang'];
 
   #view;
+  #challenge;
   /** @type {Readonly<import('./state.js').Model>} */ #model = START;
   /** @type {Attempt | null} */ #attempt = null;
   /** The ticket attribute is read into here and taken out of the DOM; one attempt takes it. @type {string} */ #ticket = '';
@@ -43,6 +45,7 @@ export class FaceLogin extends HTMLElement {
       retry: () => this.retry(),
       camera: (id) => this.#changeCamera(id),
     });
+    this.#challenge = new Challenge(this.#view.layer);
     this.#view.show(null);
   }
 
@@ -163,7 +166,7 @@ export class FaceLogin extends HTMLElement {
       ticket,
       stream: opened.stream,
       track: opened.track,
-      hello: hello(WIDGET, opened.settings),
+      hello: hello(WIDGET, opened.settings, { kind: opened.kind, lessMotion: wantsLessMotion() }),
       onmessage: (message) => this.#hear(attempt, message),
       onfault: (trouble) => this.#fail(attempt, trouble),
     });
@@ -212,6 +215,8 @@ export class FaceLogin extends HTMLElement {
         break;
       case 'phase':
         // The three ends wait for the verdict, which alone carries reasons and token.
+        // Evidence that is thrown away needs no answer any more.
+        if (message.phase === 'framing') this.#paint(attempt, null);
         if (message.phase === 'framing' || message.phase === 'gathering') this.#step({ move: message.phase });
         break;
       case 'progress':
@@ -219,6 +224,9 @@ export class FaceLogin extends HTMLElement {
         break;
       case 'hint':
         this.#step({ hint: message.hint });
+        break;
+      case 'challenge':
+        this.#paint(attempt, message);
         break;
       case 'verdict':
         this.#end(attempt, message);
@@ -230,6 +238,16 @@ export class FaceLogin extends HTMLElement {
       case 'pong':
         break;
     }
+  }
+
+  /** @param {Attempt} attempt @param {import('./protocol.js').ChallengeMessage | null} message */
+  #paint(attempt, message) {
+    if (!message) {
+      this.#challenge.stop();
+      return this.#step({ lit: false });
+    }
+    this.#step({ lit: true });
+    this.#challenge.start(message.steps, ({ step, ms }) => attempt.connection?.send({ type: 'painted', n: message.n, step, ms: Math.round(10 * ms) / 10 }));
   }
 
   /** @param {Attempt} attempt @param {Verdict} verdict */
@@ -263,6 +281,7 @@ export class FaceLogin extends HTMLElement {
     attempt?.abort.abort();
     attempt?.connection?.close();
     attempt?.camera?.close();
+    this.#challenge.stop();
     this.#view.show(null);
   }
 

@@ -10,22 +10,24 @@ export const CHANNEL_LABEL = 'lookgate';
 export const CHANNEL_PROTOCOL = 'lookgate.v1';
 
 /**
- * @typedef {{width: number, height: number, fps: number}} CameraSettings  pixels, pixels, frames a second
+ * @typedef {{width: number, height: number, fps: number, kind?: string}} CameraSettings  pixels, pixels, frames a second, sort of camera
  * @typedef {{code: string, text: string, retry: boolean}} Problem
- * @typedef {{type: 'hello', version: number, widget: string, camera?: CameraSettings}} Hello
+ * @typedef {{type: 'hello', version: number, widget: string, camera?: CameraSettings, reduced_motion?: boolean}} Hello
  * @typedef {{type: 'ping', n: number}} Ping
  * @typedef {{type: 'cancel'}} Cancel
- * @typedef {Hello | Ping | Cancel} ClientMessage
+ * @typedef {{type: 'painted', n: number, step: number, ms: number}} Painted
+ * @typedef {Hello | Ping | Cancel | Painted} ClientMessage
  * @typedef {{type: 'welcome', session: string, purpose: string, time_limit_s: number, recorded: boolean}} Welcome
  * @typedef {{type: 'phase', phase: 'framing' | 'gathering' | 'accepted' | 'rejected' | 'expired'}} Phase
  * @typedef {{type: 'progress', fraction: number}} Progress
  * @typedef {{type: 'hint', hint: string | null}} Hint
+ * @typedef {{type: 'challenge', n: number, steps: import('./challenge.js').Step[]}} ChallengeMessage
  * @typedef {{type: 'verdict', outcome: 'accepted', reasons: string[], token: string, expires_in_s: number, retry: boolean}} Accepted
  * @typedef {{type: 'verdict', outcome: 'rejected' | 'expired', reasons: string[], retry: boolean}} Refused
  * @typedef {Accepted | Refused} Verdict
  * @typedef {{type: 'pong', n: number}} Pong
  * @typedef {{type: 'error', error: Problem}} Fault
- * @typedef {Welcome | Phase | Progress | Hint | Verdict | Pong | Fault} ServerMessage
+ * @typedef {Welcome | Phase | Progress | Hint | ChallengeMessage | Verdict | Pong | Fault} ServerMessage
  * @typedef {'message_malformed' | 'message_unknown' | 'message_invalid'} ParseFault
  */
 
@@ -33,6 +35,7 @@ export const CHANNEL_PROTOCOL = 'lookgate.v1';
 export const HINTS = Object.freeze([
   'no_face', 'one_face_only', 'come_closer', 'move_back', 'center_face', 'look_at_camera', 'hold_still',
   'more_light', 'less_light', 'uncover_face', 'camera_frozen', 'camera_dark', 'camera_slow', 'turn_slowly',
+  'turn_left', 'turn_right', 'look_up', 'look_down',
 ]);
 export const REASONS = Object.freeze([
   'no_match', 'liveness', 'quality', 'timeout', 'cancelled', 'disconnected', 'internal',
@@ -66,6 +69,7 @@ const READERS = new Map(/** @type {[string, Reader][]} */ ([
     ? { type: 'progress', fraction: m.fraction }
     : 'message_invalid'],
   ['hint', (m) => m.hint === null || isText(m.hint) ? { type: 'hint', hint: m.hint } : 'message_invalid'],
+  ['challenge', readChallenge],
   ['verdict', readVerdict],
   ['pong', (m) => isNumber(m.n) ? { type: 'pong', n: m.n } : 'message_invalid'],
   ['error', (m) => {
@@ -73,6 +77,18 @@ const READERS = new Map(/** @type {[string, Reader][]} */ ([
     return problem ? { type: 'error', error: problem } : 'message_invalid';
   }],
 ]));
+
+/** Steps of a challenge: how many at most, and how long, milliseconds. */
+const STEPS = Object.freeze({ most: 64, shortest: 250, longest: 2_000 });
+
+/** @param {Record<string, unknown>} m @returns {ChallengeMessage | ParseFault} */
+function readChallenge(m) {
+  const { n, steps } = m;
+  if (!isNumber(n) || !Array.isArray(steps) || !steps.length || steps.length > STEPS.most) return 'message_invalid';
+  const good = steps.every((step) => isObject(step) && typeof step.color === 'string' && /^#[0-9a-f]{6}$/.test(step.color)
+    && isNumber(step.ms) && step.ms >= STEPS.shortest && step.ms <= STEPS.longest);
+  return good ? { type: 'challenge', n, steps: steps.map(({ color, ms }) => ({ color, ms })) } : 'message_invalid';
+}
 
 /** @param {Record<string, unknown>} m @returns {Verdict | ParseFault} */
 function readVerdict(m) {
@@ -133,12 +149,14 @@ export function encode(message) {
  * The `hello` for a camera's settings; `camera` is left out when the browser does not know all three numbers.
  * @param {string} widget  name and version, up to 32 characters
  * @param {MediaTrackSettings} [settings]
+ * @param {{kind?: string, lessMotion?: boolean}} [more]  what sort of camera, by its name; whether the person wants less motion
  * @returns {Hello}
  */
-export function hello(widget, settings = {}) {
+export function hello(widget, settings = {}, { kind, lessMotion } = {}) {
   const { width, height, frameRate } = settings;
   /** @type {Hello} */
   const message = { type: 'hello', version: VERSION, widget: widget.slice(0, 32) };
-  if (isNumber(width) && isNumber(height) && isNumber(frameRate)) message.camera = { width, height, fps: frameRate };
+  if (isNumber(width) && isNumber(height) && isNumber(frameRate)) message.camera = { width, height, fps: frameRate, ...(kind && { kind }) };
+  if (lessMotion !== undefined) message.reduced_motion = lessMotion;
   return message;
 }

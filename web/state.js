@@ -35,17 +35,18 @@ export const STATES = Object.freeze(/** @type {State[]} */ (Object.keys(TABLE)))
  * @property {string} text             what the relying app says of a problem whose code is its own
  * @property {boolean} retry           whether a new session makes sense
  * @property {boolean} recorded        whether the server keeps this session's video
+ * @property {boolean} lit             whether the screen is painted for a challenge, within `gathering`
  */
 
 /**
  * @typedef {{move: Move, reasons?: string[], problem?: string, text?: string, retry?: boolean}} MoveInput
- * @typedef {{hint: string | null} | {progress: number} | {recorded: boolean}} FactInput
+ * @typedef {{hint: string | null} | {progress: number} | {recorded: boolean} | {lit: boolean}} FactInput
  * @typedef {MoveInput | FactInput} Input
  */
 
 /** @type {Readonly<Model>} */
 export const START = Object.freeze({
-  state: 'idle', hint: null, progress: 0, reasons: [], problem: null, text: '', retry: false, recorded: false,
+  state: 'idle', hint: null, progress: 0, reasons: [], problem: null, text: '', retry: false, recorded: false, lit: false,
 });
 
 /** @param {State} state whether an attempt is running: camera or connection may be open */
@@ -90,6 +91,7 @@ function learn(model, fact) {
   if (!['connecting', 'framing', 'gathering'].includes(model.state)) return model;
   if ('hint' in fact) return fact.hint === model.hint ? model : { ...model, hint: fact.hint };
   if ('recorded' in fact) return fact.recorded === model.recorded ? model : { ...model, recorded: fact.recorded };
+  if ('lit' in fact) return model.state !== 'gathering' || fact.lit === model.lit ? model : { ...model, lit: fact.lit };
   if (model.state !== 'gathering' || !Number.isFinite(fact.progress)) return model;
   const progress = Math.min(1, Math.max(0, fact.progress));
   return progress === model.progress ? model : { ...model, progress };

@@ -18,6 +18,9 @@ export const CSS = `
 :host([hidden]),[hidden]{display:none!important}
 *{box-sizing:border-box}
 .frame{display:grid;justify-items:center;gap:.85em;padding:clamp(.75em,5vw,1.4em);background:var(--background);color:var(--color);border:1px solid var(--line);border-radius:var(--face-login-radius,16px)}
+.light{position:fixed;inset:0;z-index:2147483646}
+.light:not([hidden])+.frame{position:relative;z-index:2147483647;background:none;border-color:transparent;color:#000}
+.light:not([hidden])+.frame .buttons button{background:#fff;color:#000;border-color:#000}
 .stage{position:relative;width:min(100%,240px);aspect-ratio:3/4}
 .oval{position:absolute;inset:4%;overflow:hidden;border-radius:50%;background:var(--stage)}
 video{display:block;width:100%;height:100%;object-fit:cover}

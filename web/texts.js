@@ -11,6 +11,7 @@ const en = {
   state_connecting: 'Connecting…',
   state_framing: 'Place your face inside the oval.',
   state_gathering: 'Good. Keep looking at the camera.',
+  state_lit: 'Hold still. Your screen changes its colour for a few seconds.',
   state_accepted: 'Done.',
   state_rejected: 'That did not work.',
   state_expired: 'Time is up.',
@@ -30,6 +31,10 @@ const en = {
   hint_camera_dark: 'The picture is black. Is the camera covered?',
   hint_camera_slow: 'The camera is slow. Close other programs that use it.',
   hint_turn_slowly: 'Turn your head slowly.',
+  hint_turn_left: 'Turn your head to your left.',
+  hint_turn_right: 'Turn your head to your right.',
+  hint_look_up: 'Look up, to the ceiling.',
+  hint_look_down: 'Look down, to the floor.',
   hint_unknown: 'Look into the camera and follow the oval.',
   reason_no_match: 'Your face was not recognised.',
   reason_liveness: 'We could not make sure that a real person is in front of the camera.',
@@ -84,6 +89,7 @@ const de = {
   state_connecting: 'Verbindung wird hergestellt …',
   state_framing: 'Bringen Sie Ihr Gesicht in das Oval.',
   state_gathering: 'Gut. Schauen Sie weiter in die Kamera.',
+  state_lit: 'Halten Sie still. Ihr Bildschirm wechselt einige Sekunden lang die Farbe.',
   state_accepted: 'Fertig.',
   state_rejected: 'Das hat nicht geklappt.',
   state_expired: 'Die Zeit ist abgelaufen.',
@@ -103,6 +109,10 @@ const de = {
   hint_camera_dark: 'Das Bild ist schwarz. Ist die Kamera verdeckt?',
   hint_camera_slow: 'Die Kamera ist langsam. Schließen Sie andere Programme, die sie nutzen.',
   hint_turn_slowly: 'Drehen Sie langsam den Kopf.',
+  hint_turn_left: 'Drehen Sie den Kopf nach links.',
+  hint_turn_right: 'Drehen Sie den Kopf nach rechts.',
+  hint_look_up: 'Schauen Sie nach oben, zur Decke.',
+  hint_look_down: 'Schauen Sie nach unten, zum Boden.',
   hint_unknown: 'Schauen Sie in die Kamera, das Gesicht im Oval.',
   reason_no_match: 'Ihr Gesicht wurde nicht erkannt.',
   reason_liveness: 'Es war nicht sicher, dass ein Mensch vor der Kamera ist.',
@@ -196,6 +206,6 @@ export function sentence(model, language, own) {
     return known ? say(key, language, own) : model.text || say(key, language, own);
   }
   if ((model.state === 'framing' || model.state === 'gathering') && model.hint !== null) return say(`hint_${model.hint}`, language, own);
-  const first = say(`state_${model.state}`, language, own);
+  const first = say(`state_${model.lit ? 'lit' : model.state}`, language, own);
   return [first, ...model.reasons.map((reason) => say(`reason_${reason}`, language, own))].join(' ');
 }

@@ -58,6 +58,8 @@ export class View {
   #label = make('label', { for: 'camera' });
   #select = make('select', { id: 'camera', part: 'camera' });
   #choice = make('div', { class: 'choice' }, this.#label, this.#select);
+  /** What a light challenge paints: the whole viewport, below the frame. */
+  layer = make('div', { class: 'light', part: 'light', 'aria-hidden': 'true' });
   #frame = make('div', { class: 'frame', part: 'frame', role: 'group' });
 
   /** @param {ShadowRoot} root @param {Clicks} clicks */
@@ -70,7 +72,7 @@ export class View {
     svg.append(path(RING, 'track'), this.#ring, ...Object.entries(MARKS).map(([name, d]) => path(d, `mark ${name}`)));
     this.#stage.append(make('div', { class: 'oval' }, this.#video), svg);
     this.#frame.append(this.#stage, this.#says, this.#notice, make('div', { class: 'buttons' }, this.#start, this.#retry, this.#cancel), this.#choice);
-    root.append(this.#frame);
+    root.append(this.layer, this.#frame);
     dress(root);
     this.#start.onclick = clicks.start;
     this.#retry.onclick = clicks.retry;

@@ -85,9 +85,10 @@ class LightAnswer:
 
     def wants(self, now_s: float, policy: Policy) -> bool:
         """Whether the next picture may still belong to the answer."""
-        return now_s - self._sent_s <= self._due_s(policy) + 0.2
+        return now_s - self._sent_s <= self.length_s(policy) + 0.2
 
-    def _due_s(self, policy: Policy) -> float:
+    def length_s(self, policy: Policy) -> float:
+        """From the challenge to the row that is final."""
         return self._light.length_s + policy.light_delay_s
 
     def add(self, obs: Observation) -> None:
@@ -112,13 +113,13 @@ class LightAnswer:
         """How much of the sequence is over, 0..1."""
         if self._row is not None or not self._times_s:
             return float(self._row is not None)
-        return min(1.0, max(0.0, self._times_s[-1]) / self._due_s(policy))
+        return min(1.0, max(0.0, self._times_s[-1]) / self.length_s(policy))
 
     def row(self, policy: Policy, now_s: float) -> Evidence:
         """UNKNOWN until the sequence is over; then final."""
         if self._row is not None:
             return self._row
-        if now_s - self._sent_s < self._due_s(policy):
+        if now_s - self._sent_s < self.length_s(policy):
             return _say(Stand.UNKNOWN, "not_yet", {"steps": float(len(self._reported))})
         self._row = self._judge(policy)
         return self._row
@@ -190,7 +191,7 @@ def _levels(bgr: NDArray[np.float32]) -> Floats64:
 def _table(light: Light, starts_s: Sequence[float]) -> Floats64:
     """float64 (_TICKS, 2): R - G and B - G of the screen as a camera sees it that looks until the
     k-th hundredth of a second, from `-LATEST_S` on."""
-    at_s = np.arange(_TICKS) * TICK_S - LATEST_S
+    at_s = np.arange(_TICKS, dtype=np.float64) * TICK_S - LATEST_S
     shown = light.shown(starts_s, at_s, EXPOSURE_S)
     return shown[:, [0, 2]] - shown[:, [1]]
 

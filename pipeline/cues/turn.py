@@ -31,11 +31,12 @@ class TurnAnswer:
         self._turns = tuple(turns)
         self._rest: list[tuple[float, float]] = []
         self._done = 0
-        self._at_rest = True
         self._asked_s: float | None = None
         self._run: tuple[Direction | None, int] = (None, 0)
         self._row: Evidence | None = None
         self._most_deg = 0.0
+        self._began_s: float | None = None
+        self._ended_s = 0.0
 
     @property
     def asks(self) -> Direction | None:
@@ -48,9 +49,17 @@ class TurnAnswer:
         """Whether nothing can change any more."""
         return self._row is not None
 
+    @property
+    def took_s(self) -> float:
+        """How long it went on, once it is over."""
+        return self._ended_s - (self._ended_s if self._began_s is None else self._began_s)
+
     def add(self, obs: Observation, policy: Policy) -> None:
         """Take one observation."""
         face, now_s = obs.face, obs.arrival_s
+        if self._row is None:
+            self._began_s = now_s if self._began_s is None else self._began_s
+            self._ended_s = now_s
         if face is None or self._row is not None:
             return
         if len(self._rest) < REST_FRAMES:

@@ -68,7 +68,9 @@ class Room:
         times = np.arange(0.0, end_s, 1 / self.fps) + rng.uniform(0, 1 / self.fps)
         screen = shows.shown(starts, times - self.delay_s, min(0.033, 1 / self.fps))
         wander = np.cumsum(rng.standard_normal((len(times), 3)), axis=0)
-        swing = self.drift * np.sin(times[:, None] * rng.uniform(0.5, 1.5, 3) + rng.uniform(0, 6, 3))
+        swing = self.drift * np.sin(
+            times[:, None] * rng.uniform(0.5, 1.5, 3) + rng.uniform(0, 6, 3)
+        )
         balance = np.exp(swing + 0.001 * wander)
         tints = np.empty((len(times), 4, 3))
         for region in range(4):

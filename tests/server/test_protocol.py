@@ -11,11 +11,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.events import Hinted, PhaseChanged, Progressed
+from pipeline.challenge import Light, Step
+from pipeline.cues.camera import KINDS
+from pipeline.events import Challenged, Hinted, PhaseChanged, Progressed
 from pipeline.reasons import Hint, Phase, Reason
 from server import protocol
 from server.limits import Bucket
-from server.protocol import Camera, Cancel, Fault, Hello, Ping, Refusal
+from server.protocol import Camera, Cancel, Fault, Hello, Painted, Ping, Refusal
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "protocol"
 
@@ -35,8 +37,16 @@ def _data(row: dict[str, Any]) -> str | bytes:
 
 
 def _fields(message: protocol.Message) -> dict[str, Any]:
-    fields = {k: v for k, v in asdict(message).items() if v is not None}
+    fields = _known(asdict(message))
     return {"type": type(message).__name__.lower(), **fields}
+
+
+def _known(fields: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: _known(value) if isinstance(value, dict) else value
+        for name, value in fields.items()
+        if value is not None
+    }
 
 
 @pytest.mark.parametrize("row", _vectors(VECTORS, "client-"))
@@ -73,6 +83,12 @@ def test_writes_as_the_vector_says(row: dict[str, Any]) -> None:
         case "hint":
             hint = fields["hint"]
             text = protocol.encode(Hinted(None if hint is None else Hint(hint)))
+        case "challenge":
+            steps = tuple(
+                Step(tuple(bytes.fromhex(step["color"][1:])), step["ms"])  # type: ignore[arg-type]
+                for step in fields["steps"]
+            )
+            text = protocol.encode(Challenged(Light(fields["n"], steps)))
         case "verdict":
             fields["reasons"] = tuple(fields["reasons"])
             text = protocol.verdict(**fields)
@@ -88,9 +104,18 @@ def test_writes_as_the_vector_says(row: dict[str, Any]) -> None:
 
 def _within_the_grammar(message: protocol.Message) -> bool:
     match message:
-        case Hello(version, widget, camera):
+        case Hello(version, widget, camera, still):
             sizes = [] if camera is None else [camera.width, camera.height, camera.fps]
-            return version == 1 and len(widget) <= 32 and all(abs(x) < 1e309 for x in sizes)
+            kind = None if camera is None else camera.kind
+            return (
+                version == 1
+                and len(widget) <= 32
+                and all(abs(x) < 1e309 for x in sizes)
+                and (kind is None or kind in KINDS)
+                and still in (None, True, False)
+            )
+        case Painted(n, step, ms):
+            return 1 <= n < 2**31 and 0 <= step <= 63 and 0 <= ms <= 60_000
         case Ping(n):
             return type(n) is int and 0 <= n < 2**31
         case Cancel():
@@ -103,8 +128,17 @@ JSON = st.recursive(
     max_leaves=12,
 )
 FIELDS = st.fixed_dictionaries(
-    {"type": st.sampled_from(["hello", "ping", "cancel"]) | JSON},
-    optional={name: JSON | st.just(1) for name in ("version", "widget", "camera", "n", "x")},
+    {"type": st.sampled_from(["hello", "ping", "cancel", "painted"]) | JSON},
+    optional={name: JSON | st.just(1) for name in (
+            "version",
+            "widget",
+            "camera",
+            "reduced_motion",
+            "n",
+            "step",
+            "ms",
+            "x",
+        )},
 )
 
 
@@ -131,8 +165,15 @@ def test_parse_never_raises_nor_accepts_more_than_the_grammar(data: str | bytes)
         Hello,
         st.just(1),
         st.text(max_size=32),
-        st.none() | st.builds(Camera, *[st.floats(allow_nan=False, allow_infinity=False)] * 3),
+        st.none()
+        | st.builds(
+            Camera,
+            *[st.floats(allow_nan=False, allow_infinity=False)] * 3,
+            st.none() | st.sampled_from(KINDS),
+        ),
+        st.none() | st.booleans(),
     )
+    | st.builds(Painted, st.integers(1, 2**31 - 1), st.integers(0, 63), st.floats(0, 60_000))
 )
 def test_every_good_message_is_read_back(message: protocol.Message) -> None:
     assert protocol.parse(json.dumps(_fields(message))) == message
