@@ -5,6 +5,7 @@ Not here: printing (cli.py). A client's secret exists in clear only in what thes
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 import secrets
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit
 from pipeline.policy import POLICIES
 from server.config import ConfigError, Settings
 from server.gate import utc_now
+from server.shelf import Shelf
 from server.store import Client, Conflict, KeyRecord, NotFound, Store
 from server.stores import open_store
 from server.tokens import Keyring
@@ -112,19 +114,29 @@ class Admin:
         return secret
 
     async def remove_client(self, client_id: str) -> None:
-        """With its sessions and templates. Raises AdminError."""
+        """With its sessions, templates and recordings. Raises AdminError."""
         try:
             await self.store.remove_client(client_id)
         except NotFound:
             raise _unknown(client_id) from None
+        if (shelf := self._shelf()) is not None:
+            await asyncio.to_thread(shelf.remove_client, client_id)
 
     async def remove_subject(self, client_id: str, subject: str) -> int:
-        """How many templates were removed. Raises AdminError."""
+        """How many templates were removed; recordings go, too. Raises AdminError."""
         try:
             await self.store.client(client_id)
         except NotFound:
             raise _unknown(client_id) from None
-        return await self.store.remove_subject(client_id, subject)
+        removed = await self.store.remove_subject(client_id, subject)
+        if (shelf := self._shelf()) is not None:
+            await asyncio.to_thread(shelf.remove_subject, client_id, subject)
+        return removed
+
+    def _shelf(self) -> Shelf | None:
+        folder = self.settings.record
+        there = folder is not None and folder.is_dir()
+        return Shelf(folder, self.settings.record_days) if folder and there else None
 
     async def keys(self) -> Sequence[KeyRecord]:
         """Those that sign or are still published."""

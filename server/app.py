@@ -32,6 +32,7 @@ from server.gate import Gate
 from server.inference import Inference
 from server.metrics import Metrics
 from server.opening import rtc_settings
+from server.shelf import Shelf, ShelfUnusable
 from server.store import Store, Unavailable
 from server.stores import open_store
 from server.templates import Galleries
@@ -116,6 +117,12 @@ def build(
         if settings.match_score is None
         else {name: p.matching_at(settings.match_score) for name, p in POLICIES.items()},
     )
+    if settings.record is not None:
+        gate.shelf = Shelf(settings.record, settings.record_days)
+        try:
+            gate.shelf.open()
+        except ShelfUnusable as error:
+            raise ConfigError([f"LOOKGATE_RECORD {error}"]) from None
     metrics.active.read = lambda: len(gate.peers)
     metrics.waiting.read = lambda: max(0, inference.in_flight - inference.workers)
     try:
@@ -155,6 +162,10 @@ async def _keep(gate: Gate) -> None:
     while True:
         with contextlib.suppress(Unavailable):
             await gate.store.sweep(gate.now())
+        if gate.shelf is not None:
+            with contextlib.suppress(OSError):
+                removed = await asyncio.to_thread(gate.shelf.sweep, gate.now())
+                logger.info("recordings swept", extra={"removed": removed})
         await asyncio.sleep(SWEEP_S)
 
 

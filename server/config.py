@@ -136,6 +136,8 @@ class Settings:
     turn_urls: tuple[str, ...]
     turn_secret: str | None
     metrics_token: str | None
+    record: Path | None
+    record_days: float
     log_format: str
     log_level: str
 
@@ -337,6 +339,21 @@ TABLE: tuple[Setting, ...] = (
         " proxy.",
         _secret,
         secret=True,
+    ),
+    Setting(
+        "RECORD",
+        "folder",
+        None,
+        "Record every session into this folder (docs/tape.md): faces and templates in the clear."
+        " The page tells the person, who may decline. Without it nothing is recorded.",
+        _path,
+    ),
+    Setting(
+        "RECORD_DAYS",
+        "days",
+        "30",
+        "Recordings older than this are removed, while RECORD is set.",
+        _number(0.01, 3650),
     ),
     Setting("LOG_FORMAT", "json or plain", "plain", "One line a record.", _choice("json", "plain")),
     Setting(

@@ -18,6 +18,7 @@ from server.config import Settings
 from server.inference import Inference
 from server.limits import Buckets
 from server.metrics import Metrics
+from server.shelf import Shelf
 from server.store import Store
 from server.templates import Galleries
 from server.tokens import Keyring
@@ -62,6 +63,8 @@ class Gate:
     """The store was opened and the keys are there; stays set through later outages."""
     failed: asyncio.Future[Exception] = field(init=False)
     """Why the store can never be used, if that is so."""
+    shelf: Shelf | None = None
+    """Where sessions are recorded; None: they are not."""
     stopping: bool = False
     """No new sessions are taken."""
     client_limit: Buckets = field(init=False)

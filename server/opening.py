@@ -76,9 +76,17 @@ async def open_peer(
 async def _accept(gate: Gate, record: SessionRecord, sdp: str, policy: Policy) -> str:
     gallery = await whom.gallery_for(gate, record)
     peer = Peer(gate, record, policy, gallery)
-    connection = await Connection.accept(
-        sdp, rtc_settings(gate), on_message=peer.on_message, on_state=peer.on_state
-    )
+    try:
+        connection = await Connection.accept(
+            sdp,
+            rtc_settings(gate),
+            on_message=peer.on_message,
+            on_state=peer.on_state,
+            on_encoded=peer.on_encoded if peer.recorded else None,
+        )
+    except BaseException:
+        peer.unrecord()
+        raise
     task = asyncio.create_task(peer.run(connection), name="peer")
     gate.tasks.add(task)
     task.add_done_callback(gate.tasks.discard)

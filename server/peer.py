@@ -12,7 +12,7 @@ import logging
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.cues.camera import Claim
 from pipeline.events import Decided, Event, PhaseChanged
@@ -24,7 +24,8 @@ from pipeline.template import Gallery
 from server import protocol, verdict
 from server.gate import Gate
 from server.limits import Bucket
-from server.protocol import Cancel, Fault, Hello, Painted, Ping, Refusal
+from server.protocol import Cancel, Decline, Fault, Hello, Painted, Ping, Refusal
+from server.recorder import Recorder
 from server.slot import SlotClosed
 from server.store import SessionRecord
 
@@ -62,6 +63,7 @@ class Peer:
     deadlines: Deadlines = field(default_factory=Deadlines)
     _connection: Connection | None = field(init=False, default=None)
     _session: SessionPipeline = field(init=False)
+    _recorder: Recorder | None = field(init=False, default=None)
     _reference: Reference = field(init=False, default_factory=Reference)
     _decided: asyncio.Future[Decided] = field(init=False)
     _bucket: Bucket = field(init=False)
@@ -83,7 +85,7 @@ class Peer:
         self._started_s = self._heard_s = now_s
         self._bucket = Bucket(protocol.RATE_PER_S, protocol.BURST, now_s)
         self._decided = asyncio.get_running_loop().create_future()
-        self._session = SessionPipeline(
+        told = dict[str, Any](
             purpose=Purpose(self.record.purpose),
             policy=self.policy,
             gallery=self.gallery,
@@ -92,6 +94,20 @@ class Peer:
             challenge=self.record.challenge == "light",
             seed=secrets.token_bytes(32),
         )
+        self._session = SessionPipeline(**told)
+        self._recorder = Recorder.of(self.gate, self.record, told)
+        if self._recorder is not None:
+            self._session = self._recorder.listen(self._session)
+
+    @property
+    def recorded(self) -> bool:
+        """Whether this session goes onto a tape, as things stand."""
+        return self._recorder is not None and self._recorder.running
+
+    def unrecord(self) -> None:
+        """Remove the recording, if there is one; the session goes on without."""
+        if self._recorder is not None:
+            self._recorder.discard()
 
     # What the connection calls
 
@@ -103,6 +119,11 @@ class Peer:
             self._receive(data)
         except Exception as error:
             self._fail("message", error)
+
+    def on_encoded(self, codec: str, ticks: int, data: bytes) -> None:
+        """One frame before it is decoded, for the recording."""
+        if self._recorder is not None:
+            self._recorder.frame(codec, ticks, data)
 
     def on_state(self, state: str) -> None:
         """The connection came up or went down."""
@@ -134,6 +155,8 @@ class Peer:
             gate.peers.discard(self)
             gate.metrics.dropped.add(by=connection.frames.dropped)
             await connection.close()
+            if self._recorder is not None:
+                self._recorder.close()
 
     async def _judge(self) -> Decided:
         tasks = [asyncio.create_task(self._frames()), asyncio.create_task(self._clock())]
@@ -215,7 +238,7 @@ class Peer:
                 session=self.record.session_id,
                 purpose=self.record.purpose,
                 time_limit_s=self.policy.time_limit_s,
-                recorded=False,
+                recorded=self.recorded,
             )
         )
         self._do(self._session.begin())
@@ -228,6 +251,8 @@ class Peer:
         message: protocol.Message | Refusal = Refusal(Fault.RATE)
         if self._bucket.take(now_s) == 0.0:
             message = protocol.parse(data)
+        if self._recorder is not None and not isinstance(message, Refusal):
+            self._recorder.heard(data)
         match message:
             case Refusal(code):
                 self._refuse(code, now_s)
@@ -235,6 +260,9 @@ class Peer:
                 self._send(protocol.pong(n))
             case Cancel():
                 self._do(self._session.cancel(now_s))
+            case Decline():
+                self.unrecord()
+                self._send(protocol.recording(recorded=False))
             case Painted(n, step, ms):
                 self._session.painted(n, step, ms, now_s)
             case Hello(camera=camera, reduced_motion=still):
@@ -280,6 +308,8 @@ class Peer:
             self._decided.set_result(Decided(Phase.REJECTED, (Reason.INTERNAL,)))
 
     def _send(self, text: str) -> bool:
+        if self._recorder is not None:
+            self._recorder.said(text)
         return self._connection is not None and self._connection.send(text)
 
     # The end

@@ -34,6 +34,7 @@ export class FaceLogin extends HTMLElement {
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #hiddenTimer;
   #began = false; // auto-start happens once
   #retryAsked = false; // a retry waits for the page's new ticket
+  #declined = false; // whoever declined once is not asked again by this element
 
   /** @type {(() => Promise<Given>) | null} */ #getTicket = null;
 
@@ -43,6 +44,7 @@ export class FaceLogin extends HTMLElement {
       start: () => this.start(),
       cancel: () => this.cancel(),
       retry: () => this.retry(),
+      decline: () => this.decline(),
       camera: (id) => this.#changeCamera(id),
     });
     this.#challenge = new Challenge(this.#view.layer);
@@ -139,6 +141,13 @@ export class FaceLogin extends HTMLElement {
     this.#emit('cancel', {});
   }
 
+  /** The person does not want to be recorded: the server removes what it has, and the attempt goes on. */
+  decline() {
+    this.#declined = true;
+    // The notice stays until the server has agreed.
+    this.#attempt?.connection?.send({ type: 'decline' });
+  }
+
   /**
    * A new attempt needs a new ticket. With `getTicket` or `session-url` the element gets it by itself; else it asks the page by
    * `face-login:retry` and starts as soon as `session` and `ticket` are set.
@@ -211,7 +220,11 @@ export class FaceLogin extends HTMLElement {
     switch (message.type) {
       case 'welcome':
         this.#step({ recorded: message.recorded });
+        if (message.recorded && this.#declined) this.decline();
         this.#step({ move: 'framing' });
+        break;
+      case 'recording':
+        this.#step({ recorded: message.recorded });
         break;
       case 'phase':
         // The three ends wait for the verdict, which alone carries reasons and token.

@@ -16,8 +16,10 @@ export const CHANNEL_PROTOCOL = 'lookgate.v1';
  * @typedef {{type: 'ping', n: number}} Ping
  * @typedef {{type: 'cancel'}} Cancel
  * @typedef {{type: 'painted', n: number, step: number, ms: number}} Painted
- * @typedef {Hello | Ping | Cancel | Painted} ClientMessage
+ * @typedef {{type: 'decline'}} Decline
+ * @typedef {Hello | Ping | Cancel | Painted | Decline} ClientMessage
  * @typedef {{type: 'welcome', session: string, purpose: string, time_limit_s: number, recorded: boolean}} Welcome
+ * @typedef {{type: 'recording', recorded: boolean}} Recording
  * @typedef {{type: 'phase', phase: 'framing' | 'gathering' | 'accepted' | 'rejected' | 'expired'}} Phase
  * @typedef {{type: 'progress', fraction: number}} Progress
  * @typedef {{type: 'hint', hint: string | null}} Hint
@@ -27,7 +29,7 @@ export const CHANNEL_PROTOCOL = 'lookgate.v1';
  * @typedef {Accepted | Refused} Verdict
  * @typedef {{type: 'pong', n: number}} Pong
  * @typedef {{type: 'error', error: Problem}} Fault
- * @typedef {Welcome | Phase | Progress | Hint | ChallengeMessage | Verdict | Pong | Fault} ServerMessage
+ * @typedef {Welcome | Recording | Phase | Progress | Hint | ChallengeMessage | Verdict | Pong | Fault} ServerMessage
  * @typedef {'message_malformed' | 'message_unknown' | 'message_invalid'} ParseFault
  */
 
@@ -60,6 +62,7 @@ const READERS = new Map(/** @type {[string, Reader][]} */ ([
   ['welcome', (m) => isText(m.session) && isText(m.purpose) && isNumber(m.time_limit_s) && isFlag(m.recorded)
     ? { type: 'welcome', session: m.session, purpose: m.purpose, time_limit_s: m.time_limit_s, recorded: m.recorded }
     : 'message_invalid'],
+  ['recording', (m) => isFlag(m.recorded) ? { type: 'recording', recorded: m.recorded } : 'message_invalid'],
   ['phase', (m) => {
     if (!isText(m.phase)) return 'message_invalid';
     if (!PHASES.includes(m.phase)) return 'message_unknown'; // a newer server's phase: stay where we are

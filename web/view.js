@@ -7,7 +7,7 @@ import { dress } from './style.js';
 import { say, sentence } from './texts.js';
 
 /** @typedef {Readonly<import('./state.js').Model>} Model */
-/** @typedef {{start: () => void, cancel: () => void, retry: () => void, camera: (id: string) => void}} Clicks */
+/** @typedef {{start: () => void, cancel: () => void, retry: () => void, decline: () => void, camera: (id: string) => void}} Clicks */
 /** @typedef {{language: string, own: Readonly<Record<string, string>>, cameras: {id: string, label: string}[], cameraId: string}} Setting */
 
 const SVG = 'http://www.w3.org/2000/svg';
@@ -55,6 +55,7 @@ export class View {
   #start = make('button', { class: 'primary', part: 'button start', type: 'button' });
   #retry = make('button', { class: 'primary', part: 'button retry', type: 'button' });
   #cancel = make('button', { part: 'button cancel', type: 'button' });
+  #decline = make('button', { part: 'button decline', type: 'button' });
   #label = make('label', { for: 'camera' });
   #select = make('select', { id: 'camera', part: 'camera' });
   #choice = make('div', { class: 'choice' }, this.#label, this.#select);
@@ -71,12 +72,13 @@ export class View {
     svg.setAttribute('aria-hidden', 'true');
     svg.append(path(RING, 'track'), this.#ring, ...Object.entries(MARKS).map(([name, d]) => path(d, `mark ${name}`)));
     this.#stage.append(make('div', { class: 'oval' }, this.#video), svg);
-    this.#frame.append(this.#stage, this.#says, this.#notice, make('div', { class: 'buttons' }, this.#start, this.#retry, this.#cancel), this.#choice);
+    this.#frame.append(this.#stage, this.#says, this.#notice, this.#decline, make('div', { class: 'buttons' }, this.#start, this.#retry, this.#cancel), this.#choice);
     root.append(this.layer, this.#frame);
     dress(root);
     this.#start.onclick = clicks.start;
     this.#retry.onclick = clicks.retry;
     this.#cancel.onclick = clicks.cancel;
+    this.#decline.onclick = clicks.decline;
     this.#select.onchange = () => clicks.camera(this.#select.value);
     this.#frame.onkeydown = (event) => {
       if (event.key === 'Escape' && !this.#cancel.hidden) clicks.cancel();
@@ -115,7 +117,8 @@ export class View {
 
     write(this.#says, sentence(model, language, own));
     write(this.#notice, text('label_recorded'));
-    this.#notice.hidden = !(live && model.recorded);
+    write(this.#decline, text('button_decline'));
+    this.#notice.hidden = this.#decline.hidden = !(live && model.recorded);
 
     write(this.#start, text('button_start'));
     write(this.#retry, text('button_retry'));

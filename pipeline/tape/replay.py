@@ -123,7 +123,7 @@ def _now_s(line: Line) -> float:
 
 def _tell(session: SessionPipeline, line: Line) -> list[Event]:
     try:
-        events: list[Event] = getattr(session, line.kind)(**line.value)
+        events: list[Event] = getattr(session, line.kind)(**line.value) or []
     except Exception as fault:
         # A recorded session that failed here went on with `fail`; a tape that was tampered with may
         # say anything: neither is worth a traceback.

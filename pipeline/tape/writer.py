@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, cast, get_type_hints
+from types import FunctionType
+from typing import Any, Protocol, cast
 
 from pipeline.events import Event
+from pipeline.observation import Ask
 from pipeline.session import SessionPipeline
 from pipeline.tape import CONSENT, FORMAT, LINES, VERSION, VIDEO, fields
 from pipeline.tape.lines import Chain, seal
@@ -21,17 +23,22 @@ RESERVED = frozenset({"frame", "ask", "in", "out", "event", "note", "end"})
 """Kinds of lines that are no input of the session."""
 
 
+READS = frozenset({"ask", "deadline_s", "evidence", "history"})
+"""Methods of the session that only tell; everything else public is an input."""
+
+
 @cache
 def inputs() -> Mapping[str, dict[str, fields.Reader]]:
-    """Everything that may be told to a session, by the method's name: what answers with events.
+    """Everything that may be told to a session, by the method's name.
 
-    Found by the annotations, so that a new way in is on the tapes from its first day on.
+    Found by looking, so that a new way in is on the tapes from its first day on. Raises TypeError
+    for one whose arguments a tape cannot carry.
     """
-    found = {}
-    for name, method in vars(SessionPipeline).items():
-        public = not name.startswith("_") and callable(method)
-        if public and get_type_hints(method).get("return") == list[Event]:
-            found[name] = fields.arguments(method)
+    found = {
+        name: fields.arguments(method)
+        for name, method in vars(SessionPipeline).items()
+        if not name.startswith("_") and name not in READS and isinstance(method, FunctionType)
+    }
     assert not RESERVED & found.keys(), "a kind of line that is taken"
     return found
 
@@ -76,7 +83,7 @@ class TapeWriter:
         self._write({**line, "size": len(data), "key": key, "sha256": self._video.digest})
         self._frames += 1
 
-    def ask(self, ask: Any, at_s: float) -> None:
+    def ask(self, ask: Ask, at_s: float) -> None:
         """What is to be measured in the next frame."""
         self._write({"k": "ask", "t": at_s, "ask": fields.write(ask, self._arrays)})
 
@@ -122,12 +129,23 @@ class TapeWriter:
         self._lines += 1
 
 
+class Sink(Protocol):
+    """What a taped session tells: a TapeWriter, or who stands before one."""
+
+    def ask(self, ask: Ask, at_s: float) -> None:
+        """As TapeWriter.ask."""
+
+    def told(self, name: str, given: Mapping[str, Any], at_s: float) -> None:
+        """As TapeWriter.told."""
+
+    def event(self, event: Event, at_s: float) -> None:
+        """As TapeWriter.event."""
+
+
 class _Taped:
     """A session all of whose inputs, asks and events go onto a tape."""
 
-    def __init__(
-        self, session: SessionPipeline, tape: TapeWriter, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, session: SessionPipeline, tape: Sink, clock: Callable[[], float]) -> None:
         self._session, self._tape, self._clock = session, tape, clock
 
     def __getattr__(self, name: str) -> Any:
@@ -137,11 +155,11 @@ class _Taped:
         if name not in inputs():
             return found
 
-        def call(*positional: Any, **named: Any) -> list[Event]:
+        def call(*positional: Any, **named: Any) -> list[Event] | None:
             given = dict(zip(inputs()[name], positional, strict=False), **named)
             self._tape.told(name, given, self._clock())
-            events: list[Event] = found(*positional, **named)
-            for event in events:
+            events: list[Event] | None = found(*positional, **named)
+            for event in events or ():
                 self._tape.event(event, self._clock())
             return events
 
@@ -153,8 +171,6 @@ class _Taped:
         return ask
 
 
-def taped(
-    session: SessionPipeline, tape: TapeWriter, clock: Callable[[], float]
-) -> SessionPipeline:
+def taped(session: SessionPipeline, tape: Sink, clock: Callable[[], float]) -> SessionPipeline:
     """The same session, with everything that is told to it and that it says on a tape."""
     return cast(SessionPipeline, _Taped(session, tape, clock))

@@ -17,7 +17,7 @@ from pipeline.events import Challenged, Hinted, PhaseChanged, Progressed
 from pipeline.reasons import Hint, Phase, Reason
 from server import protocol
 from server.limits import Bucket
-from server.protocol import Camera, Cancel, Fault, Hello, Painted, Ping, Refusal
+from server.protocol import Camera, Cancel, Decline, Fault, Hello, Painted, Ping, Refusal
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "protocol"
 
@@ -89,6 +89,8 @@ def test_writes_as_the_vector_says(row: dict[str, Any]) -> None:
                 for step in fields["steps"]
             )
             text = protocol.encode(Challenged(Light(fields["n"], steps)))
+        case "recording":
+            text = protocol.recording(**fields)
         case "verdict":
             fields["reasons"] = tuple(fields["reasons"])
             text = protocol.verdict(**fields)
@@ -118,7 +120,7 @@ def _within_the_grammar(message: protocol.Message) -> bool:
             return 1 <= n < 2**31 and 0 <= step <= 63 and 0 <= ms <= 60_000
         case Ping(n):
             return type(n) is int and 0 <= n < 2**31
-        case Cancel():
+        case Cancel() | Decline():
             return True
 
 
@@ -128,8 +130,10 @@ JSON = st.recursive(
     max_leaves=12,
 )
 FIELDS = st.fixed_dictionaries(
-    {"type": st.sampled_from(["hello", "ping", "cancel", "painted"]) | JSON},
-    optional={name: JSON | st.just(1) for name in (
+    {"type": st.sampled_from(["hello", "ping", "cancel", "decline", "painted"]) | JSON},
+    optional={
+        name: JSON | st.just(1)
+        for name in (
             "version",
             "widget",
             "camera",
@@ -138,7 +142,8 @@ FIELDS = st.fixed_dictionaries(
             "step",
             "ms",
             "x",
-        )},
+        )
+    },
 )
 
 

@@ -264,6 +264,29 @@ async def test_hints_progress_and_recording_are_shown(bench: Bench) -> None:
     )
 
 
+async def test_whoever_declines_a_recording_goes_on_without(bench: Bench) -> None:
+    asked = []
+
+    async def script(line: Line) -> None:
+        line.say(**_renamed({**WELCOME, "recorded": True}))
+        asked.append(await line.wait_for("decline"))
+        line.say("recording", recorded=False)
+        line.say("phase", phase="gathering")
+
+    bench.server.script = script
+    page = await open_page(bench)
+    await page.get_by_role("button", name="Start").click()
+    await expect(page.get_by_text("This session is recorded.")).to_be_visible()
+    await page.get_by_role("button", name="Do not record").click()
+    await state_is(page, "gathering")
+    await expect(page.get_by_text("This session is recorded.")).to_be_hidden()
+    await expect(page.get_by_role("button", name="Do not record")).to_be_hidden()
+    await page.get_by_role("button", name="Cancel").click()
+    await page.get_by_role("button", name="Try again").click()
+    await state_is(page, "gathering")  # the script goes on only when declined again
+    assert asked == [{"type": "decline"}] * 2
+
+
 async def test_rejected_says_why_and_retry_takes_a_new_ticket(bench: Bench) -> None:
     bench.server.script = ending("rejected", reasons=["no_match"], retry=True)
     page = await open_page(bench)

@@ -1,0 +1,93 @@
+"""Where tapes are kept, for how long, and how they go: one folder for each client, one for a tape.
+
+Not here: writing one (recorder.py), the format (docs/tape.md). A tape is as sensitive as a
+template: only this user may enter the folder, and what belongs to a person goes with the person.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from pipeline.tape import LINES
+from pipeline.tape.lines import MAX_LINE
+
+_NAME = re.compile(r"([0-9]{8}T[0-9]{6}Z)-[A-Za-z0-9_-]{12}")
+_STAMP = "%Y%m%dT%H%M%SZ"
+
+
+class ShelfUnusable(Exception):
+    """The folder cannot be made, or others may enter it; `str()` says which, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """The folder of LOOKGATE_RECORD. Every method may raise OSError."""
+
+    folder: Path
+    days: float
+    """After so many days a tape is removed."""
+
+    def open(self) -> None:
+        """Make the folder if it is not there. Raises ShelfUnusable."""
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            mode = self.folder.stat().st_mode
+        except OSError as fault:
+            raise ShelfUnusable("cannot be made or is no folder") from fault
+        if mode & 0o077:
+            raise ShelfUnusable("is a folder that others may enter: set its mode to 0700")
+
+    def place(self, client_id: str, session_id: str, now: datetime) -> Path:
+        """A folder name for a new tape; the client's folder is made."""
+        home = self.folder / client_id
+        home.mkdir(mode=0o700, exist_ok=True)
+        return home / f"{now.astimezone(UTC).strftime(_STAMP)}-{session_id[:12]}"
+
+    def sweep(self, now: datetime) -> int:
+        """Remove what is older than `days`; how many."""
+        oldest = now - timedelta(days=self.days)
+        return sum(_remove(tape) for tape, at in self._tapes("*") if at < oldest)
+
+    def remove_subject(self, client_id: str, subject: str) -> int:
+        """Remove every tape that has a subject's face or template on it; how many."""
+        tapes = [tape for tape, _ in self._tapes(client_id)]
+        return sum(_remove(tape) for tape in tapes if subject in _people(tape))
+
+    def remove_client(self, client_id: str) -> int:
+        """Remove all tapes of a client; how many."""
+        return sum(_remove(tape) for tape, _ in self._tapes(client_id))
+
+    def _tapes(self, client: str) -> Iterator[tuple[Path, datetime]]:
+        """Tapes by the pattern of their names: nothing else in that folder is ever touched."""
+        homes = self.folder.iterdir() if client == "*" else [self.folder / client]
+        for home in homes:
+            if home.is_symlink() or not home.is_dir():
+                continue
+            for tape in home.iterdir():
+                found = _NAME.fullmatch(tape.name)
+                if found and not tape.is_symlink() and tape.is_dir():
+                    yield tape, datetime.strptime(found[1], _STAMP).replace(tzinfo=UTC)
+
+
+def _remove(tape: Path) -> bool:
+    shutil.rmtree(tape, ignore_errors=True)
+    return not tape.exists()
+
+
+def _people(tape: Path) -> set[str]:
+    """Whose session it was, and whose templates are in it. A header that cannot be read belongs to
+    nobody: it is written before anything else."""
+    try:
+        with (tape / LINES).open("rb") as stream:
+            header: Any = json.loads(stream.readline(MAX_LINE))
+        people = {*header["session"]["gallery"]["subjects"], header.get("subject")}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return set()
+    return {person for person in people if isinstance(person, str)}
