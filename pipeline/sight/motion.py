@@ -87,7 +87,7 @@ def follow(image: Image, mesh_px: Floats, reference: Image, tracks: Tracks) -> M
     guess = now.here(tracks.now_px)
     face = tracks.on_face
     guess[face] = _carried(start_at[face], mesh, now.here(mesh_px))
-    found, alive = _search(then.image, now.image, start_at, guess)
+    found, alive = _search(then.image, _relit(now.image, then.image), start_at, guess)
     moved = _measure(then, now, mesh, start_at, found, alive, face)
     newest = np.where(alive[:, None], now.back(found), tracks.now_px).astype(np.float32)
     after = Tracks(tracks.reference_px, newest, tracks.on_face, alive, tracks.mesh_px)
@@ -131,6 +131,15 @@ def _carried(points: Floats, mesh: Floats, mesh_now: Floats) -> Floats:
     nearest = ((points[:, None] - some[None]) ** 2).sum(2).argmin(1)
     carried: Floats = points + some_now[nearest] - some[nearest]
     return carried
+
+
+def _relit(luma: Image, as_in: Image) -> Image:
+    """With the mean and contrast of another picture: the search takes a change of light, a camera's
+    exposure say, for a motion of half a pixel."""
+    (mean, spread), (wanted, wanted_spread) = (cv2.meanStdDev(one) for one in (luma, as_in))
+    gain = float(np.clip((wanted_spread[0, 0] + 1) / (spread[0, 0] + 1), 0.5, 2.0))
+    lift = float(wanted[0, 0] - gain * mean[0, 0])
+    return cv2.addWeighted(luma, gain, luma, 0.0, lift).astype(np.uint8, copy=False)
 
 
 def _search(then: Image, now: Image, start_at: Floats, guess: Floats) -> tuple[Floats, Mask]:

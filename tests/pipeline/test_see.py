@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import math
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import cv2
@@ -11,12 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.frame import Frame
+from pipeline.frame import Frame, Reference
 from pipeline.observation import Ask, Face, Observation, Roi
 from pipeline.see import see
+from tests.pipeline.nets.test_iris import contour
 from tests.pipeline.stub import Stub, a_face, a_mesh, noise, put
 
 ALL = Ask(detect=True, embed_above=0.0, spoof=True)
+MORE = Ask(detect=True, edges=True, glow=True, eyes=True, tint=True, motion=True)
 ROI = Roi(300, 200, 240, 0.0)
 
 
@@ -65,6 +67,37 @@ def test_a_tracked_face_costs_one_mesh() -> None:
     assert face.same
     assert (face.detection, face.embedding, face.spoof_margin, face.spoof_crop) == (None,) * 4
     assert math.isnan(face.agreement)
+
+
+def test_each_look_around_the_face_is_made_when_asked_and_only_then() -> None:
+    looks = ("edges", "glow", "eyes", "tint", "motion")
+    for wanted in looks:
+        run = answers()
+        run.answers["iris"] = contour(6.0)
+        face = see(picture(), Ask(roi=ROI, **{wanted: True}), run).face
+        assert face is not None
+        made = [name for name in looks if getattr(face, name) is not None]
+        assert made == [wanted]
+        assert ("iris" in run.calls) == (wanted == "eyes")
+
+
+def test_motion_begins_goes_on_and_needs_its_reference() -> None:
+    one = Ask(roi=ROI, motion=True)
+    begun = see(picture(), one, answers()).face
+    assert begun is not None
+    assert begun.motion is not None
+    assert begun.motion.moved == 0
+    go_on = Ask(roi=ROI, motion=True, tracks=begun.motion.tracks)
+    lost = see(picture(), go_on, answers()).face
+    assert lost is not None
+    assert lost.motion is None
+    reference = Reference()
+    reference.keep(picture(), one)
+    after = see(reference.attach(picture()), go_on, answers()).face
+    assert after is not None
+    assert after.motion is not None
+    assert after.motion.moved == pytest.approx(0, abs=1e-3)
+    assert after.motion.tracks.alive.all()
 
 
 def test_a_new_face_is_measured_as_asked() -> None:
@@ -187,7 +220,11 @@ def test_no_frame_square_or_net_answer_makes_it_raise(
 ) -> None:
     frame = Frame(np.full((height, width, 3), seed, np.uint8), 0, 0.0, 0.0)
     for run in (noise(seed, scale), answers((width / 2, height / 2, width / 3))):
-        obs = see(frame, Ask(detect, roi, 0.0, True), run)
+        every = replace(MORE, detect=detect, roi=roi, embed_above=0.0, spoof=True)
+        obs = see(frame, every, run)
+        if obs.face is not None and obs.face.motion is not None:
+            other = replace(frame, reference=frame.image[::-1].copy())
+            obs = see(other, replace(every, tracks=obs.face.motion.tracks), run)
         assert np.isfinite(obs.sketch).all()
         if obs.face is not None:
             assert np.isfinite(obs.face.mesh_px).all()
@@ -333,9 +370,18 @@ def test_a_face_that_is_gone_is_lost_in_that_frame(nets, frames) -> None:
 @pytest.mark.models
 def test_the_same_frame_gives_the_same_bits_in_any_thread(nets, frames) -> None:
     clip = frames("cap12", 4, 20)
-    alone = [see(frame, ALL, nets) for frame in clip]
+    every = replace(MORE, embed_above=0.0, spoof=True)
+    first = see(clip[0], every, nets).face
+    assert first is not None
+    assert first.motion is not None
+    reference, tracks = clip[0].image, first.motion.tracks
+
+    def follow(frame: Frame) -> Observation:
+        return see(replace(frame, reference=reference), replace(every, tracks=tracks), nets)
+
+    alone = [follow(frame) for frame in clip]
     with ThreadPoolExecutor(3) as pool:
-        beside = list(pool.map(lambda frame: see(frame, ALL, nets), clip * 2))
+        beside = list(pool.map(follow, clip * 2))
     assert all(same(a, b) for a, b in zip(alone * 2, beside, strict=True))
     assert not same(alone[0], alone[1])
 

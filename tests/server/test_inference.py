@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 
-from pipeline.frame import Frame
+from pipeline.frame import Frame, Reference
 from pipeline.observation import Ask, Observation
 from server.inference import Busy, Inference, InferenceFailed
 from server.media import Decoded
@@ -91,6 +91,26 @@ async def test_a_fault_in_see_is_ours_and_keeps_its_cause() -> None:
         await inference.see(frame(0), Ask())
     assert isinstance(caught.value.__cause__, RuntimeError)
     assert inference.in_flight == 0
+    await inference.close()
+
+
+async def test_a_session_gets_its_own_reference_back_converted() -> None:
+    references: list[int | None] = []
+
+    def see(picture: Frame, ask: Ask) -> Observation:
+        references.append(None if picture.reference is None else number(picture.reference))
+        return look(picture, ask)
+
+    inference = Inference(see, 2, 2)
+    one, other = Reference(), Reference()
+    for n in range(3):
+        picture = av.VideoFrame.from_ndarray(paint(n), format="bgr24").reformat(format="yuv420p")
+        picture.pts, picture.time_base = 6000 * n, Fraction(1, 90000)
+        decoded = Decoded(picture, n, n / 10, n / 15)
+        await inference.see(decoded, Ask(motion=n != 1), one)
+        await inference.see(frame(n + 10), Ask(), other)
+    await inference.see(frame(4), Ask(motion=True))
+    assert references == [None, None, 0, None, 0, None, None]
     await inference.close()
 
 
