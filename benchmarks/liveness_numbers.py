@@ -48,13 +48,17 @@ def auc(live: Sequence[float], attack: Sequence[float]) -> float:
     return wins / (len(live) * len(attack))
 
 
-def fit(samples: Sequence[tuple[float, bool, float]], ridge: float = 1.0) -> tuple[float, float]:
+RIDGE = 1 / 2.5**2
+"""Weight of the prior on a standardised slope, in clips: a normal of scale 2.5, after Gelman et
+al., Annals of Applied Statistics 2 (2008). The classes of a few clips are often separable, where
+the likelihood alone has no maximum."""
+
+
+def fit(samples: Sequence[tuple[float, bool, float]]) -> tuple[float, float]:
     """Gain and offset of a log-likelihood ratio: samples are (value, live, weight).
 
     Logistic regression on a standardised value, both classes weighted alike, so that the logit is
-    the ratio itself. `ridge` is the prior's weight on the slope, in clips: the classes of a few
-    clips are often separable, where the likelihood alone has no maximum. Raises ValueError if a
-    class is empty.
+    the ratio itself. Raises ValueError if a class is empty.
     """
     total = {label: sum(w for _, live, w in samples if live is label) for label in (True, False)}
     if not (total[True] and total[False]):
@@ -75,8 +79,8 @@ def fit(samples: Sequence[tuple[float, bool, float]], ridge: float = 1.0) -> tup
             g1 += w * (y - p) * x
             v = w * p * (1 - p)
             h00, h01, h11 = h00 + v, h01 + v * x, h11 + v * x * x
-        g1 -= ridge * slope
-        h11, h00 = h11 + ridge, h00 + 1e-9
+        g1 -= RIDGE * slope
+        h11, h00 = h11 + RIDGE, h00 + 1e-9
         det = h00 * h11 - h01 * h01
         step0, step1 = (h11 * g0 - h01 * g1) / det, (h00 * g1 - h01 * g0) / det
         offset, slope = offset + step0, slope + step1

@@ -226,6 +226,7 @@ class SessionPipeline:
         """Remember what was measured when. What was asked for on a face counts as made, even where
         nothing came of it: else it would be tried again on every frame."""
         at_s, asked, face = obs.arrival_s, self._asked, obs.face
+        self._schedule.heard(at_s)
         if obs.faces is not None:
             # Only a detection sees other faces: what it saw holds until the next one.
             self._schedule.made("detect", at_s)
