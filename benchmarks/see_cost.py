@@ -2,8 +2,9 @@
 
     python benchmarks/see_cost.py [--clip cap12] [--seconds 20] [--size 640x480] [--models DIR]
 
-Plays a real recording through see() with a session's schedule and prints one table. Times are of
-this thread alone; `nets` is the time inside the Run, everything else is what see() adds.
+Plays a real recording through see() with a session's schedule and prints two tables: what each net
+and each look around the face costs, and what schedules of them cost a session. Times are of this
+thread alone; `nets` is the time inside the Run, everything else is what see() adds.
 """
 
 from __future__ import annotations
@@ -12,23 +13,45 @@ import argparse
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
+
+# Before numpy: run as a script, this folder's numbers.py would hide the standard library's
+if sys.path[0] == str(Path(__file__).resolve().parent):
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import cv2
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from pipeline.frame import Frame
-from pipeline.nets import Floats
+from pipeline.frame import Frame, Reference
+from pipeline.nets import Floats, Run, iris
 from pipeline.nets.ort import SPECS, Nets
-from pipeline.observation import Ask
+from pipeline.observation import Ask, Tracks
 from pipeline.see import see
+from pipeline.sight import motion, patch
+from pipeline.sight.edges import edges
+from pipeline.sight.glow import glow
+from pipeline.sight.tint import tint
 from tests.clips import cache_dir, clip
 
+T = TypeVar("T")
+
 FPS = 15.0
-DETECT_S, SPOOF_S, EMBED_S = 0.5, 0.25, 0.33
+BASE = {"detect": 0.5, "spoof": 0.25, "embed": 0.33}
+AROUND = {"edges": 0.5, "glow": 0.5, "motion": 0.2}
+EYES = {"eyes": 0.125}
+TINT = {"tint": 0.0}
 """The session's schedule: seconds between runs; the mesh runs on every frame."""
+SCHEDULES = {
+    "nets alone": BASE,
+    "with edges, glow, motion": {**BASE, **AROUND},
+    "and eyes": {**BASE, **AROUND, **EYES},
+    "and tint on every frame": {**BASE, **AROUND, **EYES, **TINT},
+    "and no embedding": {**BASE, **AROUND, **EYES, "embed": 1e9},
+}
+REFERENCE_S = 3.0
+"""Motion begins again with every window of evidence."""
 
 
 class Timed:
@@ -62,24 +85,69 @@ def frames(path: Path, size: tuple[int, int], seconds: float) -> list[Frame]:
     return out
 
 
-def play(clip_frames: list[Frame], run: Timed) -> tuple[list[float], float]:
+def play(
+    clip_frames: list[Frame], run: Timed, periods: dict[str, float] | None = None
+) -> tuple[list[float], float]:
     """Seconds of each see(), and this thread's CPU seconds altogether."""
-    last = dict.fromkeys(("detect", "spoof", "embed"), -1e9)
+    periods = BASE if periods is None else periods
+    last: dict[str, float] = {}
+    reference, tracks, begun_s = Reference(), None, 0.0
     roi, times = None, []
     cpu = time.thread_time()
-    for frame in clip_frames:
-        now = frame.arrival_s
+    for picture in clip_frames:
+        now = picture.arrival_s
         due = {
-            name: roi is None or now - last[name] >= every - 1e-6
-            for name, every in (("detect", DETECT_S), ("spoof", SPOOF_S), ("embed", EMBED_S))
+            name for name, every in periods.items() if now - last.get(name, -1e6) >= every - 0.02
         }
-        ask = Ask(due["detect"], roi, 0.35 if due["embed"] else None, due["spoof"])
+        if now - begun_s >= REFERENCE_S:
+            tracks = None
+        ask = Ask(
+            detect=roi is None or "detect" in due,
+            roi=roi,
+            embed_above=0.35 if "embed" in due else None,
+            tracks=tracks,
+            **{name: name in due for name in ("spoof", "edges", "glow", "eyes", "tint", "motion")},
+        )
         start = time.perf_counter()
+        frame = reference.attach(picture)
         face = see(frame, ask, run).face
+        reference.keep(frame, ask)
         times.append(time.perf_counter() - start)
         roi = face.roi if face else None
-        last.update({name: now for name, asked in due.items() if asked})
+        if face is not None and face.motion is not None:
+            begun_s = now if tracks is None else begun_s
+            tracks = face.motion.tracks
+        last.update(dict.fromkeys(due, now))
     return times, time.thread_time() - cpu
+
+
+def looks(clip_frames: list[Frame], run: Run) -> dict[str, list[float]]:
+    """CPU seconds of each look around the face, twice a second."""
+    spent: dict[str, list[float]] = defaultdict(list)
+
+    def clock(name: str, look: Callable[..., T], *args: Any) -> T:
+        cpu = time.thread_time()
+        out = look(*args)
+        spent[name].append(time.thread_time() - cpu)
+        return out
+
+    begun: tuple[Frame, Tracks] | None = None
+    for frame in clip_frames[:: int(FPS / 2)]:
+        face = see(frame, Ask(detect=True), run).face
+        if face is None:
+            continue
+        image, mesh = frame.image, face.mesh_px
+        clock("edges", edges, image, mesh)
+        near = clock("cut for glow and tint", patch.near, image, mesh)
+        if near is not None:
+            clock("glow", glow, near, mesh)
+            clock("tint", tint, near, mesh)
+        clock("eyes (both)", iris.openness, image, mesh, run)
+        if begun is not None and frame.arrival_s - begun[0].arrival_s < REFERENCE_S:
+            clock("motion: follow", motion.follow, image, mesh, begun[0].image, begun[1])
+        elif (begin := clock("motion: begin", motion.start, image, mesh)) is not None:
+            begun = frame, begin.tracks
+    return spent
 
 
 def main() -> None:
@@ -108,7 +176,16 @@ def main() -> None:
     print(f"| nets | | | {bare / count * 1e3:.2f} |")
     print(f"| see() | {count} | {np.median(times) * 1e3:.2f} | {total / count * 1e3:.2f} |\n")
     print(f"see() over nets: {total / bare:.2f} (wall), {cpu_s / run.cpu_s:.2f} (CPU)")
-    print(f"CPU: {cpu_s / count * 1e3:.2f} ms a frame, {cpu_s / (count / FPS):.3f} cores a session")
+    print(
+        f"CPU: {cpu_s / count * 1e3:.2f} ms a frame, {cpu_s / (count / FPS):.3f} cores a session\n"
+    )
+    print("| look | median CPU ms |\n|---|---|")
+    for name, spent in looks(clip_frames, nets).items():
+        print(f"| {name} | {np.median(spent) * 1e3:.2f} |")
+    print("\n| schedule | cores a session |\n|---|---|")
+    for name, periods in SCHEDULES.items():
+        _, cpu_s = play(clip_frames, Timed(nets), periods)
+        print(f"| {name} | {cpu_s / (count / FPS):.3f} |")
 
 
 if __name__ == "__main__":

@@ -50,12 +50,12 @@ def _one(image: Image, corners: Floats, run: Run, *, mirrored: bool) -> float | 
     feed[0] = cv2.cvtColor(_crop(image, x, y, dx, dy, mirrored=mirrored), cv2.COLOR_BGR2RGB)
     feed *= np.float32(1 / 255)
     contour = run("iris", feed)[0][0, :, :2].astype(np.float64)
+    if not (np.abs(contour) < 4 * SIZE_PX).all():  # nan and infinite, too
+        return None
     gap = np.linalg.norm(contour[_LOWER] - contour[_UPPER], axis=1).mean()
     across = np.linalg.norm(contour[_CORNERS[0]] - contour[_CORNERS[1]])
     # An eye that spans less than a tenth of its crop is none
-    if not (math.isfinite(gap) and SIZE_PX / 10 < across < 2 * SIZE_PX):
-        return None
-    return float(gap / across)
+    return float(gap / across) if across > SIZE_PX / 10 else None
 
 
 def _crop(image: Image, x: float, y: float, dx: float, dy: float, *, mirrored: bool) -> Image:
