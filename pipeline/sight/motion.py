@@ -39,7 +39,7 @@ MIN_FACE_POINTS, MIN_RING_POINTS = 14, 8
 """Fewer say nothing: a homography takes four, and half may be wrong."""
 GUIDE = 3
 """Every so many vertices of the mesh say where to search: a third is dense enough, and cheap."""
-SEARCH_PX = 15
+SEARCH_PX = 13
 LEVELS = 2
 RETURN_PX = 0.6
 """A point must come back this near to where it was when it is followed backwards."""
