@@ -16,7 +16,7 @@ from typing import Any
 
 import aiohttp
 
-from server import headless, media, tokens
+from server import config, headless, media, tokens
 from server.gate import utc_now
 from server.headless import HeadlessError
 
@@ -95,6 +95,22 @@ async def attempt(
             header = _part(str(token), 0)
     hints = tuple(str(m.get("hint")) for _, m in result.messages if m.get("type") == "hint")
     return Attempt(purpose, said, claims, header, result.timeline_ms, hints)
+
+
+def secret_of(file: Path | None) -> str:
+    """The relying app's secret: from a file, else from LOOKGATE_CLIENT_SECRET.
+
+    Raises HeadlessError secret_unreadable, secret_missing; ConfigError.
+    """
+    secret = config.command_line()["client_secret"]
+    if file is not None:
+        try:
+            secret = file.read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            raise HeadlessError("secret_unreadable", "the secret file cannot be read") from None
+    if not secret:
+        raise HeadlessError("secret_missing", "give --secret-file or LOOKGATE_CLIENT_SECRET")
+    return secret
 
 
 def _part(token: str, index: int) -> dict[str, Any]:

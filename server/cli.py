@@ -16,6 +16,7 @@ from typing import Any
 from models.errors import ModelError
 from server import config, config_page, log
 from server.config import ConfigError, Settings
+from server.evaluation import command as evaluation
 from server.store import Unavailable, WrongSchema
 
 REFUSED = 1
@@ -141,6 +142,23 @@ def _parser() -> argparse.ArgumentParser:
         if name == "enroll":
             attempt.add_argument("--replace", action="store_true")
 
+    again = _add(verbs, "replay", "play a recorded session again", _replay)
+    again.add_argument("tape", type=Path, help="a tape's folder, or a zip file of it")
+    how = again.add_mutually_exclusive_group()
+    how.add_argument("--see", action="store_true", help="measure the video again with the nets")
+    how.add_argument("--webrtc", action="store_true", help="stream the video to a running server")
+    again.add_argument("--server", help="with --webrtc; default: LOOKGATE_SERVER")
+    again.add_argument("--client", help="with --webrtc; the relying app's id")
+    again.add_argument("--secret-file", type=Path, help="else LOOKGATE_CLIENT_SECRET")
+    again.add_argument("--subject", help="with --webrtc; default: the tape's")
+    again.add_argument("--origin", help="with --webrtc; send this Origin header")
+    told = _add(verbs, "explain", "print a recorded session's decision table", _explain)
+    told.add_argument("tape", type=Path, help="a tape's folder, or a zip file of it")
+    told.add_argument("--html", type=Path, help="write one page with pictures and evidence")
+    for verb in (again, told):
+        verb.add_argument("--policy", type=Path, help="judge by the fields in this JSON or TOML")
+        verb.add_argument("--torn", action="store_true", help="read a tape whose end is missing")
+
     synth = _add(verbs, "synth", "film a synthetic session from a photo, for tests", _synth)
     synth.add_argument("kind", help="what to film; `list` prints all of them")
     synth.add_argument("--photo", type=Path, help="a picture of one face")
@@ -158,6 +176,9 @@ def _parser() -> argparse.ArgumentParser:
     synth.add_argument("--worn", action="append", default=[], help="glasses, mask, hat or hand")
     synth.add_argument("--mirrored", action="store_true")
     synth.add_argument("--grayscale", action="store_true")
+
+    evaluation.add(verbs)
+    verbs.choices["evaluate"].set_defaults(run=_evaluation)
     return parser
 
 
@@ -303,11 +324,13 @@ def _synth(given: argparse.Namespace) -> int:
         return 0
     if given.out is None:
         raise Refused("synth_out_missing", "give --out")
+    width, by, height = given.size.partition("x")
+    if not (by and width.isdecimal() and height.isdecimal()):
+        raise Refused("synth_wrong", "size must be WIDTHxHEIGHT, as in 640x480")
     try:
-        width, height = (int(part) for part in given.size.split("x"))
         camera = Camera(
-            width_px=width,
-            height_px=height,
+            width_px=int(width),
+            height_px=int(height),
             fps=given.fps,
             jitter=given.jitter,
             gain=given.gain,
@@ -336,18 +359,27 @@ def _synth(given: argparse.Namespace) -> int:
     return 0
 
 
+def _replay(given: argparse.Namespace) -> int:
+    from server import tape_verbs
+
+    return tape_verbs.replay_verb(given)
+
+
+def _explain(given: argparse.Namespace) -> int:
+    from server import tape_verbs
+
+    return tape_verbs.explain_verb(given)
+
+
+def _evaluation(given: argparse.Namespace) -> int:
+    return evaluation.run(given, _settings())
+
+
 def _attempt(given: argparse.Namespace) -> int:
     from server import attempt
 
     told = config.command_line()
-    secret = told["client_secret"]
-    if given.secret_file is not None:
-        try:
-            secret = given.secret_file.read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError):
-            raise Refused("secret_unreadable", "the secret file cannot be read") from None
-    if not secret:
-        raise Refused("secret_missing", "give --secret-file or LOOKGATE_CLIENT_SECRET")
+    secret = attempt.secret_of(given.secret_file)
     log.set_up(style="plain", level="warning")
     result = asyncio.run(
         attempt.attempt(

@@ -19,6 +19,7 @@ from pipeline.observation import Ask
 from pipeline.reasons import Purpose
 from pipeline.session import SessionPipeline
 from pipeline.tape.writer import TapeWriter, taped
+from server.config import Settings
 from server.gate import Gate
 from server.rtc_patches import is_key
 from server.store import SessionRecord
@@ -32,9 +33,14 @@ SECRET = frozenset({"token"})
 
 
 @cache
-def _nets() -> dict[str, str]:
-    """Net and sha256 of its file, as the server verified them before it started."""
+def _pinned() -> dict[str, str]:
     return {name: net.sha256 for name, net in manifest.load().items()}
+
+
+def nets_here(settings: Settings, model_id: str) -> dict[str, str]:
+    """Net and sha256 of its file, as verified before the server starts; `model_id` stands for an
+    embedder that is not one of ours."""
+    return _pinned() if settings.embedder is None else {**_pinned(), "embed": model_id}
 
 
 class Recorder:
@@ -55,15 +61,12 @@ class Recorder:
             return None
         if record.purpose == Purpose.IDENTIFY and len(session["gallery"]) > MAX_GALLERY:
             return None
-        nets = _nets()
-        if gate.settings.embedder is not None:
-            nets = {**nets, "embed": gate.model_id}
         about = {
             "recorded_at": gate.now().isoformat(timespec="seconds"),
             "client": record.client_id,
             "subject": record.subject,
             "session_id": record.session_id,
-            "models": nets,
+            "models": nets_here(gate.settings, gate.model_id),
         }
         try:
             folder = shelf.place(record.client_id, record.session_id, gate.now())

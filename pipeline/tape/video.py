@@ -7,7 +7,7 @@ turning pictures into frames (server/media.py). Source: docs/tape.md; decoders a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -135,3 +135,49 @@ def jpeg(picture: av.VideoFrame, width: int) -> bytes:
     context.options = {"q:v": "6"}
     small.pts, small.time_base, small.pict_type = 0, Fraction(1, 25), 0
     return b"".join(bytes(p) for p in [*context.encode(small), *context.encode(None)])
+
+
+def pictures(
+    frames: Iterable[Mapping[str, Any]], stream: BinaryIO, *, torn: bool = False
+) -> Iterator[tuple[int, av.VideoFrame]]:
+    """Decode a tape's video as the server did: ticks and picture, in the order of decoding.
+
+    `frames` are the tape's frame lines, whose checksums each packet must fit. What cannot be
+    decoded is left out, as live. Raises TapeError tape_video; `torn`: the video may end early.
+    """
+    context: VideoCodecContext | None = None
+    boxed = packets(stream)
+    for line in frames:
+        data = _next(boxed, torn=torn)
+        if data is None:
+            if torn:
+                break
+            raise TapeError("tape_video", f"the video ends before frame {line['n']}")
+        if len(data) != line["size"] or digest(data) != line["sha256"]:
+            raise TapeError("tape_video", f"frame {line['n']} of the video is not the recorded one")
+        if context is None:
+            context = decoder(line["codec"])
+        yield from _decoded(context, packet(data, line["ticks"]))
+    if context is not None:
+        yield from _decoded(context, None)
+
+
+def _next(boxed: Iterator[bytes], *, torn: bool) -> bytes | None:
+    try:
+        return next(boxed, None)
+    except TapeError:
+        if torn:
+            return None
+        raise
+
+
+def _decoded(
+    context: VideoCodecContext, data: av.Packet[Any] | None
+) -> Iterator[tuple[int, av.VideoFrame]]:
+    try:
+        found = context.decode(data)
+    except av.FFmpegError:
+        return
+    for picture in found:
+        if picture.pts is not None:
+            yield picture.pts, picture

@@ -1,0 +1,71 @@
+"""A policy out of a file: the fields that it names, over a policy that there is. JSON or TOML.
+
+Not here: what the fields mean (pipeline/policy.py).
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from pipeline.policy import Policy
+from pipeline.tape.fields import Arrays, read
+
+MAX_BYTES = 256 * 1024
+
+
+class PolicyError(Exception):
+    """A policy file that cannot be used. `code` is stable, `text` for people."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(f"{code}: {text}")
+        self.code = code
+        self.text = text
+
+
+def load(path: Path, base: Policy) -> Policy:
+    """`base` with what the file says, at its top or in a table `policy`.
+
+    Raises PolicyError: policy_missing, policy_malformed, policy_unknown_field, policy_wrong_type.
+    """
+    try:
+        with path.open("rb") as stream:
+            raw = stream.read(MAX_BYTES + 1)
+    except OSError as fault:
+        raise PolicyError("policy_missing", "the policy file cannot be read") from fault
+    given = _parsed(raw, toml=path.suffix.lower() == ".toml")
+    if isinstance(given.get("policy"), dict):
+        given = given["policy"]
+    names = {field.name for field in fields(Policy)}
+    if unknown := sorted(set(given) - names):
+        raise PolicyError("policy_unknown_field", f"a policy has no field {unknown[0]}")
+    hints = get_type_hints(Policy)
+    told: dict[str, Any] = {}
+    for name, value in given.items():
+        try:
+            told[name] = read(hints[name], value, Arrays())
+        except (ValueError, TypeError, KeyError, IndexError) as fault:
+            raise PolicyError(
+                "policy_wrong_type", f"the field {name} is no {_kind(name)}"
+            ) from fault
+    return replace(base, **told)
+
+
+def _kind(name: str) -> str:
+    return str(next(field.type for field in fields(Policy) if field.name == name))
+
+
+def _parsed(raw: bytes, *, toml: bool) -> dict[str, Any]:
+    try:
+        if len(raw) > MAX_BYTES:
+            raise ValueError("too large")
+        text = raw.decode("utf-8")
+        given = tomllib.loads(text) if toml else json.loads(text)
+    except (ValueError, RecursionError) as fault:
+        raise PolicyError("policy_malformed", "the policy file is no JSON or TOML") from fault
+    if not isinstance(given, dict):
+        raise PolicyError("policy_malformed", "the policy file is no table of fields")
+    return given
