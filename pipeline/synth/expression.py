@@ -1,7 +1,7 @@
-"""Lids and lips: the photo's own pixels moved, at the size of the scene.
+"""Lids, eyes and lips: the photo's own pixels moved, at the size of the scene.
 
-Here: what a blink and a word change in the picture. Not here: when (motion.py). Lids are painted
-with the skin above them, so that no colour has to be guessed.
+Here: what a blink, a glance and a word change in the picture. Not here: when
+(motion.py). Lids are painted with the skin above them, so that no colour has to be guessed.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from pipeline.synth import Floats, Image
+from pipeline.synth import Floats, Image, floats
 
 UPPER = (
     (33, 246, 161, 160, 159, 158, 157, 173, 133),
@@ -28,13 +28,20 @@ LASH = 0.45
 """Brightness of the lash line against the skin."""
 
 
-def expressed(image: Image, points: Floats, lids: float, mouth: float) -> Image:
-    """The picture with lids closed by 0..1 and the mouth opened by that many eye distances."""
+def expressed(
+    image: Image, points: Floats, lids: float, mouth: float, gaze: tuple[float, float] = (0, 0)
+) -> Image:
+    """The picture with lids closed by 0..1, the mouth opened by that many eye distances, and eyes
+    that look to the right and down by that many eye widths."""
     out = image
     if abs(mouth) > 1e-3:
         out = _mouth(out, points, mouth)
+    if out is image and (lids > 1e-3 or any(gaze)):
+        out = image.copy()
+    if any(gaze):
+        for upper, lower in zip(UPPER, LOWER, strict=True):
+            _glance(out, points[[*upper, *lower], :2], gaze)
     if lids > 1e-3:
-        out = out.copy() if out is image else out
         for upper, lower in zip(UPPER, LOWER, strict=True):
             _lid(out, points[list(upper), :2], points[list(lower), :2], lids)
     return out
@@ -77,6 +84,28 @@ def _lid(image: Image, upper: Floats, lower: Floats, closed: float) -> None:
     shaded = stretched.astype(np.float32) * np.float32(LID)
     mixed = (part + (shaded - part) * skin) * (1 - dark)
     image[top:bottom, left:right] = np.rint(mixed).astype(np.uint8)
+
+
+def _glance(image: Image, eye: Floats, gaze: tuple[float, float]) -> None:
+    """Move what is between the lids; they give way a little, as they do."""
+    (x0, y0), (x1, y1) = eye.min(0).tolist(), eye.max(0).tolist()
+    width, middle_x, middle_y = x1 - x0, (x0 + x1) / 2, (y0 + y1) / 2
+    left, right = max(0, int(x0 - 2)), min(image.shape[1], int(x1 + 3))
+    top = max(0, int(middle_y - 0.5 * width))
+    bottom = min(image.shape[0], int(middle_y + 0.5 * width) + 1)
+    if right - left < 3 or bottom - top < 3:
+        return
+    y, x = np.mgrid[top:bottom, left:right].astype(np.float32)
+    weight = np.exp(
+        -(((x - middle_x) / (0.3 * width)) ** 2 + ((y - middle_y) / (0.2 * width)) ** 2)
+    )
+    image[top:bottom, left:right] = cv2.remap(
+        image,
+        floats(x - gaze[0] * width * weight),
+        floats(y - gaze[1] * width * weight),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
 
 
 def _mouth(image: Image, points: Floats, mouth: float) -> Image:

@@ -1,7 +1,7 @@
 """A coloured light in front of the person, as a screen that changes its colour, and what it does.
 
 Here: which colour when, and how much brighter a surface gets. Not here: who draws the sequence.
-Source: Lambert's cosine law; a white light of `strength` raises what faces it by that share.
+Source: Lambert's cosine law; IEC 61966-2-1: light adds up before the camera encodes it.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -19,7 +20,18 @@ TOWARDS = (0.0, 0.25, -1.0)
 FAR = 0.06
 """What reaches the background, as a share of what reaches the face (distance squared)."""
 
+GAMMA = 2.2
+"""Between light and level, of screen and camera."""
+
 Bgr = tuple[int, int, int]
+
+
+class Lamp(Protocol):
+    """What lights a scene; asked once for every picture, in the order of time."""
+
+    def glow(self, t_s: float) -> Glow | None:
+        """The light at a time; None for none."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +41,7 @@ class Reflections:
     steps: tuple[tuple[float, Bgr], ...]
     """When each colour begins, seconds, rising; its B, G, R, 0..255."""
     strength: float = 0.06
-    """Brightening by full white at right angles; measured at webcams: 0.02 to 0.15."""
+    """Light of a white screen on what faces it, over the room's: 0.02 to 0.15 at a webcam."""
     delay_s: float = 0.0
     """How much later the answer is seen than the sequence says."""
     whole: bool = False
@@ -40,7 +52,7 @@ class Reflections:
         at = bisect_right([start_s for start_s, _ in self.steps], t_s - self.delay_s) - 1
         if at < 0:
             return None
-        b, g, r = (self.strength * part / 255 for part in self.steps[at][1])
+        b, g, r = (self.strength * (part / 255) ** GAMMA for part in self.steps[at][1])
         return Glow((b, g, r), self.whole)
 
 
@@ -49,7 +61,7 @@ class Glow:
     """The light at one time."""
 
     gain: tuple[float, float, float]
-    """Brightening of blue, green and red."""
+    """Of blue, green and red over the room's, in linear light."""
     whole: bool = False
     """As in Reflections."""
 
@@ -72,5 +84,5 @@ def lit(colour: Image, depth_px: Floats | None, rotation: Floats, glow: Glow) ->
 
 def tinted(image: Image, glow: Glow, share: float | Floats = 1.0) -> Image:
     """Brightened alike, or by a map float32 HxWx1."""
-    gain = 1 + np.asarray(glow.gain, np.float32) * share
+    gain = (1 + np.asarray(glow.gain, np.float32) * share) ** np.float32(1 / GAMMA)
     return pixels(floats(image * gain))

@@ -18,6 +18,9 @@ BREATH_S = 3.7
 LID_S = 0.13
 """Half a blink; a blink lasts 0.1 to 0.4 s."""
 TALK_S = 0.45
+GLANCE = 0.07
+"""Greatest glance away from the camera, in eye widths; eyes jump one to four times a second, also
+of somebody who keeps still."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,8 @@ class Act:
     """0 open, 1 closed."""
     mouth: float
     """How far it is open, in eye distances; a little below 0 is pressed together."""
+    gaze: tuple[float, float]
+    """Where the eyes look, from straight ahead: right and down, in eye widths."""
     breath: float
     """-1..1."""
 
@@ -81,6 +86,8 @@ class Person:
         gaps = rng.uniform(1.8, 3.6, 400)
         self._blinks_s = np.cumsum(gaps) - gaps[0] + rng.uniform(0.5, 1.3)
         self._talk_s = rng.uniform(1.2, 2.0)
+        self._glances_s = np.cumsum(rng.uniform(0.2, 1.1, 4000))
+        self._glances = rng.uniform(-1, 1, (4001, 2)) * (GLANCE, 0.4 * GLANCE)
 
     def at(self, t_s: float) -> Act:
         """What is to be seen at a time."""
@@ -93,7 +100,12 @@ class Person:
             nod_deg + self._pitch(t_s),
             self._roll(t_s),
         )
-        return Act(pose, self._lids(t_s), self._mouth(t_s), breath)
+        return Act(pose, self._lids(t_s), self._mouth(t_s), self._gaze(t_s), breath)
+
+    def _gaze(self, t_s: float) -> tuple[float, float]:
+        # A saccade takes 20 to 50 ms: less than a picture
+        x, y = self._glances[int(np.searchsorted(self._glances_s, t_s))].tolist()
+        return x, y
 
     def _lids(self, t_s: float) -> float:
         apart_s = float(np.abs(self._blinks_s - t_s).min())

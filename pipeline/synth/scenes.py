@@ -14,7 +14,7 @@ import numpy as np
 from pipeline.synth import Image, flat
 from pipeline.synth.camera import Camera, Sensor
 from pipeline.synth.expression import expressed
-from pipeline.synth.light import FAR, Glow, Reflections, tinted
+from pipeline.synth.light import FAR, Glow, Lamp, tinted
 from pipeline.synth.motion import Hand, Person, Pose
 from pipeline.synth.portrait import Portrait
 from pipeline.synth.room import Shoulders, room
@@ -25,7 +25,7 @@ PIVOT = 0.45
 """Where a head turns: the neck's axis behind the face, in face widths."""
 LOOP_S = 0.8
 """Length of the film that the looped scene repeats."""
-STILL = 0.12
+STILL = 0.25
 """How lively somebody is who keeps still."""
 
 
@@ -47,7 +47,9 @@ class Scene:
     """Amplitude of the head's turn; prints tilt by twice as much."""
     worn: tuple[str, ...] = ()
     """What is in front of the face: keys of worn.THINGS."""
-    light: Reflections | None = None
+    change_s: float | None = None
+    """When swap, leaves and frozen change; None: half-way."""
+    light: Lamp | None = None
     """A screen that lights the scene in colours."""
 
     def __post_init__(self) -> None:
@@ -67,9 +69,9 @@ class Scene:
             raise ValueError(f"worn must be of {', '.join(THINGS)}, not {unknown[0]}")
 
     @property
-    def needs_other(self) -> bool:
-        """Whether a second photo takes part."""
-        return KINDS[self.kind].other
+    def changes_s(self) -> float:
+        """`change_s`, or half-way."""
+        return self.seconds / 2 if self.change_s is None else self.change_s
 
 
 def frames(
@@ -96,16 +98,18 @@ def _film(scene: Scene, kind: Kind, people: list[Portrait]) -> Iterator[tuple[fl
     last: Image | None = None
     taken: list[Image] = []
     for n, t_s in enumerate(scene.camera.times_s(to_time, scene.seconds)):
-        if kind.held and last is not None and t_s >= scene.seconds / 2:
+        if kind.held and last is not None and t_s >= scene.changes_s:
             yield t_s, last.copy()
             continue
         if kind.looped and t_s >= LOOP_S:
             yield t_s, taken[n % len(taken)].copy()
             continue
-        last = sensor.take(shown(n, t_s))
+        image = sensor.take(shown(n, t_s))
+        if kind.held:
+            last = image.copy()
         if kind.looped:
-            taken.append(last)
-        yield t_s, last
+            taken.append(image.copy())
+        yield t_s, image
 
 
 Shown = Callable[[int, float], Image]
@@ -166,7 +170,7 @@ class _Body:
         pose, glow = stage.placed(act.pose, stage.unit_px), stage.glow(t_s)
         still = replace(act.pose, x_px=0.6 * act.pose.x_px, y_px=0.5 * act.pose.y_px)
         self._shoulders.draw(picture, stage.placed(still, stage.unit_px), act.breath, glow)
-        face = expressed(seen.photo, seen.mesh_px, act.lids, act.mouth)
+        face = expressed(seen.photo, seen.mesh_px, act.lids, act.mouth, act.gaze)
         head = Surface(
             face, seen.head, seen.depth_px, seen.middle_px, PIVOT * stage.unit_px, seen.width_px
         )
@@ -303,7 +307,7 @@ def _swap(scene: Scene, people: list[Portrait], rng: np.random.Generator) -> Sho
 
     def shown(n: int, t_s: float) -> Image:
         picture = stage.empty(t_s)
-        (first if t_s < scene.seconds / 2 else second).draw(picture, t_s)
+        (first if t_s < scene.changes_s else second).draw(picture, t_s)
         return stage.finished(picture, t_s)
 
     return shown
@@ -315,7 +319,7 @@ def _leaves(scene: Scene, people: list[Portrait], rng: np.random.Generator) -> S
 
     def shown(n: int, t_s: float) -> Image:
         picture = stage.empty(t_s)
-        if t_s < scene.seconds / 2:
+        if t_s < scene.changes_s:
             body.draw(picture, t_s)
         return stage.finished(picture, t_s)
 
@@ -360,9 +364,9 @@ KINDS: dict[str, Kind] = {
     "replay_phone": Kind("a film of the person on a telephone", _replay_phone),
     "replay_monitor": Kind("the same on a monitor", _replay_monitor),
     "two_faces": Kind("two people side by side", _two_faces, other=True),
-    "swap": Kind("half-way, another person from one picture to the next", _swap, other=True),
-    "leaves": Kind("half-way, nobody is there any more", _leaves),
-    "frozen": Kind("half-way, the same picture for ever", _live, held=True),
+    "swap": Kind("midway, another person from one picture to the next", _swap, other=True),
+    "leaves": Kind("midway, nobody is there any more", _leaves),
+    "frozen": Kind("midway, the same picture for ever", _live, held=True),
     "looped": Kind("the same 0.8 s again and again", _live, looped=True),
     "empty": Kind("a room with nobody in it", _empty, person=False),
     "black": Kind("a covered lens", _black, person=False),
