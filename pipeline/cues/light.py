@@ -41,10 +41,14 @@ EXPOSURE_S = 0.04
 TREND = 3
 """Degree of the polynomial that is taken out: automatic white balance and exposure settle within
 seconds, the colours change within tenths."""
+MOSTLY, LEAST_REGIONS = 0.9, 2
+"""Share of pictures in which a region must be measured, and of forehead and cheeks how many."""
 CLEARLY_S = 0.04
 """By how much an answer must be too late to be held against somebody."""
 DARK = 0.005
 """Linear light added before the logarithm: black has no colour, only noise."""
+BLACK = 0.0005
+"""The same where the background is judged by itself."""
 LATE_BEAT_S = 0.08
 """How far off the painted time a report is believed: five refreshes of a 60 Hz screen."""
 
@@ -138,21 +142,27 @@ class LightAnswer:
             return _say(Stand.UNKNOWN, "not_painted", numbers)
         if n < policy.light_frames_per_s * self._light.length_s:
             return _say(Stand.UNKNOWN, "too_few_frames", numbers)
-        tints = np.stack(self._tints)[during]
-        with np.errstate(all="ignore"):
-            face_bgr, back_bgr = np.nanmean(tints[:, :3], axis=1), tints[:, 3]
-        if not (np.isfinite(face_bgr).all() and np.isfinite(back_bgr).all()):
-            return _say(Stand.UNKNOWN, "no_background", numbers)
-        times_s = times_s[during]
+        tints, times_s = np.stack(self._tints)[during], times_s[during]
+        # A region that is clipped now and then would jump in and out of the mean.
+        there = np.asarray(np.isfinite(tints).all(axis=2))
+        kept = there.mean(axis=0) >= MOSTLY
+        if not kept[3] or kept[:3].sum() < LEAST_REGIONS:
+            return _say(Stand.UNKNOWN, "no_background" if kept[:3].any() else "no_skin", numbers)
+        whole = there[:, kept].all(axis=1)
+        if whole.sum() < policy.light_frames_per_s * self._light.length_s:
+            return _say(Stand.UNKNOWN, "too_few_frames", numbers)
+        tints, times_s = tints[whole], times_s[whole]
+        face_bgr, back_bgr = tints[:, :3][:, kept[:3]].mean(axis=1), tints[:, 3]
         face, back = ratios(face_bgr), ratios(back_bgr)
         found = fit(face - back, times_s, self._light, self._starts_s, most_s)
         delay_s = found.late_s if found.late_r > found.r else found.delay_s
         template = _table(self._light, self._starts_s)[_ticks(times_s - delay_s)]
         gain = _gain(face - back, template, times_s)
-        # In the picture's own levels a colour that was mixed into all of it is the same everywhere.
-        on_face = _gain(_levels(face_bgr), template, times_s)
-        on_back = _gain(_levels(back_bgr), template, times_s)
-        spread = on_back / on_face if on_face > 1e-4 else 1.0
+        # Added to the whole picture a colour is the same everywhere in levels; multiplied, in logs.
+        spread = max(
+            _share(_levels(back_bgr), _levels(face_bgr), template, times_s),
+            _share(ratios(back_bgr, BLACK), ratios(face_bgr, BLACK), template, times_s),
+        )
         numbers |= {
             "r": found.r,
             "z": found.z,
@@ -176,9 +186,9 @@ class LightAnswer:
         return _say(Stand.FOR, "answered", numbers)
 
 
-def ratios(bgr: NDArray[np.float32]) -> Floats64:
+def ratios(bgr: NDArray[np.float32], dark: float = DARK) -> Floats64:
     """float64 (n, 2): ln(R/G) and ln(B/G) in linear light, from mean levels (n, 3) BGR, 0..255."""
-    light = (np.asarray(bgr, np.float64) / 255) ** 2.2 + DARK
+    light = (np.asarray(bgr, np.float64) / 255) ** 2.2 + dark
     return np.log(light[:, [2, 0]] / light[:, [1]])
 
 
@@ -222,6 +232,12 @@ def _gain(series: Floats64, template: Floats64, times_s: Floats64) -> float:
     slow = _trend(times_s)
     x = template - slow @ (slow.T @ template)
     return float((x * series).sum() / max((x * x).sum(), 1e-9))
+
+
+def _share(back: Floats64, face: Floats64, template: Floats64, times_s: Floats64) -> float:
+    """How much of the face's answer the background gives; 1 where the face gives none."""
+    on_face = _gain(face, template, times_s)
+    return _gain(back, template, times_s) / on_face if on_face > 1e-4 else 1.0
 
 
 def fit(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pipeline.challenge import Draws, Light, draw_light
 from pipeline.cues.light import LightAnswer
 from pipeline.decision import Evidence
-from pipeline.observation import Observation
+from pipeline.observation import Face, Observation
 from pipeline.policy import Policy
 from tests.pipeline.observations import face
 
@@ -51,6 +51,10 @@ class Room:
     alpha: float = 0.0
     """Mix the colour into the whole picture, in its own levels: a digital tint."""
     frozen: bool = False
+    trip_s: float = 0.01
+    """What the page's reports take."""
+    skips: int | None = None
+    """A step that the page does not report."""
     lag: Callable[[], float] = field(default=lambda: 0.008)
     """How late a step is painted, seconds."""
 
@@ -61,7 +65,9 @@ class Room:
         answer = LightAnswer(light, sent_s)
         painted = [ms / 1000 + self.lag() for ms in light.starts_ms]
         for k, at_s in enumerate(painted):
-            answer.painted(k, 1000 * at_s, sent_s + at_s + 0.01)
+            if k == self.skips:
+                continue
+            answer.painted(k, 1000 * at_s, sent_s + at_s + self.trip_s)
         shows = self.answers or light
         starts = painted if self.answers is None else [ms / 1000 for ms in shows.starts_ms]
         end_s = light.length_s + 0.6
@@ -87,7 +93,7 @@ class Room:
         arrivals = sent_s + times + np.abs(rng.normal(0, self.jitter_s, len(times)))
         for seq, at_s in enumerate(np.maximum.accumulate(arrivals)):
             seen = face(tint=tints[seq, :, ::-1].astype(np.float32))
-            answer.add(_observation(seq, float(at_s), seen))
+            answer.add(observation(seq, float(at_s), seen))
         return answer.row(policy, float(arrivals[-1]))
 
 
@@ -102,7 +108,8 @@ def _held(level: Floats, coarse: float) -> Floats:
     return out
 
 
-def _observation(seq: int, at_s: float, seen: object) -> Observation:
+def observation(seq: int, at_s: float, seen: Face | None) -> Observation:
+    """A frame of which only the face matters."""
     return Observation(
         seq=seq,
         arrival_s=at_s,
@@ -113,7 +120,7 @@ def _observation(seq: int, at_s: float, seen: object) -> Observation:
         sketch=np.zeros(64, np.float32),
         faces=None,
         rival=0.0,
-        face=seen,  # type: ignore[arg-type]
+        face=seen,
     )
 
 

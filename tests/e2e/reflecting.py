@@ -1,0 +1,164 @@
+"""A camera in the page that reflects the page's own colours, as a face before a screen does.
+
+`getUserMedia` gives a canvas that plays the fake camera and mixes into it what <face-login> paints:
+into the face, into the whole picture, late, of another sequence, or not at all. Physics is a lamp
+here: colour x strength is added to the levels inside an ellipse with soft edges.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from playwright.async_api import Page
+
+from tests.e2e.site import Site, browser, first_page, hear_any
+
+SHIM = """
+window.colors = [];
+(() => {
+  const plan = PLAN, real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  const layer = () => document.querySelector('face-login')?.shadowRoot?.querySelector('.light');
+  const ask = () => {
+    const box = layer();
+    const color = box && !box.hidden ? box.style.backgroundColor : '';
+    const last = colors.at(-1);
+    if (!last || last[1] !== color) colors.push([performance.now(), color]);
+  };
+  (function watch() { ask(); requestAnimationFrame(watch); })();
+  const shown = (now) => {
+    if (plan.replay) {
+      const began = colors.find(([, color]) => color);
+      if (!began) return '';
+      return plan.replay.filter(([at]) => at <= now - began[0] - plan.delay_ms).at(-1)?.[1] ?? '';
+    }
+    return colors.filter(([at]) => at <= now - plan.delay_ms).at(-1)?.[1] ?? '';
+  };
+  navigator.mediaDevices.getUserMedia = async (constraints) => {
+    const camera = await real(constraints);
+    const video = document.createElement('video');
+    Object.assign(video, { srcObject: camera, muted: true, playsInline: true });
+    await video.play();
+    const canvas = document.createElement('canvas');
+    canvas.width = 640; canvas.height = 480;
+    const x = canvas.getContext('2d', { alpha: false });
+    let frozen = false;
+    setInterval(() => {
+      const color = shown(performance.now());
+      if (frozen) return;
+      x.globalCompositeOperation = 'source-over'; x.globalAlpha = 1;
+      x.drawImage(video, 0, 0, 640, 480);
+      if (plan.freeze && color) frozen = true;
+      if (!color || !plan.strength) return;
+      x.globalCompositeOperation = 'lighter'; x.globalAlpha = plan.strength;
+      if (plan.whole) { x.fillStyle = color; x.fillRect(0, 0, 640, 480); return; }
+      const [cx, cy, rx, ry] = plan.face;
+      x.save(); x.translate(cx, cy); x.scale(rx, ry);
+      const soft = x.createRadialGradient(0, 0, 0, 0, 0, 1);
+      soft.addColorStop(0, color); soft.addColorStop(.8, color);
+      soft.addColorStop(1, color.replace('rgb', 'rgba').replace(')', ',0)'));
+      x.fillStyle = soft; x.fillRect(-1, -1, 2, 2); x.restore();
+    }, 1000 / 15);
+    return canvas.captureStream(30);
+  };
+})();
+"""
+ELEMENT = """
+async ([server, ticket]) => {
+  await import(server + '/web/face-login.js');
+  const element = document.createElement('face-login');
+  element.getTicket = async () => ticket;
+  document.body.replaceChildren(element);
+  element.start();
+}
+"""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the camera answers."""
+
+    strength: float = 0.08
+    """Share of the colour's level that is added."""
+    delay_ms: float = 0.0
+    whole: bool = False
+    freeze: bool = False
+    replay: list[list[Any]] | None = None
+    """Milliseconds since the first colour, and the colour, of an earlier answer."""
+    face: tuple[float, float, float, float] = (325.0, 240.0, 120.0, 160.0)
+    """Centre and half axes of the ellipse, px of 640x480."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of it."""
+
+    kind: str
+    """success, failure or error."""
+    detail: dict[str, Any]
+    session: dict[str, Any]
+    """As GET /v1/sessions/{session} tells."""
+    colors: list[list[Any]]
+    """What was painted: milliseconds since the first, and the colour."""
+    hints: list[Any]
+
+
+async def post(site: Site, **wish: Any) -> dict[str, Any]:
+    """A new session of the demo client."""
+    headers = {"Authorization": aiohttp.encode_basic_auth("demo", site.secret())}
+    body = {"nonce": secrets.token_urlsafe(24), **wish}
+    async with (
+        aiohttp.ClientSession() as http,
+        http.post(f"{site.server}/v1/sessions", json=body, headers=headers) as response,
+    ):
+        said: dict[str, Any] = await response.json()
+        assert response.status == 201, said
+        return said
+
+
+async def look_up(site: Site, session: str) -> dict[str, Any]:
+    """The record of a session, for its client."""
+    headers = {"Authorization": aiohttp.encode_basic_auth("demo", site.secret())}
+    async with (
+        aiohttp.ClientSession() as http,
+        http.get(f"{site.server}/v1/sessions/{session}", headers=headers) as response,
+    ):
+        found: dict[str, Any] = await response.json()
+        return found
+
+
+@asynccontextmanager
+async def stage(camera: Path, plan: Plan, **context: Any) -> AsyncIterator[Page]:
+    """A page whose camera plays `camera` and reflects by `plan`."""
+    async with browser(camera) as opened:
+        page = await first_page(opened)
+        if context:
+            await page.emulate_media(**context)
+        await page.add_init_script(SHIM.replace("PLAN", json.dumps(asdict(plan))))
+        yield page
+
+
+async def answer(page: Page, site: Site, **wish: Any) -> Answer:
+    """One session on this page, to its end."""
+    ticket = await post(site, **wish)
+    ticket["server"] = site.server
+    await page.goto(f"{site.app}/login")
+    await page.evaluate(ELEMENT, [site.server, ticket])
+    events = await asyncio.wait_for(hear_any(page, "success", "failure", "error"), 45)
+    ended = next(event for event in events if event[0] in ("success", "failure", "error"))
+    colors = [row for row in await page.evaluate("window.colors") if row[1]]
+    first = colors[0][0] if colors else 0
+    return Answer(
+        kind=ended[0],
+        detail=dict(ended[1] or {}),
+        session=await look_up(site, ticket["session"]),
+        colors=[[at - first, color] for at, color in colors],
+        hints=[(detail or {}).get("hint") for kind, detail in events if kind == "hint"],
+    )

@@ -1,0 +1,123 @@
+"""Heads that turn as asked, and all others."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from pipeline.challenge import Direction, Draws, draw_turns
+from pipeline.cues.turn import TurnAnswer
+from pipeline.decision import Evidence, Stand
+from tests.pipeline.lights import POLICY, observation
+from tests.pipeline.observations import face
+
+WAYS = {
+    Direction.LEFT: (22.0, 0.0),
+    Direction.RIGHT: (-22.0, 0.0),
+    Direction.UP: (0.0, 16.0),
+    Direction.DOWN: (0.0, -16.0),
+}
+ORDERS = [
+    order
+    for order in itertools.product(Direction, repeat=3)
+    if order[0] is not order[1] and order[1] is not order[2]
+]
+
+
+class Head:
+    """A person before a camera at 15 pictures a second."""
+
+    def __init__(
+        self, turns: tuple[Direction, ...], *, rest: tuple[float, float] = (3, -6)
+    ) -> None:
+        self.cue, self.rest, self.seq = TurnAnswer(turns), rest, 0
+        self.rng = np.random.default_rng(1)
+
+    def hold(self, way: Direction | None, seconds: float, share: float = 1.0) -> None:
+        """Look one way for a while; None is the camera."""
+        yaw, pitch = (0.0, 0.0) if way is None else WAYS[way]
+        for _ in range(round(seconds * 15)):
+            sway = self.rng.normal(0, 1.0, 2)
+            seen = face(
+                yaw_deg=self.rest[0] + share * yaw + sway[0],
+                pitch_deg=self.rest[1] + share * pitch + sway[1],
+            )
+            self.cue.add(observation(self.seq, 100 + self.seq / 15, seen), POLICY)
+            self.seq += 1
+
+    def row(self) -> Evidence:
+        return self.cue.row()
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_every_order_can_be_answered(order: tuple[Direction, ...]) -> None:
+    head = Head(order)
+    head.hold(None, 0.4)
+    for way in order:
+        assert head.cue.asks is way
+        head.hold(None, 0.5)  # nobody reacts at once
+        head.hold(way, 0.4, 0.5)
+        head.hold(way, 0.4)
+        assert head.cue.asks is None
+        head.hold(None, 0.4)
+    assert (head.row().stand, head.row().reason) == (Stand.FOR, "turned")
+    assert head.cue.share() == 1.0
+
+
+def test_a_film_of_turns_fits_one_order_in_36() -> None:
+    film = (Direction.LEFT, Direction.UP, Direction.RIGHT)
+    passed = 0
+    for order in ORDERS:
+        head = Head(order)
+        head.hold(None, 0.4)
+        for way in film:
+            head.hold(None, 0.6)
+            head.hold(way, 0.6)
+        row = head.row()
+        passed += row.stand is Stand.FOR
+        if row.stand is not Stand.FOR:
+            assert (row.stand, row.certain, row.reason) == (Stand.AGAINST, True, "another_way")
+    assert (passed, len(ORDERS)) == (1, 36)
+
+
+def test_stillness_is_unknown_and_too_slow() -> None:
+    head = Head(draw_turns(Draws(bytes(16))))
+    head.hold(None, 4.0)
+    assert head.row().reason == "not_yet"
+    head.hold(None, 2.0)
+    assert (head.row().stand, head.row().reason) == (Stand.UNKNOWN, "too_slow")
+    assert head.cue.over
+
+
+def test_a_turn_that_was_under_way_is_no_answer() -> None:
+    head = Head((Direction.LEFT, Direction.UP, Direction.LEFT))
+    head.hold(None, 5 / 15)
+    head.hold(Direction.LEFT, 3 / 15)
+    assert (head.row().stand, head.row().reason) == (Stand.AGAINST, "too_soon")
+
+
+def test_a_half_turn_and_a_slip_of_one_picture_are_nothing() -> None:
+    head = Head((Direction.LEFT, Direction.UP, Direction.LEFT))
+    head.hold(None, 1.0)
+    head.hold(Direction.RIGHT, 1 / 15)
+    head.hold(Direction.LEFT, 0.5, 0.5)
+    assert head.cue.asks is Direction.LEFT
+    assert head.row().stand is Stand.UNKNOWN
+
+
+def test_without_coming_back_the_next_one_does_not_begin() -> None:
+    head = Head((Direction.LEFT, Direction.UP, Direction.LEFT))
+    head.hold(None, 1.0)
+    head.hold(Direction.LEFT, 3.0)
+    assert head.cue.asks is None
+    assert head.row().numbers["done"] == 1.0
+
+
+def test_a_face_that_is_away_says_nothing() -> None:
+    cue = TurnAnswer((Direction.LEFT, Direction.UP, Direction.LEFT))
+    for seq in range(20):
+        cue.add(observation(seq, 100 + seq / 15, None), POLICY)
+    assert cue.asks is None
+    assert cue.row().stand is Stand.UNKNOWN
