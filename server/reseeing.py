@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
-import av
 import numpy as np
 
 from pipeline.events import Decided
@@ -20,7 +19,7 @@ from pipeline.observation import Ask, Observation
 from pipeline.session import SessionPipeline
 from pipeline.tape import CLOCK_HZ, TapeError
 from pipeline.tape.reader import Tape
-from pipeline.tape.video import pictures
+from pipeline.tape.video import Picture, pictures
 from pipeline.tape.writer import inputs
 from server.media import to_frame
 
@@ -112,11 +111,11 @@ def _again(
 class _Shown:
     """The video, wound forward only."""
 
-    def __init__(self, pictures: Iterator[tuple[int, av.VideoFrame]]) -> None:
+    def __init__(self, pictures: Iterator[tuple[int, Picture]]) -> None:
         self._pictures = pictures
-        self._waiting: tuple[int, av.VideoFrame] | None = None
+        self._waiting: tuple[int, Picture] | None = None
 
-    def at(self, ticks: int) -> av.VideoFrame | None:
+    def at(self, ticks: int) -> Picture | None:
         """The picture with that time; None if there is none."""
         while True:
             found = self._waiting or next(self._pictures, None)

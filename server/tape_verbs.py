@@ -14,8 +14,6 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-import av
-
 from pipeline.events import Decided
 from pipeline.explain import explain
 from pipeline.policy import Policy
@@ -23,7 +21,7 @@ from pipeline.tape import CLOCK_HZ, TapeError
 from pipeline.tape.page import page
 from pipeline.tape.reader import Tape, open_tape
 from pipeline.tape.replay import Replayed, replay
-from pipeline.tape.video import jpeg, pictures
+from pipeline.tape.video import Picture, jpeg, pictures
 from server import config, log, policy_file, reseeing
 from server.headless import HeadlessError
 
@@ -159,7 +157,7 @@ def _frames(tape: Tape, *, torn: bool) -> list[Any]:
     return [line.value for line in tape.lines(torn=torn) if line.kind == "frame"]
 
 
-def _timed(shown: Iterator[tuple[int, av.VideoFrame]]) -> Iterator[tuple[float, av.VideoFrame]]:
+def _timed(shown: Iterator[tuple[int, Picture]]) -> Iterator[tuple[float, Picture]]:
     first = next(shown, None)
     if first is None:
         raise TapeError("tape_video", "the video has no picture")

@@ -18,6 +18,9 @@ from av.video.codeccontext import VideoCodecContext
 
 from pipeline.tape import CLOCK_HZ, TapeError
 
+Picture = av.VideoFrame
+"""A decoded picture, for those who must not know PyAV."""
+
 BOXED = {"VP8": "vp8", "H264": "h264"}
 DECODERS = {"VP8": "libvpx", "H264": "h264"}
 TICK = Fraction(1, CLOCK_HZ)

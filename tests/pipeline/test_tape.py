@@ -1,0 +1,353 @@
+"""Tapes: the committed ones replay and end as expected; damage is told with its line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import stat
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.events import Decided, PhaseChanged
+from pipeline.policy import POLICIES, Policy
+from pipeline.reasons import Phase, Purpose
+from pipeline.session import SessionPipeline
+from pipeline.tape import LINES, VIDEO, TapeError
+from pipeline.tape.lines import Chain, seal
+from pipeline.tape.page import page
+from pipeline.tape.reader import open_tape
+from pipeline.tape.replay import replay, shown, steps
+from pipeline.tape.video import decoder, jpeg, packet, packets, pictures
+from pipeline.tape.writer import TapeWriter, taped
+from tests.pipeline.observations import Camera, gallery
+from tests.tapes.make import EXPECTED, FOLDER, HERE, drawn, make
+
+AGAIN = "sessions say something else than before; if they should: python -m tests.tapes.make"
+
+
+def committed(name: str) -> Path:
+    return HERE / (name if name == FOLDER else f"{name}.zip")
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_committed_tape_replays_and_ends_as_expected(name: str) -> None:
+    result = replay(open_tape(committed(name)), rows=True)
+    assert result.same, f"{AGAIN}: {result.differences[:3]}"
+    assert result.decided is not None
+    assert (result.decided.phase.value, tuple(map(str, result.decided.reasons))) == EXPECTED[name]
+    assert not result.torn
+    assert result.observations >= 10
+
+
+def test_the_tapes_are_small_and_of_nobody() -> None:
+    files = [path for path in HERE.rglob("*") if path.suffix in (".zip", ".jsonl", ".mkv")]
+    assert sum(path.stat().st_size for path in files) < 400_000
+    assert {path.stem for path in files if path.suffix == ".zip"} == set(EXPECTED) - {FOLDER}
+    for name in EXPECTED:
+        tape = open_tape(committed(name))
+        assert tape.session["model_id"] == "test"
+        assert set(tape.session["gallery"].subjects) == {"person-1"}
+
+
+def test_what_happens_is_on_them() -> None:
+    def phases(name: str) -> list[str]:
+        events = replay(open_tape(committed(name))).events
+        return [event.phase.value for _, event in events if isinstance(event, PhaseChanged)]
+
+    assert phases("accepted") == ["framing", "gathering", "accepted"]
+    again = ["framing", "gathering", "framing", "gathering", "accepted"]
+    assert phases("lost_face") == again
+    assert phases("second_face") == again
+    assert phases("timeout") == ["framing", "expired"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A short tape in a folder of its own."""
+    return make(tmp_path, "cancel")
+
+
+def _lines(folder: Path) -> list[bytes]:
+    return (folder / LINES).read_bytes().splitlines(keepends=True)
+
+
+def _write(folder: Path, lines: list[bytes]) -> None:
+    (folder / LINES).write_bytes(b"".join(lines))
+
+
+def _resealed(folder: Path, change: Any) -> None:
+    """A tape whose chain was mended by whoever changed it."""
+    chain, out = Chain(), []
+    for n, raw in enumerate(_lines(folder), 1):
+        line = json.loads(raw)
+        del line["sum"]
+        out.append(seal(change(n, line), chain))
+    _write(folder, out)
+
+
+def _fault(path: Path, **how: bool) -> tuple[str, int | None]:
+    with pytest.raises(TapeError) as caught:
+        replay(open_tape(path), **how)
+    text = str(caught.value)
+    assert "\n" not in text
+    assert caught.value.line is None or f"line {caught.value.line}:" in text
+    return caught.value.code, caught.value.line
+
+
+def test_only_the_owner_may_read_a_tape(folder: Path) -> None:
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE((folder / LINES).stat().st_mode) == 0o600
+
+
+def test_a_tape_that_is_cut_off_names_the_line(folder: Path) -> None:
+    lines = _lines(folder)
+    _write(folder, lines[:9])
+    assert _fault(folder) == ("tape_truncated", 9)
+    _write(folder, [*lines[:9], lines[9][:-20]])
+    assert _fault(folder) == ("tape_truncated", 10)
+    result = replay(open_tape(folder), torn=True)  # up to there it is whole
+    assert result.torn
+    assert result.same
+    assert result.decided is None
+    assert result.observations >= 2
+
+
+def test_a_crash_leaves_all_that_was_written(tmp_path: Path) -> None:
+    camera = Camera(now_s=100.0)
+    told = _told()
+    tape = TapeWriter(tmp_path / "t", session=told, about={}, at_s=100.0)
+    session = taped(SessionPipeline(**told), tape, lambda: camera.now_s)
+    session.begin()
+    boxed = drawn()
+    for n in range(30):
+        ticks, data = next(boxed)
+        tape.frame("VP8", ticks, data, key=n == 0, at_s=camera.now_s)
+        session.step(camera.shot(session.ask()))
+    # No close: the process is gone, and what it did not write with it.
+    shutil.copytree(tmp_path / "t", tmp_path / "found")
+    tape.abandon()
+    found = open_tape(tmp_path / "found")
+    result = replay(found, torn=True)
+    assert (result.observations, result.same) == (30, True)
+    frames = [line.value for line in found.lines(torn=True) if line.kind == "frame"]
+    with found.video() as stream:
+        seen = list(pictures(frames, stream, torn=True))
+    assert 28 <= len(seen) <= 30  # at most a cluster is lost
+
+
+@pytest.mark.parametrize("at", [1, 2, 7])
+def test_a_changed_line_is_named(folder: Path, at: int) -> None:
+    lines = _lines(folder)
+    lines[at - 1] = lines[at - 1].replace(b'"t":100', b'"t":101')
+    _write(folder, lines)
+    assert _fault(folder) == ("tape_changed", at)
+
+
+def test_a_missing_a_doubled_and_a_swapped_line_are_named(folder: Path) -> None:
+    lines = _lines(folder)
+    _write(folder, lines[:4] + lines[5:])
+    assert _fault(folder) == ("tape_changed", 5)
+    _write(folder, lines[:5] + lines[4:])
+    assert _fault(folder) == ("tape_changed", 6)
+    _write(folder, [*lines[:4], lines[5], lines[4], *lines[6:]])
+    assert _fault(folder) == ("tape_changed", 5)
+
+
+def test_a_corrupt_line_is_named(folder: Path) -> None:
+    lines = _lines(folder)
+    for wrong in (b"\0" * 200 + b"\n", b"{}\n", lines[3][:-3] + b"\n", b"\n"):
+        _write(folder, [*lines[:3], wrong, *lines[4:]])
+        assert _fault(folder) == ("tape_corrupt", 4)
+        assert _fault(folder, torn=True) == ("tape_corrupt", 4)
+
+
+def test_a_newer_tape_is_refused_whatever_else_is_new(folder: Path) -> None:
+    def newer(n: int, line: dict[str, Any]) -> dict[str, Any]:
+        return {**line, "version": 2, "session": "elsewhere"} if n == 1 else line
+
+    _resealed(folder, newer)
+    assert _fault(folder) == ("tape_newer", 1)
+
+
+def test_what_is_no_tape_is_refused(tmp_path: Path, folder: Path) -> None:
+    assert _fault(tmp_path / "nothing")[0] == "tape_missing"
+    assert _fault(tmp_path)[0] == "tape_not"
+    (tmp_path / "text").write_text("hello")
+    assert _fault(tmp_path / "text")[0] == "tape_not"
+    other = tmp_path / "other"
+    other.mkdir()
+    for text in ("", "hello\n", "{}\n", '{"format":"lookgate-tape"}\n', "5", "\0\n"):
+        (other / LINES).write_text(text)
+        assert _fault(other)[0] == "tape_not"
+    with zipfile.ZipFile(tmp_path / "empty.zip", "w"):
+        pass
+    assert _fault(tmp_path / "empty.zip")[0] == "tape_not"
+    data = committed("accepted").read_bytes()
+    (tmp_path / "half.zip").write_bytes(data[: len(data) // 2])
+    assert _fault(tmp_path / "half.zip")[0] == "tape_not"
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (lambda n, line: {**line, "session": {}} if n == 1 else line, 1),
+        (lambda n, line: {**line, "k": "surprise"} if n == 5 else line, 5),
+        (lambda n, line: {**line, "t": "late"} if n == 5 else line, 5),
+        (lambda n, line: {**line, "with": {}} if line.get("k") == "step" else line, 7),
+        (lambda n, line: {**line, "ask": 5} if line.get("k") == "ask" else line, 5),
+        (lambda n, line: {**line, "lines": 3} if line.get("k") == "end" else line, None),
+        (lambda n, line: {"k": "end", "t": 1.0, "lines": 2, "frames": 0} if n == 3 else line, 4),
+    ],
+)
+def test_lines_that_say_what_cannot_be(folder: Path, change: Any, line: int | None) -> None:
+    _resealed(folder, change)
+    code, at = _fault(folder)
+    assert code == "tape_invalid"
+    assert at is not None
+    assert line is None or at <= line
+
+
+def test_a_tampered_tape_with_a_mended_chain_replays_to_something_else(folder: Path) -> None:
+    def accepted(n: int, line: dict[str, Any]) -> dict[str, Any]:
+        if line.get("k") == "event" and line["event"]["is"] == "Decided":
+            return {**line, "event": {"is": "Decided", "phase": "accepted", "reasons": []}}
+        return line
+
+    _resealed(folder, accepted)
+    result = replay(open_tape(folder))
+    assert not result.same
+    assert "accepted" in result.differences[-1].recorded
+    assert "cancelled" in result.differences[-1].now
+
+
+def test_a_folder_and_its_zip_are_the_same_tape(tmp_path: Path, folder: Path) -> None:
+    whole = shutil.make_archive(str(tmp_path / "whole"), "zip", folder)
+    inside = shutil.make_archive(str(tmp_path / "inside"), "zip", folder.parent, folder.name)
+    events = [replay(open_tape(Path(p))).events for p in (folder, whole, inside)]
+    assert [len(found) for found in events] == [len(events[0])] * 3
+    assert all(list(map(str, found)) == list(map(str, events[0])) for found in events)
+
+
+def test_another_policy_changes_the_verdict() -> None:
+    tape = open_tape(committed("accepted"))
+    strict = replay(tape, policy=replace(tape.policy, match_score=0.99, mismatch_score=0.97))
+    assert strict.recorded is not None
+    assert strict.recorded.phase is Phase.ACCEPTED
+    assert strict.decided is None or strict.decided.phase is not Phase.ACCEPTED
+    assert not strict.same
+    late = replay(open_tape(committed("timeout")), policy=Policy(time_limit_s=5.0))
+    assert [at_s for at_s, event in late.events if isinstance(event, Decided)] == [
+        pytest.approx(105.0, abs=0.3)
+    ]
+
+
+def test_every_observation_has_its_ask() -> None:
+    pairs = list(steps(open_tape(committed("accepted"))))
+    assert len(pairs) == replay(open_tape(committed("accepted"))).observations
+    assert pairs[0][0].detect
+    for ask, obs in pairs:
+        assert (obs.faces is not None) == ask.detect
+
+
+def test_events_are_shown_without_vectors() -> None:
+    from pipeline.template import Template
+
+    made = Template("test", np.full((5, 4), 0.5, np.float32), 0.9)
+    text = shown(Decided(Phase.ACCEPTED, template=made))
+    assert "Template(test, n=5)" in text
+    assert "0.5" not in text
+
+
+def test_the_video_is_as_it_was_sent(tmp_path: Path) -> None:
+    sent = [data for _, data in zip(range(10), drawn(), strict=False)]
+    tape = open_tape(committed(FOLDER))
+    frames = [line.value for line in tape.lines() if line.kind == "frame"]
+    assert [line["n"] for line in frames] == list(range(len(frames)))
+    with tape.video() as stream:
+        found = list(packets(stream))
+    assert [len(data) for data in found] == [line["size"] for line in frames]
+    with tape.video() as stream:
+        seen = list(pictures(frames, stream))
+    assert [ticks for ticks, _ in seen] == [line["ticks"] for line in frames]
+    context = decoder("VP8")
+    straight = [p for n, data in enumerate(found) for p in context.decode(packet(data, n))]
+    assert all(
+        np.array_equal(a.to_ndarray(), b.to_ndarray())
+        for a, (_, b) in zip(straight, seen, strict=True)
+    )
+    assert len(sent) == 10
+    assert jpeg(seen[0][1], 64).startswith(b"\xff\xd8")
+
+
+def test_another_video_is_refused(tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(committed(FOLDER), copy)
+    tape = open_tape(copy)
+    frames = [dict(line.value) for line in tape.lines() if line.kind == "frame"]
+    frames[3]["sha256"] = "0" * 16
+    with tape.video() as stream, pytest.raises(TapeError, match="frame 3 of the video"):
+        list(pictures(frames, stream))
+    data = (copy / VIDEO).read_bytes()
+    for wrong in (b"", b"hello", data[: len(data) // 2]):
+        (copy / VIDEO).write_bytes(wrong)
+        with tape.video() as stream, pytest.raises(TapeError, match="tape_video"):
+            list(pictures(frames[:1] * 20, stream))
+    (copy / VIDEO).unlink()
+    with pytest.raises(TapeError, match="no video"), open_tape(copy).video():
+        pass
+
+
+def test_the_page_holds_everything_and_nothing_from_elsewhere() -> None:
+    tape = open_tape(committed("spoof"))
+    text = page(tape, replay(tape, rows=True), [(0.0, b"\xff\xd8picture")])
+    for wanted in ("rejected (liveness)", "spoof", "data:image/jpeg;base64", "<svg", "face"):
+        assert wanted in text
+    assert "<script" not in text
+    assert "http" not in text.replace("http-equiv", "")
+    silent = open_tape(committed("timeout"))
+    assert "No evidence was gathered" in page(silent, replay(silent, rows=True))
+
+
+def test_the_page_escapes_what_a_tape_says(tmp_path: Path) -> None:
+    tape = TapeWriter(
+        tmp_path / "t", session=_told(), about={"subject": "<script>alert(1)</script>"}, at_s=1.0
+    )
+    tape.note("<b>", 1.0)
+    tape.close(2.0)
+    tape.close(2.0)
+    found = open_tape(tmp_path / "t")
+    assert "<script" not in page(found, replay(found))
+
+
+def test_an_enrolment_comes_back_with_its_template(tmp_path: Path) -> None:
+    camera = Camera(now_s=100.0, cosine=0.9)
+    told = {**_told(), "purpose": Purpose.ENROLL, "gallery": gallery()}
+    tape = TapeWriter(tmp_path / "t", session=told, about={}, at_s=100.0)
+    session = taped(SessionPipeline(**told), tape, lambda: camera.now_s)
+    session.begin()
+    for _ in range(300):
+        if session.over:
+            break
+        session.step(camera.shot(session.ask()))
+    tape.close(camera.now_s)
+    assert session.phase is Phase.ACCEPTED
+    result = replay(open_tape(tmp_path / "t"))
+    assert result.same
+    assert result.decided is not None
+    assert result.decided.template is not None
+    assert len(result.decided.template.embeddings) >= 5
+
+
+def _told() -> dict[str, Any]:
+    return {
+        "purpose": Purpose.LOGIN,
+        "policy": POLICIES["standard"],
+        "gallery": gallery(1),
+        "model_id": "test",
+        "started_s": 100.0,
+    }
