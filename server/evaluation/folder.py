@@ -1,0 +1,144 @@
+"""What is in the folder to evaluate: files by their labels, their fingerprint, groups.csv.
+
+Here: names and bytes. Not here: decoding (media.py), what a file shows (looks.py).
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+STILLS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".pgm", ".ppm"})
+FILMS = frozenset({".mp4", ".webm", ".avi", ".mov", ".mkv", ".m4v", ".mjpeg", ".y4m", ".ogv"})
+GROUPS = "groups.csv"
+_Label = Callable[[Sequence[str]], "str | None"]
+
+
+class EvaluationError(Exception):
+    """The evaluation cannot be made. `code` is stable, `text` is for people."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(code)
+        self.code = code
+        self.text = text
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One file."""
+
+    path: Path
+    name: str
+    """Path inside the folder, with /."""
+    label: str
+    """Identity, or `live`, or the species of an attack."""
+    still: bool
+    """A picture and no film, by its ending."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A folder."""
+
+    items: tuple[Item, ...]
+    ignored: tuple[str, ...]
+    """Names of files that are neither pictures nor films by their ending, or in no labelled
+    folder."""
+
+
+def identities(root: Path) -> Listing:
+    """One folder per identity, files in it at any depth. Raises EvaluationError (folder_missing,
+    folder_empty, one_identity)."""
+    found = _listing(root, lambda parts: parts[0] if len(parts) > 1 else None)
+    people = {item.label for item in found.items}
+    if len(people) == 1:
+        raise EvaluationError(
+            "one_identity", "the folder has one identity; without a second nobody can be confused"
+        )
+    return found
+
+
+def presentations(root: Path) -> Listing:
+    """Folders `live` and `attack/<species>`, files in them at any depth. Raises EvaluationError
+    (folder_missing, folder_empty, live_missing, attack_missing)."""
+
+    def label(parts: Sequence[str]) -> str | None:
+        if parts[0] == "live" and len(parts) > 1:
+            return "live"
+        return parts[1] if parts[0] == "attack" and len(parts) > 2 else None
+
+    found = _listing(root, label)
+    labels = {item.label for item in found.items}
+    if "live" not in labels:
+        raise EvaluationError("live_missing", "there is no picture or film in the folder live/")
+    if labels == {"live"}:
+        raise EvaluationError(
+            "attack_missing", "there is no picture or film in a folder attack/<species>/"
+        )
+    return found
+
+
+def _listing(root: Path, label_of: _Label) -> Listing:
+    if not root.is_dir():
+        raise EvaluationError("folder_missing", "there is no such folder")
+    items, ignored = [], []
+    for path in sorted(root.rglob("*")):
+        if not path.is_file() or any(p.startswith(".") for p in path.relative_to(root).parts):
+            continue
+        name = path.relative_to(root).as_posix()
+        label = label_of(name.split("/"))
+        ending = path.suffix.lower()
+        if label is None or ending not in STILLS | FILMS:
+            ignored.append(name)
+        else:
+            items.append(Item(path, name, label, ending in STILLS))
+    if not items:
+        raise EvaluationError(
+            "folder_empty", "the folder has no picture or film where one is looked for"
+        )
+    return Listing(tuple(items), tuple(n for n in ignored if n != GROUPS))
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, hex. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fingerprint(digests: Iterable[tuple[str, str]]) -> str:
+    """16 hex digits that stand for a set of (name, sha256): what was measured on."""
+    said = hashlib.sha256()
+    for name, sha256 in sorted(digests):
+        said.update(f"{name}\0{sha256}\n".encode())
+    return said.hexdigest()[:16]
+
+
+def groups(file: Path) -> dict[str, dict[str, str]]:
+    """Attribute -> (path or identity -> group), from a table whose first column is `path` or
+    `identity` and every other one an attribute. Empty cells say nothing.
+
+    Raises EvaluationError (groups_missing, groups_broken)."""
+    if not file.is_file():
+        raise EvaluationError("groups_missing", "there is no such table of groups")
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as lines:
+            rows = list(csv.DictReader(lines, strict=True))
+    except (UnicodeDecodeError, csv.Error) as fault:
+        raise EvaluationError("groups_broken", "the table of groups is no CSV in UTF-8") from fault
+    head = list(rows[0]) if rows else []
+    if not head or head[0] not in ("path", "identity") or len(head) < 2:
+        raise EvaluationError(
+            "groups_broken",
+            "the table of groups needs a first column `path` or `identity`, and another one",
+        )
+    if any(None in row or None in row.values() for row in rows):
+        raise EvaluationError("groups_broken", "a row of the table of groups has another length")
+    return {
+        attribute: {
+            row[head[0]].strip(): row[attribute].strip() for row in rows if row[attribute].strip()
+        }
+        for attribute in head[1:]
+    }
