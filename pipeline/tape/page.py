@@ -19,8 +19,11 @@ from pipeline.tape.replay import Replayed, shown
 
 WIDE, HIGH, LEFT = 900, 46, 130
 """A lane of the drawing, px; its name stands in the first LEFT."""
-MOST_LLR = 6.0
+MOST_LLR = 4.0
 """Ratios beyond are drawn at the edge of their lane."""
+
+GAP_S = 0.5
+"""Tables further apart than this have nothing between them: the evidence was thrown away."""
 
 STYLE = """
 :root{color-scheme:light dark;--for:#2e9e5b;--open:#c9a227;--against:#d1453b;--unknown:#9aa3ad;
@@ -113,7 +116,7 @@ def _lanes(played: Replayed, policy: Policy) -> str:
     if not played.rows:
         return "<p>No evidence was gathered.</p>"
     cues = list(dict.fromkeys(row.cue for _, rows in played.rows for row in rows))
-    height = HIGH * (len(cues) + 1) + 24
+    height = HIGH * (len(cues) + 1) + 38
     span = max(played.length_s, 0.1)
 
     def x(at_s: float) -> float:
@@ -155,7 +158,9 @@ def _cue(n: int, cue: str, tables: Sequence[tuple[float, list[Evidence]]], x: An
     found = [(at_s, row) for at_s, rows in tables for row in rows if row.cue == cue]
     for k, (at_s, row) in enumerate(found):
         left = x(at_s)
-        right = min(x(found[k + 1][0]), left + 40) if k + 1 < len(found) else left + 4
+        right = x(found[k + 1][0]) if k + 1 < len(found) else left + 4
+        if k + 1 < len(found) and found[k + 1][0] - at_s > GAP_S:
+            right = left + 4
         parts.append(
             f'<rect x="{left:.1f}" y="{(n + 1) * HIGH - 9}" width="{max(right - left, 1):.1f}"'
             f' height="6" fill="var(--{row.stand.value})">'
@@ -175,15 +180,15 @@ def _curve(n: int, points: Sequence[tuple[float, float]]) -> str:
 
 def _marks(played: Replayed, x: Any, height: int) -> list[str]:
     parts = []
-    for at_s, event in played.events:
-        if isinstance(event, PhaseChanged):
-            left = x(at_s)
-            parts.append(
-                f'<line x1="{left:.1f}" x2="{left:.1f}" y1="0" y2="{height - 20}"'
-                ' stroke="var(--line)"/>'
-                f'<text x="{min(left + 2, WIDE - 70):.1f}" y="{height - 6}">'
-                f"{escape(event.phase.value)}</text>"
-            )
+    moves = [(at_s, e) for at_s, e in played.events if isinstance(e, PhaseChanged)]
+    for k, (at_s, event) in enumerate(moves):
+        left = x(at_s)
+        parts.append(
+            f'<line x1="{left:.1f}" x2="{left:.1f}" y1="0" y2="{height - 32}"'
+            ' stroke="var(--line)"/>'
+            f'<text x="{min(left + 2, WIDE - 70):.1f}" y="{height - 20 + 13 * (k % 2)}">'
+            f"{escape(event.phase.value)}</text>"
+        )
     return parts
 
 

@@ -156,6 +156,8 @@ def pictures(
             if torn:
                 break
             raise TapeError("tape_video", f"the video ends before frame {line['n']}")
+        if line["codec"] == "H264":
+            data = _with_start_codes(data)
         if len(data) != line["size"] or digest(data) != line["sha256"]:
             raise TapeError("tape_video", f"frame {line['n']} of the video is not the recorded one")
         if context is None:
@@ -172,6 +174,17 @@ def _next(boxed: Iterator[bytes], *, torn: bool) -> bytes | None:
         if torn:
             return None
         raise
+
+
+def _with_start_codes(data: bytes) -> bytes:
+    """Matroska puts the length of each NAL unit in place of its start code (ISO/IEC 14496-15); the
+    stack that received them gives each the four bytes of H.264 annex B."""
+    at, out = 0, bytearray()
+    while at + 4 <= len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        out += b"\0\0\0\1" + data[at + 4 : at + 4 + size]
+        at += 4 + size
+    return bytes(out)
 
 
 def _decoded(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import stat
 import zipfile
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 
@@ -22,7 +25,7 @@ from pipeline.tape.lines import Chain, seal
 from pipeline.tape.page import page
 from pipeline.tape.reader import open_tape
 from pipeline.tape.replay import replay, shown, steps
-from pipeline.tape.video import decoder, jpeg, packet, packets, pictures
+from pipeline.tape.video import VideoWriter, decoder, jpeg, packet, packets, pictures
 from pipeline.tape.writer import TapeWriter, taped
 from tests.pipeline.observations import Camera, gallery
 from tests.tapes.make import EXPECTED, FOLDER, HERE, drawn, make
@@ -351,3 +354,32 @@ def _told() -> dict[str, Any]:
         "model_id": "test",
         "started_s": 100.0,
     }
+
+
+def test_h264_comes_back_as_it_was_received(tmp_path: Path) -> None:
+    encoder = av.CodecContext.create("libx264", "w")
+    encoder.width, encoder.height, encoder.pix_fmt = 64, 48, "yuv420p"
+    encoder.time_base = Fraction(1, 90000)
+    encoder.options = {"tune": "zerolatency", "x264-params": "keyint=4"}
+    frames, sent = [], []
+    path = tmp_path / VIDEO
+    path.touch()
+    video = VideoWriter(path, "H264")
+    for n in range(10):
+        picture = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 20 * n, np.uint8), "bgr24")
+        picture = picture.reformat(format="yuv420p")
+        picture.pts, picture.time_base = 6000 * n, encoder.time_base
+        for found in encoder.encode(picture):
+            # As the stack hands them over: four-byte start codes (its depacketizer).
+            units = re.split(rb"\x00\x00\x00?\x01", bytes(found))[1:]
+            data = b"".join(b"\0\0\0\1" + unit for unit in units)
+            video.write(data, 6000 * n, key=n % 4 == 0)
+            sent.append(data)
+            frames.append({"n": n, "codec": "H264", "ticks": 6000 * n, "size": len(data)})
+            frames[-1]["sha256"] = video.digest
+    video.close()
+    with path.open("rb") as stream:
+        seen = list(pictures(frames, stream))
+    assert [ticks for ticks, _ in seen] == [6000 * n for n in range(10)]
+    assert (seen[0][1].width, seen[0][1].height) == (64, 48)
+    assert abs(int(seen[9][1].to_ndarray(format="bgr24").mean()) - 180) < 6
