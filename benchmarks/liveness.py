@@ -17,7 +17,7 @@ import os
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -184,26 +184,25 @@ def _again(job: tuple[Clip, Policy], cache: Path, now: str) -> tuple[str, dict[s
 # Fitting
 
 
-def samples(reports: Iterable[Report], cue: str) -> list[tuple[float, bool, float]]:
-    """(value, live, weight) of every known window; the windows of a clip share a weight of 1."""
-    out = []
-    for report in reports:
-        values = [value(rows, cue) for rows in report.windows]
-        known = [v for v in values if v is not None]
-        out += [(v, report.clip.live, 1 / len(known)) for v in known]
-    return out
-
-
 def refitted(reports: Sequence[Report]) -> Policy:
-    """The policy with the two logistic cues fitted on these clips, everything else as it is."""
-    gain, offset = fit(samples(reports, "spoof"))
-    edge_gain, edge_offset = fit(samples(reports, "bezel"))
+    """The policy with the two logistic cues fitted together on these clips, the rest as it is. The
+    windows of a clip share a weight of 1; the bezel keeps its share of the offset, which clips it.
+    Raises ValueError without people or attacks."""
+    samples: list[tuple[list[float], bool, float]] = []
+    for report in reports:
+        pairs = [(value(rows, "spoof"), value(rows, "bezel")) for rows in report.windows]
+        known = [
+            [margin, max(edge, -POLICY.bezel_most)]
+            for margin, edge in pairs
+            if margin is not None and edge is not None
+        ]
+        samples += [(both, report.clip.live, 1 / len(known)) for both in known]
+    (gain, edge_gain), offset = fit(samples)
     return replace(
         POLICY,
         spoof_gain=gain,
-        spoof_offset=offset,
+        spoof_offset=offset - POLICY.bezel_offset,
         bezel_gain=-edge_gain,
-        bezel_offset=min(edge_offset, 1.0),
     )
 
 
@@ -411,9 +410,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         errors("Leave-one-source-out refit of spoof and bezel", left, tries)
         print("\nBy file, all windows:\n")
         files(left, "all")
-        gains = [(p.spoof_gain, p.spoof_offset, p.bezel_gain, p.bezel_offset) for _, p in jobs]
+        gains = [(p.spoof_gain, p.spoof_offset, p.bezel_gain) for _, p in jobs]
         spread = [f"{min(g):.2f}..{max(g):.2f}" for g in zip(*gains, strict=True)]
-        names = ("spoof_gain", "spoof_offset", "bezel_gain", "bezel_offset")
+        names = ("spoof_gain", "spoof_offset", "bezel_gain")
         print("\nrefits: " + ", ".join(f"{n} {s}" for n, s in zip(names, spread, strict=True)))
     cues(reports)
     pictures(args.data, nets)

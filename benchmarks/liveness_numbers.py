@@ -1,4 +1,4 @@
-"""Errors, intervals, AUC and one-variable logistic fits. Pure: no file, no clock.
+"""Errors, intervals, AUC and logistic fits. Pure: no file, no clock.
 
 Source: ISO/IEC 30107-3:2023 section 13 (APCER, BPCER and their non-response rates); Clopper and
 Pearson, Biometrika 26 (1934).
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+
+import numpy as np
 
 
 def interval(errors: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -54,36 +56,32 @@ al., Annals of Applied Statistics 2 (2008). The classes of a few clips are often
 the likelihood alone has no maximum."""
 
 
-def fit(samples: Sequence[tuple[float, bool, float]]) -> tuple[float, float]:
-    """Gain and offset of a log-likelihood ratio: samples are (value, live, weight).
+def fit(samples: Sequence[tuple[Sequence[float], bool, float]]) -> tuple[list[float], float]:
+    """Gains and offset of a log-likelihood ratio: samples are (values, live, weight).
 
-    Logistic regression on a standardised value, both classes weighted alike, so that the logit is
-    the ratio itself. Raises ValueError if a class is empty.
+    Logistic regression on standardised values, both classes weighted alike, so that the logit is
+    the ratio itself; jointly, as the sum of fits of one value each counts twice what they share.
+    Raises ValueError if a class is empty.
     """
-    total = {label: sum(w for _, live, w in samples if live is label) for label in (True, False)}
-    if not (total[True] and total[False]):
+    x = np.array([values for values, _, _ in samples], dtype=np.float64)
+    y = np.array([live for _, live, _ in samples], dtype=np.float64)
+    w = np.array([weight for _, _, weight in samples], dtype=np.float64)
+    if not samples or not (y @ w and (1 - y) @ w):
         raise ValueError("a fit needs both classes")
-    everything = sum(w for _, _, w in samples)
-    mean = sum(x * w for x, _, w in samples) / everything
-    spread = math.sqrt(sum(w * (x - mean) ** 2 for x, _, w in samples) / everything) or 1.0
-    rows = [
-        ((x - mean) / spread, 1.0 if live else 0.0, w * everything / (2 * total[live]))
-        for x, live, w in samples
-    ]
-    slope = offset = 0.0
-    for _ in range(50):  # Newton; two variables
-        g0 = g1 = h00 = h01 = h11 = 0.0
-        for x, y, w in rows:
-            p = 1 / (1 + math.exp(-max(-30.0, min(30.0, offset + slope * x))))
-            g0 += w * (y - p)
-            g1 += w * (y - p) * x
-            v = w * p * (1 - p)
-            h00, h01, h11 = h00 + v, h01 + v * x, h11 + v * x * x
-        g1 -= RIDGE * slope
-        h11, h00 = h11 + RIDGE, h00 + 1e-9
-        det = h00 * h11 - h01 * h01
-        step0, step1 = (h11 * g0 - h01 * g1) / det, (h00 * g1 - h01 * g0) / det
-        offset, slope = offset + step0, slope + step1
-        if abs(step0) + abs(step1) < 1e-9:
+    mean = w @ x / w.sum()
+    spread = np.sqrt(w @ (x - mean) ** 2 / w.sum())
+    spread[spread == 0.0] = 1.0
+    design = np.column_stack([np.ones(len(x)), (x - mean) / spread])
+    w = w * w.sum() / 2 * np.where(y == 1.0, 1 / (y @ w), 1 / ((1 - y) @ w))
+    prior = np.diag([1e-9] + [RIDGE] * x.shape[1])
+    beta = np.zeros(design.shape[1])
+    for _ in range(50):  # Newton
+        p = 1 / (1 + np.exp(-np.clip(design @ beta, -30.0, 30.0)))
+        slope = design.T @ (w * (y - p)) - prior @ beta
+        bend = design.T @ (design * (w * p * (1 - p))[:, None]) + prior
+        step = np.linalg.solve(bend, slope)
+        beta += step
+        if np.abs(step).sum() < 1e-9:
             break
-    return slope / spread, offset - slope * mean / spread
+    gains = beta[1:] / spread
+    return gains.tolist(), float(beta[0] - gains @ mean)

@@ -6,6 +6,8 @@ follows from the table (decision.py), when a try begins and ends (session.py).
 
 from __future__ import annotations
 
+from math import isfinite
+
 import numpy as np
 
 from pipeline.cues.background import Background
@@ -25,6 +27,9 @@ from pipeline.policy import Policy
 from pipeline.reasons import Purpose
 from pipeline.template import Gallery
 
+LOST = 2
+"""Looks at motion in a row that found too few points: then their reference is given up."""
+
 
 class Window:
     """Collects observations from the first usable frame on. Times are the server's seconds."""
@@ -40,6 +45,7 @@ class Window:
         self.enrolment = Enrolment(model_id) if purpose is Purpose.ENROLL else None
         self._tracks: Tracks | None = None
         self._tracked_s = since_s
+        self._lost = 0
 
     def add(self, obs: Observation, policy: Policy, *, usable: bool) -> None:
         """Take one observation. Only freshness sees the unusable, and what comes twice: crops that
@@ -91,8 +97,10 @@ class Window:
         return self.spoof.share(policy) >= 1.0 and liveness_sum(rows) < policy.accept_llr
 
     def tracks(self, policy: Policy, now_s: float) -> Tracks | None:
-        """What the next look at motion goes on from; None for a new reference."""
-        return self._tracks if now_s - self._tracked_s < policy.window_s else None
+        """What the next look at motion goes on from; None for a new reference: at first, where too
+        few of the points are found again (a turned head), and once it is as old as a window."""
+        old = now_s - self._tracked_s >= policy.window_s
+        return None if old or self._lost >= LOST else self._tracks
 
     def _follow(self, obs: Observation) -> None:
         motion = obs.face.motion if obs.face is not None else None
@@ -100,5 +108,7 @@ class Window:
             return
         before = self._tracks
         if before is None or not np.array_equal(motion.tracks.mesh_px, before.mesh_px):
-            self._tracked_s = obs.arrival_s  # a new reference
+            self._tracked_s, self._lost = obs.arrival_s, 0  # a new reference
+        else:
+            self._lost = 0 if isfinite(motion.moved) else self._lost + 1
         self._tracks = motion.tracks

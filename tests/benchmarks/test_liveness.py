@@ -38,18 +38,22 @@ def test_a_fit_finds_the_ratio_it_was_drawn_from():
     """Two normals of the same spread: the ratio is a line whose slope and zero are known."""
     grid = [k / 50 for k in range(-300, 301)]
     bell = {k: math.exp(-k * k / 2) for k in grid}
-    samples = [(2 + k, True, 100 * w) for k, w in bell.items()]
-    samples += [(-1 + k, False, 300 * w) for k, w in bell.items()]  # more attacks than people
-    gain, offset = fit(samples)
+    samples = [([2 + k], True, 100 * w) for k, w in bell.items()]
+    samples += [([-1 + k], False, 300 * w) for k, w in bell.items()]  # more attacks than people
+    (gain,), offset = fit(samples)
     assert gain == pytest.approx(3.0, rel=0.02)
     assert -offset / gain == pytest.approx(0.5, abs=0.01)
+    # The same number twice says no more than once.
+    (one, other), _ = fit([([x, x], live, w) for (x,), live, w in samples])
+    assert one + other == pytest.approx(3.0, rel=0.02)
 
 
 def test_separable_classes_have_a_finite_fit_and_one_class_has_none():
-    gain, _ = fit([(1.0, True, 1.0), (2.0, True, 1.0), (-1.0, False, 1.0)])
+    (gain,), _ = fit([([1.0], True, 1.0), ([2.0], True, 1.0), ([-1.0], False, 1.0)])
     assert 0 < gain < 10
-    with pytest.raises(ValueError, match="both classes"):
-        fit([(1.0, True, 1.0)])
+    for samples in ([([1.0], True, 1.0)], []):
+        with pytest.raises(ValueError, match="both classes"):
+            fit(samples)
 
 
 def test_without_clips_it_says_which_folder_is_missing(tmp_path: Path, capsys):
