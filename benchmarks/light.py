@@ -88,7 +88,8 @@ class Take:
     """A part of a recording, with where the face is in it."""
 
     images: list[Image]
-    masks: list[NDArray[np.float32]]
+    masks: list[Image]
+    """255 on the face."""
 
     @classmethod
     def of(cls, name: str, start_s: float, nets: Nets) -> Take | None:
@@ -105,7 +106,7 @@ class Take:
             mask = np.zeros(image.shape[:2], np.uint8)
             hull = cv2.convexHull(np.rint(face.mesh_px[list(OVAL), :2]).astype(np.int32))
             cv2.fillConvexPoly(mask, hull, (255,))
-            masks.append(cv2.GaussianBlur(mask, (0, 0), 5).astype(np.float32) / 255)
+            masks.append(np.asarray(cv2.GaussianBlur(mask, (0, 0), 5), np.uint8))
         return cls(images, masks) if len(images) >= SECONDS * FPS - 2 else None
 
 
@@ -119,7 +120,7 @@ def lit(take: Take, light: Light, scene: Scene, other: Light) -> Iterator[Image]
         k = min(k, 5) if scene.frozen else k
         image, mask = take.images[k], take.masks[k]
         bgr = screen[::-1]
-        share = BEHIND + (1 - BEHIND) * mask[..., None]
+        share = BEHIND + (1 - BEHIND) * mask[..., None] / np.float32(255)
         more = 1 + scene.strength * share * bgr + scene.scaled * bgr
         light_in = np.clip(_TO_LIGHT[image] * more, 0, 1)
         out = _FROM_LIGHT[np.rint(4096 * light_in).astype(np.intp)]

@@ -287,6 +287,100 @@ async def test_whoever_declines_a_recording_goes_on_without(bench: Bench) -> Non
     assert asked == [{"type": "decline"}] * 2
 
 
+STEPS = [
+    {"color": "#aaaaaa", "ms": 400},
+    {"color": "#ff70ff", "ms": 300},
+    {"color": "#00c400", "ms": 260},
+]
+LAYER = "document.querySelector('face-login').shadowRoot.querySelector('.light')"
+
+
+async def test_a_challenge_is_painted_around_the_video_and_reported(bench: Bench) -> None:
+    painted = asyncio.Event()
+
+    async def script(line: Line) -> None:
+        await line.wait_for("hello")
+        await gathering(line)
+        line.say("challenge", n=1, steps=STEPS)
+        async with asyncio.timeout(8), line.changed:
+            await line.changed.wait_for(
+                lambda: sum(m["type"] == "painted" for m in line.heard) == 3
+            )
+        painted.set()
+
+    bench.server.script = script
+    page = await open_page(bench)
+    await page.get_by_role("button", name="Start").click()
+    await until(page, f"{LAYER}.style.backgroundColor === 'rgb(170, 170, 170)'")
+    await expect(says(page)).to_contain_text("changes its colour")
+    box = await page.evaluate(f"{LAYER}.getBoundingClientRect().toJSON()")
+    assert (box["left"], box["top"], box["width"], box["height"]) == (0, 0, 420, 700)
+    # The video and the way out stay on top of the colour.
+    for part in ("video", "button cancel"):
+        on_top = await page.evaluate(
+            """(part) => {
+              const root = document.querySelector('face-login').shadowRoot;
+              const one = root.querySelector(`[part="${part}"]`), box = one.getBoundingClientRect();
+              return root.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2) !==
+                root.querySelector('.light');
+            }""",
+            part,
+        )
+        assert on_top, part
+    await until(page, f"{LAYER}.style.backgroundColor === 'rgb(255, 112, 255)'")
+    await shot(page, "challenge")
+    await asyncio.wait_for(painted.wait(), 8)
+    await until(page, f"{LAYER}.hidden")
+    (line,) = bench.server.lines
+    told = [m for m in line.heard if m["type"] == "painted"]
+    assert [(m["n"], m["step"]) for m in told] == [(1, 0), (1, 1), (1, 2)]
+    assert all(due - 20 <= m["ms"] <= due + 600 for m, due in zip(told, (0, 400, 700), strict=True))
+    hello = await line.wait_for("hello")
+    assert hello["reduced_motion"] is False
+    assert hello["camera"]["kind"] == "virtual"  # Chromium's own fake device says that it is one
+    assert page.complaints == []  # type: ignore[attr-defined]
+
+
+async def test_evidence_thrown_away_and_a_cancel_give_the_page_back(bench: Bench) -> None:
+    async def script(line: Line) -> None:
+        await line.wait_for("hello")
+        await gathering(line)
+        line.say("challenge", n=1, steps=STEPS * 5)
+        await line.wait_for("painted")
+        await asyncio.sleep(0.2)
+        line.say("phase", phase="framing")
+        line.say("phase", phase="gathering")
+        await asyncio.sleep(0.2)
+        line.say("challenge", n=2, steps=STEPS * 5)
+
+    bench.server.script = script
+    page = await open_page(bench)
+    await page.get_by_role("button", name="Start").click()
+    await until(page, f"!{LAYER}.hidden")
+    await until(page, f"{LAYER}.hidden")
+    await until(page, f"!{LAYER}.hidden")
+    await page.get_by_role("button", name="Cancel").click()
+    await state_is(page, "cancelled")
+    assert await page.evaluate(f"{LAYER}.hidden")
+
+
+async def test_who_asked_for_less_motion_says_so_and_sees_no_colours(bench: Bench) -> None:
+    async def script(line: Line) -> None:
+        await line.wait_for("hello")
+        await gathering(line)
+        line.say("challenge", n=1, steps=STEPS)
+        line.say("hint", hint="turn_left")
+
+    bench.server.script = script
+    page = await open_page(bench, reduced_motion="reduce")
+    await page.get_by_role("button", name="Start").click()
+    await expect(says(page)).to_contain_text("Turn your head to your left")
+    assert await page.evaluate(f"{LAYER}.hidden")
+    (line,) = bench.server.lines
+    assert (await line.wait_for("hello"))["reduced_motion"] is True
+    assert not [m for m in line.heard if m["type"] == "painted"]
+
+
 async def test_rejected_says_why_and_retry_takes_a_new_ticket(bench: Bench) -> None:
     bench.server.script = ending("rejected", reasons=["no_match"], retry=True)
     page = await open_page(bench)
