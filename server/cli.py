@@ -178,7 +178,8 @@ def _parser() -> argparse.ArgumentParser:
     synth.add_argument("--grayscale", action="store_true")
 
     evaluation.add(verbs)
-    verbs.choices["evaluate"].set_defaults(run=_evaluation)
+    for name in ("evaluate", "calibrate"):
+        verbs.choices[name].set_defaults(run=_evaluation)
     return parser
 
 

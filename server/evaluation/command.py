@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import argparse
 import functools
+import json
 import os
 from pathlib import Path
 from typing import Any
 
 from models.manifest import default_dir
+from pipeline.nets.embed import Embedder
 from pipeline.policy import POLICIES, Policy
+from server import policy_file
 from server.config import Settings
 from server.evaluation.folder import (
     GROUPS,
@@ -22,6 +25,7 @@ from server.evaluation.folder import (
     digest,
     groups,
     identities,
+    presentations,
 )
 from server.evaluation.looks import Look, See, look_at
 from server.evaluation.memory import Memory, version
@@ -42,12 +46,26 @@ def add(verbs: Any) -> None:
         help="table: path or identity, and attributes (default: DIR/groups.csv)",
     )
     match.set_defaults(evaluation=_match)
+    liveness = _add(
+        evaluate, "liveness", "attacks let in, people refused: live/, attack/<species>/"
+    )
+    liveness.set_defaults(evaluation=_liveness)
+
+    text = "thresholds for target error rates, from evaluations"
+    calibrate = verbs.add_parser("calibrate", help=text, description=text)
+    calibrate.add_argument("report", type=Path, nargs="+", help="report.json, or its folder")
+    calibrate.add_argument("--target-fmr", type=float, help="false matches of templates, 0..1")
+    calibrate.add_argument("--target-apcer", type=float, help="of every species of attack, 0..1")
+    calibrate.add_argument("--out", type=Path, required=True, help="policy file to write, JSON")
+    calibrate.add_argument("--policy", type=Path, help="file of the policy to start from")
+    calibrate.set_defaults(evaluation=_calibrate)
 
 
 def _add(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text)
     parser.add_argument("dir", type=Path, metavar="DIR")
     parser.add_argument("--out", type=Path, help="folder for report.json and report.html")
+    parser.add_argument("--policy", type=Path, help="judge by the fields in this JSON or TOML")
     parser.add_argument(
         "--jobs", type=_whole, default=max(1, (os.cpu_count() or 2) // 2), help="files at a time"
     )
@@ -86,29 +104,29 @@ def _extra() -> None:
         ) from fault
 
 
-def _nets(settings: Settings) -> tuple[See, str]:
+def _nets(settings: Settings) -> tuple[See, Embedder]:
     from server.app import load_see
 
-    see, embedder = load_see(settings.models_dir, settings.embedder)
-    return see, embedder.model_id
+    return load_see(settings.models_dir, settings.embedder)
 
 
-def _policy(settings: Settings) -> Policy:
+def _policy(given: argparse.Namespace, settings: Settings) -> Policy:
     policy = POLICIES["standard"]
     if settings.match_score is not None:
         policy = policy.matching_at(settings.match_score)
-    return policy
+    return policy if given.policy is None else policy_file.load(given.policy, policy)
 
 
 def _match(given: argparse.Namespace, settings: Settings) -> int:
     listing = identities(given.dir)
     table = given.groups or given.dir / GROUPS
     by = groups(table) if given.groups or table.is_file() else {}
+    policy = _policy(given, settings)
     _extra()
     from server.evaluation import match, report
 
     see, embedder = _nets(settings)
-    memory = Memory(given.cache, version("match", embedder))
+    memory = Memory(given.cache, version("match", embedder.model_id))
     looks = [
         (item, Look.from_json(value), sha256)
         for item, value, sha256 in _looked(
@@ -118,13 +136,54 @@ def _match(given: argparse.Namespace, settings: Settings) -> int:
     found = match.evaluate(
         listing,
         looks,
-        policy=_policy(settings),
-        embedder=embedder,
+        policy=policy,
+        embedder=embedder.model_id,
         enroll=given.enroll,
         probe=given.probe,
         groups=by,
     )
     return _tell(found, given.out, report)
+
+
+def _liveness(given: argparse.Namespace, settings: Settings) -> int:
+    listing = presentations(given.dir)
+    policy = _policy(given, settings)
+    _extra()
+    from server.evaluation import liveness, report
+    from server.evaluation.play import play, still
+
+    see, embedder = _nets(settings)
+    memory = Memory(
+        given.cache,
+        version("liveness", embedder.model_id, policy.fingerprint(), session=True),
+    )
+
+    def judge(item: Item) -> dict[str, Any]:
+        if item.still:
+            return still(item, see, policy)
+        return play(item, see, policy, embedder.dimensions)
+
+    values = _looked(listing, judge, memory, given.jobs)
+    return _tell(liveness.evaluate(listing, values, policy=policy), given.out, report)
+
+
+def _calibrate(given: argparse.Namespace, settings: Settings) -> int:
+    policy = _policy(given, settings)
+    _extra()
+    from server.evaluation import calibrate
+
+    found = calibrate.calibrate(
+        [calibrate.read(path) for path in given.report],
+        policy,
+        target_fmr=given.target_fmr,
+        target_apcer=given.target_apcer,
+    )
+    given.out.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", "utf-8")
+    for name, claim in found["calibration"].items():
+        said = f"{name} <= {claim['target']:g} at 95 %, on data {claim['data']}, n = {claim['n']}"
+        print(f"{said}: {json.dumps(claim)}")
+    print(given.out)
+    return 0
 
 
 def _views(item: Item, see: See) -> dict[str, Any]:
@@ -141,7 +200,7 @@ def _looked(
         try:
             sha256 = digest(item.path)
         except OSError:
-            return {"failure": "media_unreadable", "pictures": 0, "views": []}, "", True
+            return do(item), "", True  # says by itself that the file cannot be read
         known = memory.get(sha256)
         if known is None:
             value = do(item)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import csv
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 STILLS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".pgm", ".ppm"})
@@ -71,6 +72,15 @@ def presentations(root: Path) -> Listing:
         return parts[1] if parts[0] == "attack" and len(parts) > 2 else None
 
     found = _listing(root, label)
+    other = Counter(
+        name.split("/")[0] for name in found.ignored if not name.startswith(("live/", "attack/"))
+    )
+    ignored = [name for name in found.ignored if name.startswith(("live/", "attack/"))]
+    ignored += [
+        f"{name}/ ({count} files)" if (root / name).is_dir() else name
+        for name, count in sorted(other.items())
+    ]
+    found = replace(found, ignored=tuple(ignored))
     labels = {item.label for item in found.items}
     if "live" not in labels:
         raise EvaluationError("live_missing", "there is no picture or film in the folder live/")

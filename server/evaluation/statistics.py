@@ -177,9 +177,11 @@ def auc(high: Sequence[float], low: Sequence[float]) -> float:
 
 
 def auc_interval(high: Sequence[float], low: Sequence[float]) -> tuple[float, float]:
-    """Bounds of `auc` by resampling both sides; (0, 1) with fewer than two values of either."""
-    if len(high) < 2 or len(low) < 2:
-        return 0.0, 1.0
+    """Bounds of `auc` by resampling both sides. Where they do not overlap that would claim
+    certainty: then the exact ones for as many trials as the smaller side has."""
+    value, least = auc(high, low), min(len(high), len(low))
+    if least < 2 or value in (0.0, 1.0):
+        return interval(value * least, least) if least else (0.0, 1.0)
     random = np.random.default_rng(SEED)
     found = [
         auc(list(random.choice(high, len(high))), list(random.choice(low, len(low))))
