@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.decision import Evidence, Stand, Topic
+from pipeline.decision import Evidence, Stand, Topic, liveness_sum
 from pipeline.events import Decided
 from pipeline.policy import Policy
 from pipeline.reasons import Phase, Purpose, Reason
@@ -194,15 +194,16 @@ async def _refuse(
 def counts_as_failure(session: SessionRecord, decided: Decided, rows: Sequence[Evidence]) -> bool:
     """Whether a login that was not accepted counts towards the lockout.
 
-    A refusal for the face does. So does giving up while the evidence stands against it: else
-    whoever cancels in time could try for ever (NIST SP 800-63B-4 section 3.2.2).
+    A refusal for the face does. So does giving up while the evidence stands or leans against it:
+    else whoever cancels in time could try for ever (NIST SP 800-63B-4 section 3.2.2).
     """
     if session.purpose != Purpose.LOGIN:
         return False
     if decided.phase is Phase.REJECTED:
         return bool({Reason.NO_MATCH, Reason.LIVENESS} & set(decided.reasons))
     topics = (Topic.IDENTITY, Topic.LIVENESS)
-    return any(row.stand is Stand.AGAINST and row.topic in topics for row in rows)
+    against = any(row.stand is Stand.AGAINST and row.topic in topics for row in rows)
+    return against or liveness_sum(rows) < 0
 
 
 def table(rows: Sequence[Evidence]) -> str:

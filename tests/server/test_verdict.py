@@ -46,6 +46,15 @@ def test_what_counts(
     assert counts_as_failure(_session(purpose), Decided(phase, reasons), rows) is counts
 
 
+@pytest.mark.parametrize(("llr", "counts"), [(-0.4, True), (0.0, False), (0.4, False)])
+def test_giving_up_counts_where_the_evidence_leans_against_the_face(
+    llr: float, counts: bool
+) -> None:
+    rows = [Evidence("spoof", Topic.LIVENESS, Stand.OPEN, "spoof", llr)]
+    decided = Decided(Phase.EXPIRED, (Reason.CANCELLED,))
+    assert counts_as_failure(_session("login"), decided, rows) is counts
+
+
 def test_the_table_is_json_without_nan() -> None:
     (row,) = json.loads(table([_row(Stand.FOR, Topic.LIVENESS)]))
     assert row["numbers"] == {"x": None, "y": 1.5}
