@@ -182,7 +182,7 @@ class Policy:
     light_fit: float = 0.5
     """Least correlation of skin and sequence; as with the next five, docs/challenge.md has the
     rates that were measured."""
-    light_z: float = 3.8
+    light_z: float = 3.5
     """How many standard deviations it must lie above the fits to sequences that were not drawn."""
     light_gain: float = 0.004
     """Least change of ln(R/G), ln(B/G) for a full swing of the screen's channels."""
