@@ -13,6 +13,9 @@ frames could weigh the votes and hide a loop.
 
 from __future__ import annotations
 
+from collections import deque
+from math import hypot, inf, sqrt
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,55 +43,52 @@ class Freshness:
     """Collects the sketches and face shapes of one window."""
 
     def __init__(self) -> None:
-        self._all: list[NDArray[np.float32]] = []
-        self._sketches: list[NDArray[np.float32]] = []
-        self._times_s: list[float] = []
-        self._shapes: list[NDArray[np.complex64]] = []
+        self._last: NDArray[np.float32] | None = None
+        self._steps: deque[float] = deque(maxlen=MOST - 1)
+        self._times_s: deque[float] = deque(maxlen=MOST)
+        self._lags = _Lags()
+        self._shapes = _Shapes()
 
     def add(self, obs: Observation) -> bool:
         """Take one observation. False: it shows the picture before it once more."""
-        new = not self._all or float(np.linalg.norm(obs.sketch - self._all[-1])) > SAME
-        self._all.append(obs.sketch)
+        step = inf if self._last is None else _length(obs.sketch - self._last)
+        if self._last is not None:
+            self._steps.append(step)
+        self._last = obs.sketch
         self._times_s.append(obs.arrival_s)
-        del self._all[:-MOST], self._times_s[:-MOST]
-        if not new:
+        if step <= SAME:
             return False
-        self._sketches.append(obs.sketch)
-        del self._sketches[:-MOST]
+        self._lags.add(obs.sketch)
         if obs.face is not None:
-            points = obs.face.mesh_px
-            self._shapes.append((points[:, 0] + 1j * points[:, 1]).astype(np.complex64))
-            del self._shapes[:-SHAPES]
+            self._shapes.add(obs.face.mesh_px)
         return True
 
     def share(self, policy: Policy) -> float:
         """How much of the evidence needed is in, 0..1."""
-        return min(1.0, len(self._shapes) / policy.min_frames)
+        return min(1.0, self._shapes.n / policy.min_frames)
 
     def row(self, policy: Policy) -> Evidence:
         """AGAINST for frozen and looping pictures; OPEN while it cannot be told, UNKNOWN with too
         few frames."""
-        if len(self._all) < policy.min_frames:
-            return self._say(Stand.UNKNOWN, "too_few_frames", {"frames": float(len(self._all))})
-        steps = np.linalg.norm(np.diff(np.stack(self._all), axis=0), axis=1)
-        step = float(np.quantile(steps[-LATE:], 0.75))
-        still_s = self._still_s(steps, policy)
-        n = len(self._sketches)
+        if len(self._times_s) < policy.min_frames:
+            frames = float(len(self._times_s))
+            return self._say(Stand.UNKNOWN, "too_few_frames", {"frames": frames})
+        step = _upper_quartile(list(self._steps)[-LATE:])
+        still_s = self._still_s(policy)
+        n = self._lags.n
         numbers = {"frames": float(n), "step": step, "still_s": still_s}
         if still_s >= policy.frozen_s or step <= policy.frozen_step:
             return self._say(Stand.AGAINST, "frozen", numbers)
-        if min(n, len(self._shapes)) < policy.min_frames:
+        if min(n, self._shapes.n) < policy.min_frames:
             return self._say(Stand.UNKNOWN, "too_few_frames", numbers)
-        wobble = _wobble(np.stack(self._shapes))
+        wobble = self._shapes.wobble()
         numbers["wobble"] = wobble
         if step < policy.fresh_step and wobble <= policy.frozen_wobble:
             return self._say(Stand.AGAINST, "stiff", numbers)
-        sketches = np.stack(self._sketches)
-        mean = float(np.linalg.norm(np.diff(sketches, axis=0), axis=1).mean())
+        means = self._lags.means()
         # Lags up to half the window: each is then judged on at least as many pairs as its length.
-        lags = range(FIRST_LAG, max(FIRST_LAG + 1, n // 2 + 1))
-        apart = [float(np.linalg.norm(sketches[k:] - sketches[:-k], axis=1).mean()) for k in lags]
-        ratio, growth = min(apart) / mean, apart[-1] / mean
+        apart = means[FIRST_LAG : max(FIRST_LAG + 1, n // 2 + 1)]
+        ratio, growth = float(apart.min() / means[1]), float(apart[-1] / means[1])
         numbers |= {"ratio": ratio, "growth": growth}
         if ratio < policy.loop_ratio:
             return self._say(Stand.AGAINST, "looping", numbers)
@@ -100,11 +100,14 @@ class Freshness:
             return self._say(Stand.OPEN, "only_noise", numbers)
         return self._say(Stand.FOR, "fresh", numbers)
 
-    def _still_s(self, steps: NDArray[np.floating], policy: Policy) -> float:
+    def _still_s(self, policy: Policy) -> float:
         """Length of the run without change that ends now, seconds."""
-        moving = np.flatnonzero(steps > policy.frozen_step)
-        since = 0 if not len(moving) else int(moving[-1]) + 1
-        return self._times_s[-1] - self._times_s[since]
+        run = 0
+        for step in reversed(self._steps):
+            if step > policy.frozen_step:
+                break
+            run += 1
+        return self._times_s[-1] - self._times_s[-1 - run]
 
     @staticmethod
     def _say(stand: Stand, reason: str, numbers: dict[str, float]) -> Evidence:
@@ -112,16 +115,89 @@ class Freshness:
         return Evidence("freshness", Topic.LIVENESS, stand, reason, numbers=numbers)
 
 
-def _wobble(shapes: NDArray[np.complex64]) -> float:
-    """Mean RMS distance of each face (n, 468, complex px) to the mean face after the best turn,
-    scale and shift, in eye distances: least squares in the complex plane, so no reflection."""
-    centred = shapes - shapes.mean(axis=1, keepdims=True)
-    mean = centred.mean(axis=0)
-    # Sums of products, not @: BLAS would wake its own threads, which then spin (measured: two
-    # thirds of a login's CPU).
-    turn = (centred.conj() * mean).sum(axis=1) / np.maximum(
-        (np.abs(centred) ** 2).sum(axis=1), 1e-6
-    )
-    rest = np.abs(turn[:, None] * centred - mean)
-    eyes = float(np.abs(mean[LEFT_EYE] - mean[RIGHT_EYE]))
-    return float(np.sqrt((rest**2).mean(axis=1)).mean()) / max(eyes, 1.0)
+class _Lags:
+    """The newest sketches, and how far each is from those before it: every distance is measured
+    once, when its second sketch comes."""
+
+    def __init__(self) -> None:
+        self.n = 0
+        """Sketches kept."""
+        self._sketches = np.zeros((MOST, 0), np.float32)
+        self._apart = np.zeros((MOST, MOST))
+        """Row i, column k: distance between sketches i and i - k."""
+
+    def add(self, sketch: NDArray[np.float32]) -> None:
+        if not self._sketches.size:
+            self._sketches = np.zeros((MOST, len(sketch)), np.float32)
+        if self.n == MOST:
+            self._sketches[:-1] = self._sketches[1:]
+            self._apart[:-1] = self._apart[1:]
+            self.n -= 1
+        n = self.n
+        gaps = self._sketches[:n] - sketch
+        self._apart[n, 1 : n + 1] = np.sqrt(np.einsum("ij,ij->i", gaps, gaps))[::-1]
+        self._sketches[n] = sketch
+        self.n += 1
+
+    def means(self) -> NDArray[np.float64]:
+        """Mean distance at each lag, (n,); at lag 0 it is 0."""
+        n = self.n
+        # Below the diagonal: what lies on the other side are sketches that were forgotten.
+        sums: NDArray[np.float64] = np.einsum("ij,ij->j", self._apart[:n, :n], _KEPT[:n, :n])
+        return sums / np.arange(n, 0, -1)
+
+
+_KEPT = np.tri(MOST)
+
+
+class _Shapes:
+    """The newest faces' shapes, (n, 468) points about their middle, and how much they differ."""
+
+    def __init__(self) -> None:
+        self.n = 0
+        """Shapes kept."""
+        self._at = 0
+        self._points = np.zeros((SHAPES, 0))
+        """Each row: x of all points, then y, px."""
+        self._squares = np.zeros(SHAPES)
+
+    def add(self, mesh_px: NDArray[np.float32]) -> None:
+        points = mesh_px[:, :2].T.astype(np.float64)
+        points -= points.mean(axis=1, keepdims=True)
+        if not self._points.size:
+            self._points = np.zeros((SHAPES, points.size))
+        self._points[self._at] = points.reshape(-1)
+        self._squares[self._at] = np.einsum("ij,ij->", points, points)
+        self._at = (self._at + 1) % SHAPES
+        self.n = min(self.n + 1, SHAPES)
+
+    def wobble(self) -> float:
+        """Mean RMS distance of each face to the mean face after the best turn, scale and shift, in
+        eye distances: least squares in the complex plane, so no reflection.
+
+        With c a face and m the mean, both complex, the best turn leaves |m|^2 - |<c, m>|^2 / |c|^2.
+        """
+        points, squares = self._points[: self.n], self._squares[: self.n]
+        mean = np.add.reduce(points, axis=0) / self.n
+        half = len(mean) // 2
+        x, y = mean[:half], mean[half:]
+        # Row by row, not @: BLAS would wake its own threads, which then spin (measured: two
+        # thirds of a login's CPU).
+        real = np.vecdot(points, mean)
+        imaginary = np.vecdot(points, np.concatenate((y, -x)))
+        rest = real.sum() / self.n - (real**2 + imaginary**2) / np.maximum(squares, 1e-6)
+        eyes = hypot(x[LEFT_EYE] - x[RIGHT_EYE], y[LEFT_EYE] - y[RIGHT_EYE])
+        return float(np.sqrt(np.maximum(rest, 0.0) / half).mean()) / max(eyes, 1.0)
+
+
+def _length(vector: NDArray[np.float32]) -> float:
+    return sqrt(float(np.einsum("i,i->", vector, vector)))
+
+
+def _upper_quartile(values: list[float]) -> float:
+    """Between the neighbouring values, as np.quantile does it: that one costs 60 us."""
+    values.sort()
+    at = 0.75 * (len(values) - 1)
+    low = int(at)
+    high = min(low + 1, len(values) - 1)
+    return values[low] + (values[high] - values[low]) * (at - low)
