@@ -132,7 +132,7 @@ class Face:
     clipped: float
     """Fraction of that crop which is crushed (< 8) or burnt (> 247)."""
     inside: float
-    """Fraction of the box that lies inside the frame, 0..1."""
+    """Fraction of the box around the mesh that lies inside the frame, 0..1."""
     agreement: float
     """Mean distance between the detector's five points and the mesh's, over the eye distance;
     nan where the detector did not run. Large when something covers the face."""

@@ -149,7 +149,8 @@ def _face(
     box = mesh.box(seen.points_px) if chosen is None else chosen.box_px
     yaw, pitch, roll = mesh.pose_deg(seen.points_px)
     look = _look(aligned)
-    inside = _inside(box, image.shape[1], image.shape[0])
+    # The detector cuts its box at the frame: what is outside only the mesh knows.
+    inside = _inside(mesh.box(seen.points_px), image.shape[1], image.shape[0])
     agreement = math.nan if chosen is None else _agreement(chosen.points_px, points)
     grade = quality.grade(
         eyes_px=mesh.eye_distance(seen.points_px),
