@@ -366,6 +366,109 @@ def test_nothing_is_gathered_from_poor_frames():
     assert session.evidence() == []
 
 
+def test_poor_frames_in_a_window_are_no_number():
+    session, camera = started(), Camera(person=1)
+    for k in range(12):
+        camera.look = {"quality": 0.1, "luma": 12.0} if k % 3 == 0 else {}
+        camera.margin = -8.0 if k % 3 == 0 else 4.0
+        camera.edges = (2.0, 2.0, 2.0, 2.0) if k % 3 == 0 else (0.0, 0.0, 0.0, 0.0)
+        camera.glow = 9.0 if k % 3 == 0 else 0.0
+        watched(session, camera, 1 / 15)
+    events = watched(session, camera, 10)
+    assert verdict(events) == Decided(Phase.ACCEPTED, subject="person-1")
+    rows = {row.cue: row for row in session.evidence()}
+    assert rows["face"].numbers["usable"] < rows["face"].numbers["frames"]
+    assert rows["spoof"].numbers["margin"] == 4.0
+    assert rows["bezel"].numbers["second_edge"] == 0.0
+    assert rows["glow"].numbers["log_ratio"] == 0.0
+
+
+def test_pictures_that_get_dark_end_as_a_matter_of_quality():
+    session, camera = started(), Camera(person=1)
+    watched(session, camera, 0.3)
+    camera.look = {"quality": 0.1, "luma": 15.0}
+    events = watched(session, camera, 30)
+    decided = verdict(events)
+    assert decided is not None
+    assert Hint.MORE_LIGHT in hints(events)
+    assert decided.reasons in ((Reason.QUALITY,), (Reason.TIMEOUT,))
+
+
+def test_three_undecided_windows_and_no_more():
+    session, camera = started(), doubtful()
+    events = watched(session, camera, 30)
+    assert verdict(events) == Decided(Phase.REJECTED, (Reason.LIVENESS,))
+    assert phases(events).count(Phase.GATHERING) == POLICY.windows
+    assert 9.0 <= camera.now_s - 100.0 <= 11.0
+
+
+def test_a_break_gives_no_window_back():
+    session, camera = started(), doubtful()
+    events = watched(session, camera, 7.0)
+    camera.person = None
+    events += watched(session, camera, 0.5)
+    camera.person = 1
+    events += watched(session, camera, 10)
+    assert verdict(events) == Decided(Phase.REJECTED, (Reason.LIVENESS,))
+    assert phases(events).count(Phase.GATHERING) == POLICY.windows + 1
+
+
+def test_a_doubtful_face_that_turns_out_well_is_accepted_on_fresh_evidence():
+    session, camera = started(), doubtful()
+    watched(session, camera, 3.2)
+    for name in ("margin", "glow", "eye_change", "edges"):
+        setattr(camera, name, getattr(Camera(), name))
+    assert verdict(watched(session, camera, 3.0)) == Decided(Phase.ACCEPTED, subject="person-1")
+
+
+def test_a_slow_camera_gets_the_time_for_its_frames():
+    camera = Camera(person=1, fps=2.5)
+    assert verdict(watched(started(), camera, 20)) == Decided(Phase.ACCEPTED, subject="person-1")
+    assert 3.0 < camera.now_s - 100.0 < 6.0
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        {"edges": (1.0, 1.0, 0.0, 0.0)},
+        {"flat": True},
+        {"margin": -3.0, "glow": 1.0, "follows": True, "eye_change": 0.1},
+    ],
+)
+def test_each_kind_of_strong_evidence_refuses(attack):
+    camera = Camera(person=1, **attack)
+    assert verdict(watched(started(), camera, 20)) == Decided(Phase.REJECTED, (Reason.LIVENESS,))
+    assert camera.now_s - 100.0 < 3.3
+
+
+def test_what_no_cue_wants_is_not_asked_for():
+    clear = Camera(person=1)
+    watched(started(), clear, 10)
+    assert not any(ask.eyes for ask in clear.asked)
+    waiting = Camera(person=1, look={"quality": 0.1})
+    watched(started(), waiting, 3)
+    assert {(a.edges, a.glow, a.motion, a.eyes, a.spoof) for a in waiting.asked} == {(False,) * 5}
+
+
+def test_supporting_cues_are_measured_on_schedule():
+    session, camera = started(), doubtful()
+    watched(session, camera, 8.9)
+    asked, seconds = camera.asked, camera.now_s - 100.0
+    for what, most in (("edges", 2.2), ("glow", 2.2), ("motion", 5.2), ("eyes", 8.2)):
+        assert 1.0 < sum(getattr(ask, what) for ask in asked) / seconds <= most
+    begun = [ask for ask in asked if ask.motion and ask.tracks is None]
+    assert len(begun) == 3  # a reference for each window
+
+
+def test_points_that_a_turned_head_lost_are_chosen_anew():
+    session, camera = started(), doubtful()
+    watched(session, camera, 0.5)
+    camera.sway = float("nan")
+    before = len(camera.asked)
+    watched(session, camera, 1.0)
+    assert any(ask.motion and ask.tracks is None for ask in camera.asked[before:])
+
+
 camera_changes = st.lists(
     st.fixed_dictionaries(
         {},
