@@ -1,0 +1,130 @@
+"""Challenges in a real browser: a recording that reflects the page's colours, and cheats.
+
+Many seeds and strengths: tests/pipeline/cues/test_light.py, benchmarks/light.py.
+"""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from server.attempt import attempt
+from tests.clips import ClipMissing
+from tests.e2e import cameras
+from tests.e2e.cameras import person, timed
+from tests.e2e.reflecting import Answer, Plan, answer, stage
+from tests.e2e.site import CHROMIUM, Site, running
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine"),
+]
+STRENGTH = 0.1
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    try:
+        first = list(itertools.islice(person("cap12"), 180))
+    except ClipMissing as missing:
+        pytest.skip(f"recordings cannot be had: {missing}")
+    async with running(tmp_path_factory.mktemp("challenge")) as site:
+        enrolled = await attempt(
+            server_url=site.server,
+            client_id="demo",
+            secret=site.secret(),
+            purpose="enroll",
+            subject="owner",
+            video=timed(iter(first)),
+        )
+        assert enrolled.verdict["outcome"] == "accepted"
+        yield site
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The owner again, another day."""
+    try:
+        return cameras.mjpeg(person("cap13"), tmp_path_factory.mktemp("film") / "owner.mjpeg")
+    except ClipMissing as missing:
+        pytest.skip(f"recordings cannot be had: {missing}")
+
+
+async def login(site: Site, film: Path, plan: Plan, **context: Any) -> Answer:
+    async with stage(film, plan, **context) as page:
+        return await answer(page, site, purpose="login", subject="owner", challenge="light")
+
+
+def row(site: Site, cue: str) -> dict[str, Any]:
+    """What a cue said of the newest session."""
+    (database,) = [p for p in site.data.rglob("*.sqlite3") if "demo-app" not in p.name]
+    with sqlite3.connect(database) as db:
+        db.execute("delete from failures")  # the lockout is for attack after attack
+        ((table,),) = db.execute(
+            "select evidence from sessions order by created_at desc limit 1"
+        ).fetchall()
+    return next((row for row in json.loads(table) if row["cue"] == cue), {})
+
+
+def claims(token: str) -> dict[str, Any]:
+    part = token.split(".")[1]
+    found: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    return found
+
+
+async def test_a_face_that_reflects_the_screen_gets_a_token_that_says_so(
+    site: Site, film: Path
+) -> None:
+    for _ in range(
+        3
+    ):  # a machine that drops pictures leaves it undecided, and a person tries again
+        found = await login(site, film, Plan(strength=STRENGTH))
+        if found.kind == "success":
+            break
+    assert found.kind == "success", row(site, "light")
+    assert claims(found.detail["token"])["acr"] == "light"
+    light = row(site, "light")
+    assert (light["stand"], light["numbers"]["steps"]) == ("for", 11.0)
+    assert len(found.colors) == 11
+    assert row(site, "camera")["reason"] in ("agrees", "virtual")
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        pytest.param(Plan(strength=0.0), id="no reflection"),
+        pytest.param(Plan(strength=STRENGTH, whole=True), id="whole picture"),
+        pytest.param(Plan(strength=STRENGTH, delay_ms=350), id="late by a third of a second"),
+        pytest.param(Plan(strength=STRENGTH, delay_ms=1500), id="late"),
+        pytest.param(Plan(strength=STRENGTH, freeze=True), id="frozen"),
+    ],
+)
+async def test_what_does_not_answer_is_not_accepted(site: Site, film: Path, plan: Plan) -> None:
+    found = await login(site, film, plan)
+    assert found.kind in ("failure", "undecided")
+    assert row(site, "light").get("stand") != "for"
+
+
+async def test_an_earlier_answer_is_no_answer(site: Site, film: Path) -> None:
+    earlier = (await login(site, film, Plan(strength=0.0))).colors[:11]
+    assert len(earlier) == 11
+    found = await login(site, film, Plan(strength=STRENGTH, replay=earlier))
+    assert found.kind in ("failure", "undecided")
+    assert row(site, "light").get("stand") != "for"
+
+
+async def test_who_asked_for_less_motion_is_asked_to_turn_the_head(site: Site, film: Path) -> None:
+    found = await login(site, film, Plan(), reduced_motion="reduce")
+    assert found.colors == []
+    assert found.kind != "success"  # the film does not know which way
+    assert row(site, "turn")["stand"] != "for"
+    assert {"turn_left", "turn_right", "look_up", "look_down"} & set(found.hints)
