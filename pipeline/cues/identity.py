@@ -25,12 +25,15 @@ class Identity:
         self._search = search
         self._embeddings: list[Floats] = []
         self._last_s = float("-inf")
+        self._match: Match | None = None
+        """The newest embeddings' owner, as long as none came since."""
 
     def add(self, obs: Observation) -> None:
         """Take one observation's embedding, if it has one."""
         if obs.face is not None and obs.face.embedding is not None:
             self._embeddings.append(obs.face.embedding)
             self._last_s = obs.arrival_s
+            self._match = None
             del self._embeddings[:-MOST]
 
     def share(self, policy: Policy) -> float:
@@ -39,7 +42,9 @@ class Identity:
 
     def match(self) -> Match | None:
         """Nearest template; None without embeddings or gallery."""
-        return self._gallery.best(pooled(self._embeddings)) if self._embeddings else None
+        if self._match is None and self._embeddings:
+            self._match = self._gallery.best(pooled(self._embeddings))
+        return self._match
 
     def row(self, policy: Policy, now_s: float) -> Evidence:
         """FOR above the threshold, AGAINST below it, UNKNOWN with too few embeddings."""

@@ -23,12 +23,15 @@ class Micro:
 
     def __init__(self) -> None:
         self._changes: list[float] = []
+        self._change: float | None = None
+        """The quantile of them, as long as none came since: np.quantile costs 60 us."""
 
     def add(self, obs: Observation) -> None:
         """Take one observation's change, if it was measured."""
         motion = obs.face.motion if obs.face is not None else None
         if motion is not None and isfinite(motion.eye_change):
             self._changes.append(motion.eye_change)
+            self._change = None
 
     def row(self, policy: Policy) -> Evidence:
         """FOR living eyes, OPEN for still ones."""
@@ -38,7 +41,9 @@ class Micro:
             return Evidence(
                 "micro", Topic.LIVENESS, Stand.UNKNOWN, "too_few_samples", numbers=numbers
             )
-        change = float(np.quantile(self._changes, QUANTILE))
+        if self._change is None:
+            self._change = float(np.quantile(self._changes, QUANTILE))
+        change = self._change
         least, most = policy.micro_clip
         llr = policy.micro_gain * log(max(change, policy.micro_floor)) + policy.micro_offset
         numbers = {"samples": float(n), "eye_change": change}

@@ -226,9 +226,20 @@ def _either(arguments: tuple[Any, ...]) -> Reader:
     return read_either
 
 
+def _own(hint: Any) -> frozenset[type]:
+    """JSON values of these classes are the value itself."""
+    if get_origin(hint) in (Union, types.UnionType):
+        return frozenset().union(*map(_own, get_args(hint)))
+    return frozenset({hint} & {float, int, bool, str, type(None)})
+
+
 def _record(kind: Any) -> Reader:
     hints, name_of_kind = get_type_hints(kind), kind.__name__
-    known = {field.name: reader(hints[field.name]) for field in fields(kind) if field.init}
+    known = {
+        field.name: (_own(hints[field.name]), reader(hints[field.name]))
+        for field in fields(kind)
+        if field.init
+    }
     needed = frozenset(
         field.name
         for field in fields(kind)
@@ -238,8 +249,12 @@ def _record(kind: Any) -> Reader:
     def read_record(value: Any, arrays: Arrays) -> Any:
         if value["is"] != name_of_kind:
             raise ValueError("another kind")
-        # In the order of the tape, in which arrays are numbered.
-        made = {name: known[name](one, arrays) for name, one in value.items() if name != "is"}
+        made = {}
+        for name, one in value.items():  # in the order of the tape: arrays are numbered in it
+            if name != "is":
+                own, read_one = known[name]
+                # Most fields are what they are: no call for each of the 40 numbers of a frame.
+                made[name] = one if one.__class__ in own else read_one(one, arrays)
         if not needed <= made.keys():
             raise KeyError(min(needed - made.keys()))
         return kind(**made)

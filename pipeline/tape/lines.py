@@ -20,6 +20,7 @@ TAIL = len(MARK) + DIGITS + len('"}\n')
 MAX_LINE = 16 * 1024 * 1024
 """Bytes; a header with the templates of 10,000 people has 7 MB."""
 
+_decode = json.JSONDecoder().decode
 _encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -63,13 +64,14 @@ def unsealed(stream: BinaryIO, *, torn: bool = False) -> Iterator[tuple[int, dic
         if not tail.startswith(MARK) or not tail.endswith(b'"}\n'):
             raise _wrong(number, "this is no line of a tape")
         try:
-            line = json.loads(body + b"}")
+            line = _decode(raw[:-1].decode("utf-8"))
         except (ValueError, RecursionError):
             raise _wrong(number, "this is no JSON") from None
         if number == 1:
             _check_version(line)
         if chain.next(body) != tail[len(MARK) : -3]:
             raise TapeError("tape_changed", "the checksum does not fit: changed or damaged", number)
+        del line["sum"]
         yield number, line
 
 
