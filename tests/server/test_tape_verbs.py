@@ -1,0 +1,208 @@
+"""`lookgate replay` and `explain`, measuring a video again, and policy files."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.frame import Frame
+from pipeline.observation import Ask, Observation
+from pipeline.policy import POLICIES
+from pipeline.reasons import Purpose
+from pipeline.session import SessionPipeline
+from pipeline.tape import LINES, TapeError
+from pipeline.tape.reader import open_tape
+from pipeline.tape.video import decoder, packet
+from pipeline.tape.writer import TapeWriter, taped
+from server import cli, policy_file
+from server.media import to_frame
+from server.policy_file import PolicyError
+from server.reseeing import TOLERANCE, differences, resee
+from tests.pipeline.observations import Camera, gallery
+from tests.tapes.make import FOLDER, HERE, drawn
+
+ACCEPTED = str(HERE / "accepted.zip")
+
+
+def _run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    status = cli.main(arguments)
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+def test_replay_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, err = _run(capsys, "replay", ACCEPTED)
+    assert (status, err) == (0, "")
+    assert "recorded  accepted" in out
+    assert "result    the same events" in out
+
+
+def test_replay_with_another_policy_says_what_changes(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    strict = tmp_path / "strict.toml"
+    strict.write_text("[policy]\nmatch_score = 0.99\nmismatch_score = 0.97\n")
+    status, out, _ = _run(capsys, "replay", ACCEPTED, "--policy", str(strict))
+    assert status == 1
+    assert "match_score: 0.5 -> 0.99" in out
+    assert "judged    rejected (no_match)" in out
+    assert "another verdict" in out
+    same = tmp_path / "same.json"
+    same.write_text('{"name": "other"}')
+    status, out, _ = _run(capsys, "replay", ACCEPTED, "--policy", str(same))
+    assert status == 0
+    assert "the same verdict" in out
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "code"),
+    [
+        ("p.json", "{", "policy_malformed"),
+        ("p.toml", "a = ", "policy_malformed"),
+        ("p.json", "[1]", "policy_malformed"),
+        ("p.json", "\0" * 300_000, "policy_malformed"),
+        ("p.json", '{"nonsense": 1}', "policy_unknown_field"),
+        ("p.json", '{"match_score": "high"}', "policy_wrong_type"),
+        ("p.json", '{"windows": 1.5}', "policy_wrong_type"),
+        ("p.json", '{"required": "face"}', "policy_wrong_type"),
+    ],
+)
+def test_a_policy_file_that_is_none(tmp_path: Path, name: str, text: str, code: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(PolicyError) as caught:
+        policy_file.load(tmp_path / name, POLICIES["standard"])
+    assert caught.value.code == code
+
+
+def test_a_policy_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(PolicyError, match="policy_missing"):
+        policy_file.load(tmp_path / "none", POLICIES["standard"])
+
+
+def test_a_damaged_tape_is_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(HERE / FOLDER, copy)
+    lines = (copy / LINES).read_bytes().splitlines(keepends=True)
+    (copy / LINES).write_bytes(b"".join(lines[:8]))
+    status, out, err = _run(capsys, "replay", str(copy))
+    assert (status, out) == (2, "")
+    assert err.startswith("lookgate: tape_truncated: line 8:")
+    assert err.count("\n") == 1
+    status, out, _ = _run(capsys, "replay", str(copy), "--torn")
+    assert status == 0
+    assert "the recording broke off" in out
+
+
+def test_explain_prints_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = _run(capsys, "explain", str(HERE / "spoof.zip"))
+    assert status == 0
+    assert "spoof" in out
+    assert "verdict: rejected (liveness)" in out
+
+
+def test_explain_writes_a_page_that_only_the_owner_reads(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    target = tmp_path / "page.html"
+    status, out, _ = _run(capsys, "explain", str(HERE / FOLDER), "--html", str(target))
+    assert status == 0
+    assert "shows the person's face" in out
+    text = target.read_text("utf-8")
+    assert text.count("data:image/jpeg;base64,") >= 8
+    assert target.stat().st_mode & 0o077 == 0
+
+
+def test_streaming_needs_to_know_the_client(capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, err = _run(capsys, "replay", str(HERE / FOLDER), "--webrtc")
+    assert status == 2
+    assert err.startswith("lookgate: client_missing:")
+
+
+class Eye:
+    """Measures something of every picture, as nets would."""
+
+    def __init__(self, by: float = 0.0) -> None:
+        self.by = by
+        self.camera = Camera()
+
+    def __call__(self, frame: Frame, ask: Ask) -> Observation:
+        shot = self.camera.shot(ask)
+        luma = float(frame.image.mean()) + self.by
+        return replace(
+            shot,
+            seq=frame.seq,
+            arrival_s=frame.arrival_s,
+            media_s=frame.media_s,
+            luma=luma,
+        )
+
+
+@pytest.fixture
+def seen(tmp_path: Path) -> Path:
+    """A tape whose observations come from its video, every second frame dropped."""
+    told = {
+        "purpose": Purpose.LOGIN,
+        "policy": POLICIES["standard"],
+        "gallery": gallery(1),
+        "model_id": "test",
+        "started_s": 100.0,
+    }
+    now_s, eye, context = 100.0, Eye(), decoder("VP8")
+    tape = TapeWriter(tmp_path / "seen", session=told, about={}, at_s=now_s)
+    session = taped(SessionPipeline(**told), tape, lambda: now_s)
+    session.begin()
+    for n, (ticks, data) in enumerate(islice(drawn(), 12)):
+        now_s += 1 / 12
+        tape.frame("VP8", ticks, data, key=n == 0, at_s=now_s)
+        (picture,) = context.decode(packet(data, ticks))
+        if n % 2 == 0:
+            frame = to_frame(picture, n, now_s, ticks / 90000)
+            session.step(eye(frame, session.ask()))
+    session.cancel(now_s)
+    tape.close(now_s)
+    return tmp_path / "seen"
+
+
+def test_the_video_measures_the_same_again(seen: Path) -> None:
+    result = resee(open_tape(seen), Eye())
+    assert (result.frames, result.identical, result.absent) == (6, 6, 0)
+    assert result.worst == {}
+    assert result.within
+    assert result.decided is not None
+    assert result.recorded == result.decided
+
+
+def test_other_measurements_are_told_by_field(seen: Path) -> None:
+    near = resee(open_tape(seen), Eye(by=TOLERANCE))
+    assert near.identical == 0
+    assert near.within  # of some hundred grey levels
+    far = resee(open_tape(seen), Eye(by=1.0))
+    assert not far.within
+    assert list(far.worst) == ["luma"]
+
+
+def test_a_tape_without_video_cannot_be_measured_again() -> None:
+    with pytest.raises(TapeError, match="no video"):
+        resee(open_tape(Path(ACCEPTED)), Eye())
+
+
+def test_differences_of_observations() -> None:
+    shot = Camera().shot(Ask(detect=True))
+    assert shot.face is not None
+    assert list(differences(shot, shot)) == []
+    other = replace(shot, face=replace(shot.face, yaw_deg=math.nan))
+    assert list(differences(shot, other)) == [("face.yaw_deg", math.inf)]
+    assert list(differences(other, other)) == []
+    assert list(differences(shot, replace(shot, face=None))) == [("face", math.inf)]
+    moved = replace(shot, sketch=shot.sketch + np.float32(0.5))
+    ((name, apart),) = differences(shot, moved)
+    assert name == "sketch"
+    assert apart == pytest.approx(0.5, abs=1e-6)
+    short = replace(shot, sketch=shot.sketch[:3])
+    assert list(differences(shot, short)) == [("sketch", math.inf)]
