@@ -17,12 +17,27 @@ from aiohttp import encode_basic_auth, web
 from aiohttp.test_utils import TestClient, TestServer
 from yarl import URL
 
+from pipeline.policy import POLICIES
+from pipeline.reasons import Purpose
+from pipeline.tape.reader import open_tape
+from pipeline.template import Gallery
 from server import problems, routes, rtc
 from server.gate import Gate
+from server.recorder import Recorder
 from server.rtc_caller import Caller
+from server.shelf import Shelf
 from server.store import Client, Unavailable
 from tests.pipeline.observations import Camera
-from tests.server.gates import CLIENT, ORIGIN, SECRET, Clock, close_gate, enrolled, make_gate
+from tests.server.gates import (
+    CLIENT,
+    ORIGIN,
+    SECRET,
+    Clock,
+    claimed,
+    close_gate,
+    enrolled,
+    make_gate,
+)
 
 AUTH = {"Authorization": encode_basic_auth(CLIENT, SECRET)}
 NONCE = "nonce-nonce-nonce-1"
@@ -240,6 +255,30 @@ async def test_a_login_of_an_unknown_subject_is_like_any_other(http: Http, gate:
     await enrolled(gate, "ann", 1)
     known, unknown = await _create(http), await _create(http, subject="nobody")
     assert {k: len(v) for k, v in known.items()} == {k: len(v) for k, v in unknown.items()}
+
+
+async def test_a_subjects_recordings_are_forgotten_too(
+    http: Http, gate: Gate, tmp_path: Path
+) -> None:
+    gate.shelf = Shelf(tmp_path / "tapes", 30.0)
+    gate.shelf.open()
+    for subject in ("ann", "bob"):
+        record = await claimed(gate, "login", subject)
+        session = {
+            "purpose": Purpose.LOGIN,
+            "policy": POLICIES["standard"],
+            "gallery": Gallery.of([]),
+            "model_id": gate.model_id,
+            "started_s": gate.clock(),
+        }
+        found = Recorder.of(gate, record, session)
+        assert found is not None
+        found.close()
+    assert len(list(gate.shelf.folder.glob("*/*"))) == 2  # noqa: ASYNC240
+    async with http.delete("/v1/subjects/ann", headers=AUTH) as response:
+        assert response.status == 200
+    (left,) = gate.shelf.folder.glob("*/*")  # noqa: ASYNC240
+    assert open_tape(left).header["subject"] == "bob"
 
 
 async def test_a_subject_is_forgotten(http: Http, gate: Gate) -> None:
