@@ -274,10 +274,10 @@ async def test_a_subjects_recordings_are_forgotten_too(
         found = Recorder.of(gate, record, session)
         assert found is not None
         found.close()
-    assert len(list(gate.shelf.folder.glob("*/*"))) == 2  # noqa: ASYNC240
+    assert len(list(gate.shelf.folder.glob("*/*"))) == 2
     async with http.delete("/v1/subjects/ann", headers=AUTH) as response:
         assert response.status == 200
-    (left,) = gate.shelf.folder.glob("*/*")  # noqa: ASYNC240
+    (left,) = gate.shelf.folder.glob("*/*")
     assert open_tape(left).header["subject"] == "bob"
 
 
