@@ -310,10 +310,14 @@ def _cues(
         cover.append((cue, *(_share(rate) for rate in coverage.values())))
     note = (
         "AUC of what a cue measured, live against each species, one value a film; [95 %: both sides"
-        " resampled; Clopper-Pearson with the smaller number where they do not overlap]. Live rows are all films in live/, whatever their source."
+        " resampled; Clopper-Pearson with the smaller number where they do not overlap]. Live: all"
+        " films in live/, whatever their source."
     )
     head = ("cue", *species, "all attacks")
-    coverage_note = "Windows of the policy's length in which a cue had an answer, of all of them."
+    coverage_note = (
+        "Windows of the policy's length in which a cue had something to measure, of all of them."
+        " It may still say UNKNOWN then: a face that is not seen to be flat, eyes without a blink."
+    )
     tables = [
         Table("Cues: AUC", head, tuple(rows_), note),
         Table("Cues: coverage", ("cue", LIVE, *species), tuple(cover), coverage_note),

@@ -103,7 +103,7 @@ def gather(looks: Iterable[tuple[Item, Look]], policy: Policy) -> Material:
 def singles(material: Material) -> Trials:
     """The best picture of every file against that of every other one."""
     samples = material.samples
-    rows = _stack([sample.views[0].embedding for sample in samples])
+    rows = _stack([sample.views[0].embedding for sample in samples], _dimensions(material))
     owners = np.asarray([sample.person for sample in samples], np.int64)
     files = tuple(frozenset([sample.name]) for sample in samples)
     size = len(material.people)
@@ -144,9 +144,9 @@ def pools(material: Material, enroll: int, probe: int) -> Pools:
         elif person not in owners[1]:
             unprobed.append(person)
     trials = Trials(
-        _stack(sides[0]),
+        _stack(sides[0], _dimensions(material)),
         np.asarray(owners[0], np.int64),
-        _stack(sides[1]),
+        _stack(sides[1], _dimensions(material)),
         np.asarray(owners[1], np.int64),
         len(material.people),
         False,
@@ -156,8 +156,14 @@ def pools(material: Material, enroll: int, probe: int) -> Pools:
     return Pools(trials, tuple(failed), tuple(short), tuple(unprobed))
 
 
-def _stack(rows: Sequence[Floats]) -> Floats:
-    return np.stack(rows).astype(np.float32) if rows else np.zeros((0, 1), np.float32)
+def _dimensions(material: Material) -> int:
+    return len(material.samples[0].views[0].embedding) if material.samples else 1
+
+
+def _stack(rows: Sequence[Floats], dimensions: int) -> Floats:
+    if not rows:
+        return np.zeros((0, dimensions), np.float32)
+    return np.stack(rows).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

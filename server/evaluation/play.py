@@ -83,9 +83,14 @@ class _Player:
         self.windows: list[list[Evidence]] = []
 
     def take(self, observation: Observation) -> None:
-        self._hear(self.session.step(observation), observation.arrival_s)
+        before = self.session.evidence()
+        self._hear(self.session.step(observation), observation.arrival_s, before)
 
-    def _hear(self, events: list[Event], at_s: float) -> None:
+    def _hear(self, events: list[Event], at_s: float, before: list[Evidence]) -> None:
+        broken = any(isinstance(e, PhaseChanged) and e.phase is Phase.FRAMING for e in events)
+        again = any(isinstance(e, PhaseChanged) and e.phase is Phase.GATHERING for e in events)
+        # A break may begin a new window at once, whose table is nearly empty
+        table = before if broken and again else self.session.evidence()
         for event in events:
             match event:
                 case PhaseChanged(Phase.GATHERING):
@@ -94,7 +99,7 @@ class _Player:
                 case PhaseChanged(Phase.FRAMING) if self.window_s is not None:
                     # Else a break in continuity, whose window was never whole
                     if at_s - self.window_s >= self._policy.window_s:
-                        self.windows.append(self.session.evidence())
+                        self.windows.append(table)
                     if self.decided is None:
                         self.window_s = None
                 case Hinted(hint) if hint is not None:

@@ -78,8 +78,8 @@ class Scores:
 
 def bins(scores: Floats) -> Indices:
     """int64: the bin of each score; outside -1..1 the nearest."""
-    place = np.floor((scores.astype(np.float64) + 1.0) / STEP + ROUNDING).astype(np.int64)
-    return np.clip(place, 0, BINS)
+    inside = np.clip(scores.astype(np.float64), -1.0, 1.0)
+    return np.floor((inside + 1.0) / STEP + ROUNDING).astype(np.int64)
 
 
 def thresholds() -> NDArray[np.float64]:
