@@ -25,9 +25,9 @@ from server.media import to_frame
 from server.policy_file import PolicyError
 from server.reseeing import TOLERANCE, differences, resee
 from tests.pipeline.observations import Camera, gallery
-from tests.tapes.make import FOLDER, HERE, drawn
+from tests.tapes.make import HERE, drawn
 
-ACCEPTED = str(HERE / "accepted.zip")
+ACCEPTED, FILMED = str(HERE / "accepted.zip"), str(HERE / "drawn_face.zip")
 
 
 def _run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -87,7 +87,7 @@ def test_a_policy_file_that_is_not_there(tmp_path: Path) -> None:
 
 def test_a_damaged_tape_is_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     copy = tmp_path / "copy"
-    shutil.copytree(HERE / FOLDER, copy)
+    shutil.unpack_archive(FILMED, copy)
     lines = (copy / LINES).read_bytes().splitlines(keepends=True)
     (copy / LINES).write_bytes(b"".join(lines[:8]))
     status, out, err = _run(capsys, "replay", str(copy))
@@ -110,7 +110,7 @@ def test_explain_writes_a_page_that_only_the_owner_reads(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     target = tmp_path / "page.html"
-    status, out, _ = _run(capsys, "explain", str(HERE / FOLDER), "--html", str(target))
+    status, out, _ = _run(capsys, "explain", FILMED, "--html", str(target))
     assert status == 0
     assert "shows the person's face" in out
     text = target.read_text("utf-8")
@@ -119,7 +119,7 @@ def test_explain_writes_a_page_that_only_the_owner_reads(
 
 
 def test_streaming_needs_to_know_the_client(capsys: pytest.CaptureFixture[str]) -> None:
-    status, _, err = _run(capsys, "replay", str(HERE / FOLDER), "--webrtc")
+    status, _, err = _run(capsys, "replay", FILMED, "--webrtc")
     assert status == 2
     assert err.startswith("lookgate: client_missing:")
 
