@@ -180,7 +180,7 @@ def main() -> None:
         why = ", ".join(f"{reason} {n}" for reason, n in Counter(r.reason for r in rows).items())
         numbers = [
             "{:.2f} to {:.2f}".format(
-                *np.quantile([r.numbers.get(name, np.nan) for r in rows], (0.1, 0.9))
+                *np.nanquantile([r.numbers.get(name, np.nan) for r in rows], (0.1, 0.9))
             )
             for name in ("r", "z", "spread")
         ]

@@ -48,13 +48,14 @@ window.colors = [];
     const canvas = document.createElement('canvas');
     canvas.width = 640; canvas.height = 480;
     const x = canvas.getContext('2d', { alpha: false });
-    let frozen = false;
+    let frozen = null;
     setInterval(() => {
       const color = shown(performance.now());
-      if (frozen) return;
+      // A canvas that is not drawn on sends nothing.
+      if (frozen) return x.putImageData(frozen, 0, 0);
       x.globalCompositeOperation = 'source-over'; x.globalAlpha = 1;
       x.drawImage(video, 0, 0, 640, 480);
-      if (plan.freeze && color) frozen = true;
+      if (plan.freeze && color) frozen = x.getImageData(0, 0, 640, 480);
       if (!color || !plan.strength) return;
       x.globalCompositeOperation = 'lighter'; x.globalAlpha = plan.strength;
       if (plan.whole) { x.fillStyle = color; x.fillRect(0, 0, 640, 480); return; }
@@ -112,11 +113,15 @@ class Answer:
 ENDS = ("success", "failure", "error")
 
 
+def _ended(events: Heard) -> bool:
+    return any(kind in ENDS for kind, _ in events)
+
+
 def _over(events: Heard) -> bool:
     """An end, or a whole window that proved nothing."""
     phases = [detail for kind, detail in events if kind == "phase"]
     again = phases.count({"phase": "framing"}) > 1 and phases[-1] == {"phase": "framing"}
-    return again or any(kind in ENDS for kind, _ in events)
+    return again or _ended(events)
 
 
 async def post(site: Site, **wish: Any) -> dict[str, Any]:
@@ -154,13 +159,13 @@ async def stage(camera: Path, plan: Plan, **context: Any) -> AsyncIterator[Page]
         yield page
 
 
-async def answer(page: Page, site: Site, **wish: Any) -> Answer:
-    """One session on this page, to its end."""
+async def answer(page: Page, site: Site, *, patient: bool = False, **wish: Any) -> Answer:
+    """One session on this page: its first window or, if `patient`, to its end."""
     ticket = await post(site, **wish)
     ticket["server"] = site.server
     await page.goto(f"{site.app}/login")
     await page.evaluate(ELEMENT, [site.server, ticket])
-    events = await hear(page, _over)
+    events = await hear(page, _ended if patient else _over)
     if not any(kind in ENDS for kind, _ in events):
         await page.locator("face-login button[part~=cancel]").click()  # one window is enough
         await until(site.active_none, 5)

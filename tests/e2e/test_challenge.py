@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from pipeline.challenge import Draws, draw_light
 from server.attempt import attempt
 from tests.clips import ClipMissing
 from tests.e2e import cameras
@@ -59,9 +60,13 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip(f"recordings cannot be had: {missing}")
 
 
-async def login(site: Site, film: Path, plan: Plan, **context: Any) -> Answer:
+async def login(
+    site: Site, film: Path, plan: Plan, *, patient: bool = False, **context: Any
+) -> Answer:
     async with stage(film, plan, **context) as page:
-        return await answer(page, site, purpose="login", subject="owner", challenge="light")
+        return await answer(
+            page, site, patient=patient, purpose="login", subject="owner", challenge="light"
+        )
 
 
 def row(site: Site, cue: str) -> dict[str, Any]:
@@ -84,17 +89,12 @@ def claims(token: str) -> dict[str, Any]:
 async def test_a_face_that_reflects_the_screen_gets_a_token_that_says_so(
     site: Site, film: Path
 ) -> None:
-    for _ in range(
-        3
-    ):  # a machine that drops pictures leaves it undecided, and a person tries again
-        found = await login(site, film, Plan(strength=STRENGTH))
-        if found.kind == "success":
-            break
+    found = await login(site, film, Plan(strength=STRENGTH), patient=True)
     assert found.kind == "success", row(site, "light")
     assert claims(found.detail["token"])["acr"] == "light"
     light = row(site, "light")
     assert (light["stand"], light["numbers"]["steps"]) == ("for", 11.0)
-    assert len(found.colors) == 11
+    assert len(found.colors) >= 11
     assert row(site, "camera")["reason"] in ("agrees", "virtual")
 
 
@@ -115,8 +115,10 @@ async def test_what_does_not_answer_is_not_accepted(site: Site, film: Path, plan
 
 
 async def test_an_earlier_answer_is_no_answer(site: Site, film: Path) -> None:
-    earlier = (await login(site, film, Plan(strength=0.0))).colors[:11]
-    assert len(earlier) == 11
+    light = draw_light(Draws(b"an earlier session"), 1)
+    earlier = [
+        [ms, f"rgb{step.color}"] for ms, step in zip(light.starts_ms, light.steps, strict=True)
+    ]
     found = await login(site, film, Plan(strength=STRENGTH, replay=earlier))
     assert found.kind in ("failure", "undecided")
     assert row(site, "light").get("stand") != "for"
