@@ -7,6 +7,7 @@ never their mean.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -117,7 +118,7 @@ def evaluate(
         name: exact(sum(not f.acquired for f in part), len(part))
         for name, part in _parts(films, species)
     }
-    cue_data, cue_tables, cue_plots = _cues(films, species)
+    cue_data, cue_tables = _cues(films, species)
     still_data, still_table = _stills(stills)
     times = {name: _times(part) for name, part in _parts(films, species)}
     data: dict[str, Any] = {
@@ -168,7 +169,9 @@ def evaluate(
         *cue_tables,
     )
     title = "Lookgate: liveness evaluated"
-    return Report(title, data, tables, (*_plots(scores, species, policy), *cue_plots))
+    return Report(
+        title, data, tables, lambda: (*_plots(scores, species, policy), *_cue_plots(cue_data))
+    )
 
 
 def _parts(films: Sequence[Played], species: Sequence[str]) -> list[tuple[str, list[Played]]]:
@@ -272,9 +275,7 @@ def measured(rows: Sequence[Mapping[str, Any]], cue: str) -> float | None:
     return None if value is None else sign * float(value)
 
 
-def _cues(
-    films: Sequence[Played], species: Sequence[str]
-) -> tuple[dict[str, Any], list[Table], list[Plot]]:
+def _cues(films: Sequence[Played], species: Sequence[str]) -> tuple[dict[str, Any], list[Table]]:
     """AUC over films (the median of a film's windows) and coverage over windows."""
     names: dict[str, None] = {}
     for film in films:
@@ -322,9 +323,16 @@ def _cues(
         Table("Cues: AUC", head, tuple(rows_), note),
         Table("Cues: coverage", ("cue", LIVE, *species), tuple(cover), coverage_note),
     ]
-    values = [data[cue]["auc"]["all"]["auc"] for cue in data]
-    drawn = [plots.bars("Cues: AUC, live against all attacks", list(data), values, "AUC")]
-    return data, tables, drawn if data else []
+    return data, tables
+
+
+def _cue_plots(data: Mapping[str, Any]) -> list[Plot]:
+    ranked = {cue: said["auc"]["all"]["auc"] for cue, said in data.items()}
+    ranked = {cue: value for cue, value in ranked.items() if not math.isnan(value)}
+    if not ranked:
+        return []
+    title = "Cues: AUC, live against all attacks"
+    return [plots.bars(title, list(ranked), list(ranked.values()), "AUC")]
 
 
 def _auc(live: Sequence[float], attack: Sequence[float]) -> dict[str, Any]:

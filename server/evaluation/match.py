@@ -284,7 +284,7 @@ def evaluate(
         identified,
         *by_group[1],
     )
-    return Report("Lookgate: matching evaluated", data, tables, _plots(both, policy))
+    return Report("Lookgate: matching evaluated", data, tables, lambda: _plots(both, policy))
 
 
 # JSON

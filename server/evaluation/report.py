@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
@@ -61,7 +61,8 @@ class Report:
     data: dict[str, Any]
     """report.json."""
     tables: tuple[Table, ...]
-    plots: tuple[Plot, ...] = field(default=(), repr=False)
+    plots: Callable[[], Sequence[Plot]] = field(default=tuple, repr=False)
+    """Drawn when the page is written."""
 
 
 def listed(title: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]], note: str) -> Table:
@@ -128,7 +129,7 @@ def page(report: Report) -> str:
         )
         parts.append(f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>")
         parts += [f"<p>{html.escape(line)}</p>" for line in _more(table) if line]
-    for plot in report.plots:
+    for plot in report.plots():
         parts.append(f"<h2>{html.escape(plot.title)}</h2><figure>{plot.svg}</figure>")
     parts.append(f"<p>{html.escape(made_by())}</p></body></html>\n")
     return "\n".join(parts)
