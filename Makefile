@@ -70,7 +70,7 @@ lock: $(VENV)/.stamp-lock ## resolve pyproject.toml again and rewrite the lock f
 	@compile() { UV_CACHE_DIR=build/uv build/lock/bin/uv pip compile --quiet --no-config --universal \
 			--python-version 3.11 --fork-strategy fewest --generate-hashes --no-emit-index-url \
 			--no-header --upgrade "$$@"; }; \
-		compile --extra models --extra demo --extra test --extra check pyproject.toml -o requirements-test.lock; \
+		compile --extra models --extra demo --extra evaluate --extra test --extra check pyproject.toml -o requirements-test.lock; \
 		compile --extra models --extra demo -c requirements-test.lock pyproject.toml -o requirements.lock; \
 		compile --extra demo -c requirements-test.lock pyproject.toml -o requirements-server.lock; \
 		compile -o requirements-build.lock - <<<'setuptools>=77'; \
