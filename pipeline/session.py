@@ -243,6 +243,9 @@ class SessionPipeline:
     def _judge(self, window: Window, now_s: float) -> list[Event]:
         policy = self._policy
         elapsed_s = now_s - window.since_s
+        if elapsed_s < self._settle_s and not self._table_due(now_s):
+            # Nothing can be decided yet: the table now and then is enough.
+            return self._go_on(window, elapsed_s)
         self._rows = window.rows(policy, now_s) + self._trial.rows(policy, now_s)
         if self._claim is not None:
             self._rows.append(self._camera.row(policy))
@@ -268,8 +271,11 @@ class SessionPipeline:
                 self._missed = True
                 return self._start_over(now_s)
             case Step.GO_ON:
-                share = min(window.share(policy), self._trial.share(policy))
-                return self._report(min(elapsed_s / self._settle_s, share, 0.99))
+                return self._go_on(window, elapsed_s)
+
+    def _go_on(self, window: Window, elapsed_s: float) -> list[Event]:
+        share = min(window.share(self._policy), self._trial.share(self._policy))
+        return self._report(min(elapsed_s / self._settle_s, share, 0.99))
 
     def _end_s(self, window: Window) -> float:
         """How long this window may last: longer where a slow camera still owes frames."""
@@ -277,12 +283,14 @@ class SessionPipeline:
             return self._window_s
         return max(self._window_s, self._policy.slow_window_s)
 
-    def _keep(self, decision: Decision, now_s: float) -> None:
+    def _table_due(self, now_s: float) -> bool:
         last_s = self._history[-1][0] if self._history else float("-inf")
-        at_s = now_s - self._started_s
-        if decision.step is Step.GO_ON and at_s - last_s < HISTORY_S:
+        return now_s - self._started_s - last_s >= HISTORY_S
+
+    def _keep(self, decision: Decision, now_s: float) -> None:
+        if decision.step is Step.GO_ON and not self._table_due(now_s):
             return
-        self._history.append((at_s, list(self._rows)))
+        self._history.append((now_s - self._started_s, list(self._rows)))
         del self._history[:-HISTORY_MOST]
 
     def _accept(self, window: Window) -> list[Event]:

@@ -21,7 +21,7 @@ from pipeline.cues.identity import Identity
 from pipeline.cues.micro import Micro
 from pipeline.cues.plane import Plane
 from pipeline.cues.spoof import SpoofVote
-from pipeline.decision import Evidence, liveness_sum
+from pipeline.decision import Evidence, Stand, liveness_sum
 from pipeline.observation import Observation, Tracks
 from pipeline.policy import Policy
 from pipeline.reasons import Purpose
@@ -94,7 +94,8 @@ class Window:
 
     def doubtful(self, policy: Policy, rows: list[Evidence]) -> bool:
         """Whether the votes are in and the sum is short of acceptance: where a blink matters."""
-        return self.spoof.share(policy) >= 1.0 and liveness_sum(rows) < policy.accept_llr
+        voted = any(row.cue == "spoof" and row.stand is not Stand.UNKNOWN for row in rows)
+        return voted and liveness_sum(rows) < policy.accept_llr
 
     def tracks(self, policy: Policy, now_s: float) -> Tracks | None:
         """What the next look at motion goes on from; None for a new reference: at first, where too
