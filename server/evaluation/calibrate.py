@@ -56,7 +56,8 @@ def calibrate(
     target_apcer: float | None,
 ) -> dict[str, Any]:
     """The policy file. Raises EvaluationError (target_missing, target_wrong, report_wrong_kind,
-    report_broken, too_few_trials, target_unreachable)."""
+    report_broken, pools_too_small, too_few_trials,
+    target_unreachable)."""
     for target in (target_fmr, target_apcer):
         if target is not None and not 0 < target < 1:
             raise EvaluationError("target_wrong", "a target lies between 0 and 1")
@@ -94,6 +95,13 @@ def _match(
     report: Mapping[str, Any], policy: Policy, target: float
 ) -> tuple[Policy, dict[str, Any]]:
     """The least threshold whose FMR on templates is bounded by the target."""
+    if min(int(report["enroll"]), int(report["probe"])) < policy.embeddings:
+        # Scores rise with pooling: a threshold for single pictures would let more in than it says
+        raise EvaluationError(
+            "pools_too_small",
+            f"the server pools {policy.embeddings} pictures and more: evaluate with --enroll and"
+            f" --probe of at least {policy.embeddings}",
+        )
     part = report["templates"]
     pairs = int(part["identity_pairs"])
     if pairs < needed(target):
@@ -172,7 +180,7 @@ def _few(target: float, n: int, what: str) -> EvaluationError:
     return EvaluationError(
         "too_few_trials",
         f"{n} {what} cannot support a rate of {target:g}: with no error at all, it takes"
-        f" {needed(target)} (rule of three); {3 / n:.2g} is the least they could"
+        f" {needed(target)} (rule of three); {min(1.0, 3 / n):.2g} is the least they could"
         if n
         else f"there are no {what} to support a rate of {target:g}; it takes {needed(target)}",
     )

@@ -88,6 +88,12 @@ def test_a_target_that_the_trials_cannot_support(pairs: int, target: float) -> N
         assert _run(_match(pairs + 1), target_fmr=target)
 
 
+def test_single_pictures_say_nothing_of_pools() -> None:
+    for side in ("enroll", "probe"):
+        with pytest.raises(EvaluationError, match="pools_too_small"):
+            _run({**_match(), side: 2}, target_fmr=0.01)
+
+
 def test_every_species_counts() -> None:
     found = _run(_liveness(), target_apcer=0.05)
     claim = found["calibration"]["apcer"]
@@ -143,8 +149,9 @@ def test_the_file_is_a_policy_that_can_be_loaded(tmp_path: Path) -> None:
         ([_match()], {"target_fmr": float("nan")}, "target_wrong"),
         ([_match()], {"target_apcer": 0.1}, "report_wrong_kind"),
         ([_match(), _match()], {"target_fmr": 0.1}, "report_wrong_kind"),
-        ([{"kind": "match", "templates": None}], {"target_fmr": 0.1}, "report_broken"),
-        ([{"kind": "match", "templates": {}}], {"target_fmr": 0.1}, "report_broken"),
+        ([{"kind": "match"}], {"target_fmr": 0.1}, "report_broken"),
+        ([{**_match(), "templates": None}], {"target_fmr": 0.1}, "report_broken"),
+        ([{**_match(), "templates": {}}], {"target_fmr": 0.1}, "report_broken"),
         ([{"kind": "liveness", "scores": {"live": []}}], {"target_apcer": 0.1}, "report_broken"),
     ],
 )

@@ -68,7 +68,7 @@ def _run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, s
 
 def _folder(root: Path) -> Path:
     for person in range(1, 5):
-        for n in range(5):
+        for n in range(6):
             _picture(root / f"p{person}" / f"{n}.jpg", 10 * person, 40 * n)
     (root / "p1" / "broken.jpg").write_bytes(b"no picture")
     _picture(root / "p2" / "black.jpg", 0)
@@ -85,22 +85,22 @@ def test_match_writes_a_report_and_goes_on_where_it_was(
     status, said, progress = _run(capsys, *given, "--enroll", 2, "--probe", 1)
     assert status == 0, progress
     found = json.loads((out / "report.json").read_text())
-    assert found["n"] == 22
+    assert found["n"] == 26
     assert {r["file"]: r["reason"] for r in found["refused"]} == {
         "p1/broken.jpg": "media_broken",
         "p2/black.jpg": "no_face",
     }
     assert found["ignored"] == ["p3/notes.txt"]
-    assert found["templates"]["genuine"]["n"] == 12
+    assert found["templates"]["genuine"]["n"] == 16
     assert set(found["groups"]["side"]["single"]["groups"]) == {"a", "b"}
     assert "p1/broken.jpg" in said
-    assert "[22/22] files" in progress
+    assert "[26/26] files" in progress
     assert cache.stat().st_mode & 0o777 == 0o700
     before = nets.seen
     status, _, progress = _run(capsys, *given)
     assert status == 0
     assert nets.seen == before, "what was known was looked at again"
-    assert "22 known before" in progress
+    assert "26 known before" in progress
 
 
 def test_liveness_and_calibration(
@@ -136,7 +136,7 @@ def test_a_calibrated_policy_judges_the_next_evaluation(
     nets: Nets, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root, out, policy = _folder(tmp_path / "faces"), tmp_path / "out", tmp_path / "policy.json"
-    given = ("evaluate", "match", root, "--out", out, "--enroll", 1, "--probe", 1, "--jobs", 1)
+    given = ("evaluate", "match", root, "--out", out, "--jobs", 1)
     assert _run(capsys, *given)[0] == 0
     status, said, problem = _run(capsys, "calibrate", out, "--target-fmr", 0.5, "--out", policy)
     assert status == 0, problem
