@@ -1,8 +1,8 @@
 """How much faster than real time a tape is played: `python -m benchmarks.replay [TAPE ...]`.
 
 Without a tape: a synthetic login of 20 s at 15 and at 30 frames a second, at which every frame is
-measured in full. Reading, checksums, parsing and the session, all included. One thread, so CPU time is what an idle
-machine takes, whatever else runs on this one.
+measured in full. Reading, checksums, parsing and the session, all included. One thread, so CPU time
+is what an idle machine takes, whatever else runs on this one.
 """
 
 from __future__ import annotations
