@@ -9,8 +9,9 @@ import argparse
 import functools
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from models.manifest import default_dir
 from pipeline.nets.embed import Embedder
@@ -28,8 +29,10 @@ from server.evaluation.folder import (
     presentations,
 )
 from server.evaluation.looks import Look, See, look_at
-from server.evaluation.memory import Memory, version
+from server.evaluation.memory import Memory, Value, version
 from server.evaluation.work import Progress, each
+
+Kept = TypeVar("Kept")
 
 
 def add(verbs: Any) -> None:
@@ -127,12 +130,8 @@ def _match(given: argparse.Namespace, settings: Settings) -> int:
 
     see, embedder = _nets(settings)
     memory = Memory(given.cache, version("match", embedder.model_id))
-    looks = [
-        (item, Look.from_json(value), sha256)
-        for item, value, sha256 in _looked(
-            listing, functools.partial(_views, see=see), memory, given.jobs
-        )
-    ]
+    views = functools.partial(_views, see=see)
+    looks = _looked(listing, views, Look.from_json, memory, given.jobs)
     found = match.evaluate(
         listing,
         looks,
@@ -158,12 +157,12 @@ def _liveness(given: argparse.Namespace, settings: Settings) -> int:
         version("liveness", embedder.model_id, policy.fingerprint(), session=True),
     )
 
-    def judge(item: Item) -> dict[str, Any]:
+    def judge(item: Item) -> Value:
         if item.still:
             return still(item, see, policy)
         return play(item, see, policy, embedder.dimensions)
 
-    values = _looked(listing, judge, memory, given.jobs)
+    values = _looked(listing, judge, liveness.slim, memory, given.jobs)
     return _tell(liveness.evaluate(listing, values, policy=policy), given.out, report)
 
 
@@ -186,32 +185,36 @@ def _calibrate(given: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def _views(item: Item, see: See) -> dict[str, Any]:
+def _views(item: Item, see: See) -> Value:
     return look_at(item, see).to_json()
 
 
 def _looked(
-    listing: Listing, do: Any, memory: Memory, jobs: int
-) -> list[tuple[Item, dict[str, Any], str]]:
-    """What each file gave, from the memory or now."""
+    listing: Listing,
+    do: Callable[[Item], Value],
+    made: Callable[[Value], Kept],
+    memory: Memory,
+    jobs: int,
+) -> list[tuple[Item, Kept, str]]:
+    """What each file gave, from the memory or now; of that, only what `made` leaves is held."""
     progress = Progress(len(listing.items), "files")
 
-    def one(item: Item) -> tuple[dict[str, Any], str, bool]:
+    def one(item: Item) -> tuple[Kept, str, bool]:
         try:
             sha256 = digest(item.path)
         except OSError:
-            return do(item), "", True  # says by itself that the file cannot be read
-        known = memory.get(sha256)
-        if known is None:
+            return made(do(item)), "", True  # says by itself that the file cannot be read
+        value = memory.get(sha256)
+        known = value is not None
+        if value is None:
             value = do(item)
             memory.put(sha256, value)
-            return value, sha256, False
-        return known, sha256, True
+        return made(value), sha256, known
 
     found = []
-    for item, (value, sha256, known) in each(one, listing.items, jobs):
+    for item, (kept, sha256, known) in each(one, listing.items, jobs):
         progress.step(known=known)
-        found.append((item, value, sha256))
+        found.append((item, kept, sha256))
     progress.end()
     return found
 

@@ -92,7 +92,7 @@ class Shown:
 def evaluate(
     listing: Listing, values: Sequence[tuple[Item, Value, str]], *, policy: Policy
 ) -> Report:
-    """Everything about the folder; `values` are what play.play and play.still gave.
+    """Everything about the folder; `values` are what play.play and play.still gave, after `slim`.
 
     Raises EvaluationError (no_answers) if no file could be judged."""
     films = [Played(*one) for one in values if not one[0].still]
@@ -275,12 +275,24 @@ def measured(rows: Sequence[Mapping[str, Any]], cue: str) -> float | None:
     return None if value is None else sign * float(value)
 
 
+def slim(value: Value) -> Value:
+    """What a file gave with only the measurements of its windows, {cue: number or None}: ten
+    thousand files of whole tables would take a gigabyte."""
+    if "windows" not in value:
+        return value
+    windows = [
+        {r["cue"]: measured(rows, r["cue"]) for r in rows if r["topic"] == "liveness"}
+        for rows in value["windows"]
+    ]
+    return {**value, "windows": windows}
+
+
 def _cues(films: Sequence[Played], species: Sequence[str]) -> tuple[dict[str, Any], list[Table]]:
     """AUC over films (the median of a film's windows) and coverage over windows."""
     names: dict[str, None] = {}
     for film in films:
-        for rows in film.value["windows"]:
-            names |= dict.fromkeys(r["cue"] for r in rows if r["topic"] == "liveness")
+        for window in film.value["windows"]:
+            names |= dict.fromkeys(window)
     data: dict[str, Any] = {}
     rows_: list[tuple[str, ...]] = []
     cover: list[tuple[str, ...]] = []
@@ -289,7 +301,7 @@ def _cues(films: Sequence[Played], species: Sequence[str]) -> tuple[dict[str, An
         known, windows = Counter[str](), Counter[str]()
         for film in films:
             label = film.item.label
-            found = [measured(rows, cue) for rows in film.value["windows"]]
+            found = [window.get(cue) for window in film.value["windows"]]
             values = [v for v in found if v is not None]
             windows[label] += len(found)
             known[label] += len(values)

@@ -41,7 +41,7 @@ def _film(label: str, said: str, score: float | None = 1.0, k: int = 0) -> tuple
         "sums": [] if score is None else [score],
     }  # fmt: skip
     name = f"{label}/{said}{k}{score}.mp4"
-    return Item(Path(name), name, label, False), value, name
+    return Item(Path(name), name, label, False), liveness.slim(value), name
 
 
 def _still(label: str, total: float | None, veto: bool = False) -> tuple[Item, dict, str]:
