@@ -22,7 +22,7 @@ from server.evaluation import plots
 from server.evaluation.folder import EvaluationError, Item, Listing, fingerprint
 from server.evaluation.memory import Value
 from server.evaluation.report import FORMAT, VERSION, Plot, Report, Table, listed, made_by
-from server.evaluation.statistics import Numbers, Rate, auc, auc_interval, averaged, exact
+from server.evaluation.statistics import BOUNDS, Numbers, Rate, auc, auc_interval, averaged, exact
 
 LIVE = "live"
 MEASURES: dict[str, tuple[str, float]] = {
@@ -204,7 +204,7 @@ def _hits(films: Sequence[Played]) -> dict[str, Rate]:
 
     value = mean(precision.rate or 0.0, recall.rate or 0.0)
     low, high = mean(precision.low, recall.low), mean(precision.high, recall.high)
-    f1 = Rate(value * n, n, low, high, "from the bounds of precision and recall")
+    f1 = Rate(value * n, n, low, high, BOUNDS)
     return {"precision": precision, "recall": recall, "f1": f1}
 
 

@@ -27,6 +27,7 @@ SEED = 19795
 EXACT = "clopper-pearson"
 RESAMPLED = "bootstrap over identities"
 MEANS = "means of the two intervals"
+BOUNDS = "from the bounds of precision and recall"
 FEW = "clopper-pearson over independent units"
 
 
@@ -70,7 +71,7 @@ class Rate:
             return "-"
         digits = 2 if self.rate >= 0.001 or not self.rate else 4
         low, high = 100 * self.low, 100 * self.high
-        if self.method == MEANS:
+        if self.method in (MEANS, BOUNDS):  # no count of anything
             return f"{100 * self.rate:.{digits}f} % [{low:.{digits}f}, {high:.{digits}f}]"
         count = f"{self.count:g}/{self.n}"
         return f"{100 * self.rate:.{digits}f} % [{low:.{digits}f}, {high:.{digits}f}] ({count})"
