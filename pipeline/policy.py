@@ -162,6 +162,11 @@ class Policy:
     4 to 11 frames .03-.79, live clips 1.07 or more."""
     alive_ratio: float = 0.95
     """The same ratio from which nothing repeats."""
+    loop_echo: float = 0.65
+    """Correlation of the steps with those of some frames before, from which the picture repeats:
+    loops of 8 frames .32 to 1.0 within 1.6 s and .51 or more in 3 s, 25 live clips at most .51."""
+    alive_echo: float = 0.55
+    """The same correlation below which nothing repeats."""
     noise_step: float = 1.5
     """Below this distance, growth with lag is needed: a still with added noise moves without going
     anywhere (growth 1.03-1.27), quiet live people drift (1.7 or more)."""

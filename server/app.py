@@ -24,14 +24,15 @@ from pipeline.nets.embed import SFACE, Embedder
 from pipeline.nets.insight import InsightFace
 from pipeline.nets.ort import SPECS, Nets
 from pipeline.observation import Ask, Observation
-from pipeline.policy import POLICIES
-from server import problems, routes, rtc
+from pipeline.policy import POLICIES, Policy
+from server import memory, policy_file, problems, routes, rtc
 from server.asking import MAX_BODY_BYTES
 from server.config import ConfigError, Settings
 from server.gate import Gate
 from server.inference import Inference
 from server.metrics import Metrics
 from server.opening import rtc_settings
+from server.policy_file import PolicyError
 from server.shelf import Shelf, ShelfUnusable
 from server.store import Store, Unavailable
 from server.stores import open_store
@@ -83,6 +84,19 @@ def load_see(
     return look, chosen
 
 
+def _policy(settings: Settings, built_in: Policy) -> Policy:
+    """What the operator made of a built-in policy. The file wins: it was calibrated."""
+    moved = built_in
+    if settings.match_score is not None:
+        moved = built_in.matching_at(settings.match_score)
+    if settings.policy is None:
+        return moved
+    try:
+        return policy_file.load(settings.policy, moved)
+    except PolicyError as error:
+        raise ConfigError([f"LOOKGATE_POLICY: {error.text}"]) from None
+
+
 def build(
     settings: Settings,
     look: Callable[[Frame, Ask], Observation],
@@ -113,9 +127,7 @@ def build(
         model_id=embedder.model_id,
         decoy_key=secrets.token_bytes(32),
         dimensions=embedder.dimensions,
-        policies=POLICIES
-        if settings.match_score is None
-        else {name: p.matching_at(settings.match_score) for name, p in POLICIES.items()},
+        policies={name: _policy(settings, policy) for name, policy in POLICIES.items()},
     )
     if settings.record is not None:
         gate.shelf = Shelf(settings.record, settings.record_days)
@@ -222,6 +234,7 @@ async def serve(
     Raises what `load_see` and `build` raise, OSError if the port is taken, and what makes the store
     unusable.
     """
+    memory.share_arenas()
     look, embedder = load_see(settings.models_dir, settings.embedder)
     gate = build(settings, look, embedder=embedder)
     ending = stopped or asyncio.Event()

@@ -119,6 +119,7 @@ class Settings:
     models_dir: Path
     embedder: Path | None
     match_score: float | None
+    policy: Path | None
     store: str
     master_key: str | None
     max_sessions: int
@@ -214,6 +215,14 @@ TABLE: tuple[Setting, ...] = (
         "From which similarity on a face matches its template with EMBEDDER, which needs it: the"
         " built-in threshold is SFace's.",
         _number(0.3, 0.9),
+    ),
+    Setting(
+        "POLICY",
+        "file",
+        None,
+        "JSON or TOML with fields of the policy to change, as `lookgate calibrate` writes it"
+        " (docs/evaluation.md). Without it the built-in values.",
+        _path,
     ),
     Setting(
         "STORE",

@@ -21,7 +21,7 @@ from pipeline.policy import Policy
 from pipeline.reasons import Phase, Purpose, Reason
 from pipeline.session import SessionPipeline
 from pipeline.template import Gallery
-from server import protocol, verdict
+from server import memory, protocol, verdict
 from server.gate import Gate
 from server.limits import Bucket
 from server.protocol import Cancel, Decline, Fault, Hello, Painted, Ping, Refusal
@@ -157,6 +157,8 @@ class Peer:
             await connection.close()
             if self._recorder is not None:
                 self._recorder.close()
+            if not gate.peers:
+                memory.give_back()  # nobody waits for these few ms
 
     async def _judge(self) -> Decided:
         tasks = [asyncio.create_task(self._frames()), asyncio.create_task(self._clock())]

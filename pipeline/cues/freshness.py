@@ -27,6 +27,10 @@ MOST = 64
 """Frames kept: 3 s at 15 frames/s and room; older ones are forgotten, cost stays bounded."""
 FIRST_LAG = 3
 """Shortest loop looked for, in frames: below it a loop cannot be told from slow motion."""
+FIRST_ECHO = 5
+"""Shortest lag of an echo, in frames: neighbouring steps of any smooth motion are alike."""
+LEAST_PAIRS = 6
+"""Steps that an echo needs at least: fewer are alike by chance."""
 LATE = 10
 """Frames whose change is judged: by then the encoder has done most of its sharpening."""
 SHAPES = 48
@@ -89,10 +93,11 @@ class Freshness:
         # Lags up to half the window: each is then judged on at least as many pairs as its length.
         apart = means[FIRST_LAG : max(FIRST_LAG + 1, n // 2 + 1)]
         ratio, growth = float(apart.min() / means[1]), float(apart[-1] / means[1])
-        numbers |= {"ratio": ratio, "growth": growth}
-        if ratio < policy.loop_ratio:
+        echo = self._lags.echo()
+        numbers |= {"ratio": ratio, "growth": growth, "echo": echo}
+        if ratio < policy.loop_ratio or echo >= policy.loop_echo:
             return self._say(Stand.AGAINST, "looping", numbers)
-        if ratio < policy.alive_ratio:
+        if ratio < policy.alive_ratio or echo >= policy.alive_echo:
             return self._say(Stand.OPEN, "repeats", numbers)
         if step < policy.fresh_step or wobble < policy.fresh_wobble:
             return self._say(Stand.OPEN, "hardly_moves", numbers)
@@ -138,6 +143,21 @@ class _Lags:
         self._apart[n, 1 : n + 1] = np.sqrt(np.einsum("ij,ij->i", gaps, gaps))[::-1]
         self._sketches[n] = sketch
         self.n += 1
+
+    def echo(self) -> float:
+        """Greatest correlation of the steps with the steps of some frames before, -1..1.
+
+        A loop takes the same steps again; the encoder's noise, which hides a quiet loop from
+        `means`, is another one each time round. 0 with too few frames.
+        """
+        steps = np.diff(self._sketches[: self.n], axis=0)
+        products = np.einsum("ik,jk->ij", steps, steps)  # not @, as for the shapes
+        squares = np.diagonal(products)
+        best = 0.0
+        for lag in range(FIRST_ECHO, len(steps) - LEAST_PAIRS + 1):
+            scale = sqrt(float(squares[:-lag].sum()) * float(squares[lag:].sum()))
+            best = max(best, float(np.trace(products, offset=lag)) / max(scale, 1e-9))
+        return best
 
     def means(self) -> NDArray[np.float64]:
         """Mean distance at each lag, (n,); at lag 0 it is 0."""

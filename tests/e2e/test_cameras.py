@@ -128,7 +128,7 @@ async def test_one_frame_a_second_is_told_and_never_enough(site: Site) -> None:
 
 async def test_a_face_swapped_for_another(site: Site) -> None:
     """A stranger warms up, then holds up a photo of the owner: nothing of before counts."""
-    swap = then((person("franck"), 1.2), (cameras.photo(OWNER), 10.0))
+    swap = then((person("franck"), 0.8), (cameras.photo(OWNER), 10.0))
     tried = await play(site, swap)
     assert ended(tried) == ("rejected", ["liveness"])
 

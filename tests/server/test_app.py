@@ -31,7 +31,7 @@ from pipeline.frame import Frame
 from pipeline.nets.embed import EMBEDDER_ID, Embedder
 from pipeline.observation import Ask, Observation
 from pipeline.policy import POLICIES
-from server import app, headless, log, routes
+from server import app, config, headless, log, routes
 from server.admin import Admin
 from server.attempt import Attempt, attempt
 from server.config import ConfigError
@@ -381,3 +381,15 @@ def test_an_application_has_its_gate(tmp_path: Path) -> None:
         return made
 
     asyncio.run(make())
+
+
+async def test_a_calibrated_policy_is_used_and_a_wrong_one_refused(tmp_path: Path) -> None:
+    file = tmp_path / "policy.json"
+    file.write_text('{"policy": {"match_score": 0.61}}', "utf-8")
+    given = config.load({"LOOKGATE_DATA_DIR": str(tmp_path), "LOOKGATE_POLICY": str(file)})
+    gate = app.build(given, lambda frame, ask: None)  # type: ignore[arg-type, return-value]
+    assert gate.policies["standard"].match_score == 0.61
+    file.write_text('{"match_scroe": 0.1}', "utf-8")
+    with pytest.raises(ConfigError) as refused:
+        app.build(given, lambda frame, ask: None)  # type: ignore[arg-type, return-value]
+    assert refused.value.problems == ["LOOKGATE_POLICY: a policy has no field match_scroe"]
