@@ -42,6 +42,8 @@ once more, as VP8, takes 3 to 4 off his anti-spoof margin and leaves it about -1
 CLEAR_ENROLMENT = Film("clear", "franck", 0.0, 30.0)
 CLEAR_LOGIN = Film("clear", "franck", 40.0, 32.0)
 """Another man, filmed well: his margin stays at 8."""
+BROWSER = "Chromium, hard film"
+"""The column of the real browser."""
 CALLS_S = 240.0
 """The longest that one set of logins may take."""
 SEE_S = 20.0
@@ -143,8 +145,10 @@ def log_ins(given: argparse.Namespace, folder: Path) -> tuple[list[Run], Memory]
         played(server, LOGIN)
         warm = server.rss_mb()
         enrolled(server, CLEAR_ENROLMENT)
-        columns = [(f"{n} at a time", LOGIN, n) for n in given.concurrent]
-        columns.append(("clear film, 1 at a time", CLEAR_LOGIN, 1))
+        # The hard film is for one at a time only: its refusals lock the account, and a locked
+        # account would make the other columns measure nothing.
+        columns = [(f"{n} at a time", CLEAR_LOGIN, n) for n in given.concurrent]
+        columns.append(("hard film, 1 at a time", LOGIN, 1))
         for title, film, at_once in columns:
             _say(f"{given.logins} logins, {title}")
             made = partial(played, server, film, given.logins, at_once)
@@ -153,7 +157,7 @@ def log_ins(given: argparse.Namespace, folder: Path) -> tuple[list[Run], Memory]
             _say(f"{given.chromium} logins from Chromium")
             with tempfile.TemporaryDirectory(prefix="lookgate-camera-") as scratch:
                 made = partial(browsed, server, given.chromium, Path(scratch))
-                runs.append(measured(server, "Chromium", made))
+                runs.append(measured(server, BROWSER, made))
         before = server.rss_mb()
         if given.memory:
             _say(f"{given.memory} logins for the memory")
@@ -162,8 +166,10 @@ def log_ins(given: argparse.Namespace, folder: Path) -> tuple[list[Run], Memory]
 
 
 def goals(runs: list[Run], memory: Memory, cost: Cost) -> list[Goal]:
-    """What was promised for one login at a time, and what was measured."""
-    first, verdict = runs[0].first_frame, runs[0].verdict
+    """What was promised for one login at a time, and what was measured: in the browser, where
+    one was used, else with our own caller."""
+    judged = next((run for run in runs if run.title == BROWSER), runs[0])
+    first, verdict = judged.first_frame, judged.verdict
     return [
         Goal("POST offer → first decoded frame, p50", 150, first.p50 if first else None),
         Goal("first frame → verdict, p50", 2000, verdict.p50 if verdict else None),
@@ -188,7 +194,8 @@ def section(
             f"{datetime.now(UTC):%d %B %Y}, `{command}`: {_processor()}, {_cores()} cores,"
             f" Python {platform.python_version()}, {packages}; load average before {load:.2f}.",
             "Server and callers, who encode VP8 live, share the cores. Each login starts elsewhere"
-            " in the film. Goals are those of the first column, whose film is a hard case."
+            " in the film. Goals are those of the browser's column where there is one, else of the"
+            " first; the hard film is a still man, 400x300 enlarged."
             " [What is measured how](docs/benchmarks.md).",
             "",
             *numbers.goal_table(goals(runs, memory, cost)),
