@@ -7,6 +7,7 @@ result (policy.py), words for the person (cues/framing.py). Source: measured, do
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Literal
 
 from pipeline.observation import Face
@@ -50,94 +51,85 @@ LARGE_REACH = 1.2
 """Reach of the anti-spoof crop below which the face fills the frame."""
 
 
-def grade(
-    *,
-    eyes_px: float,
-    yaw_deg: float,
-    pitch_deg: float,
-    roll_deg: float,
-    sharpness: float,
-    luma: float,
-    clipped: float,
-    inside: float,
-    score: float,
-    detection: float | None,
-    agreement: float,
-) -> float:
-    """0..1: the product of all ramps. Units as in `observation.Face`; `eyes_px` is the distance of
-    the outer eye corners; `detection` may be None and `agreement` nan."""
-    worths = _worths(
-        eyes_px,
-        yaw_deg,
-        pitch_deg,
-        roll_deg,
-        sharpness,
-        luma,
-        clipped,
-        inside,
-        score,
-        detection,
-        agreement,
-    )
-    return math.prod(worths.values())
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is graded; units as in `observation.Face`."""
+
+    eyes_px: float
+    """Distance of the outer eye corners."""
+    yaw_deg: float
+    """Turn of the head."""
+    pitch_deg: float
+    """Nod of the head."""
+    roll_deg: float
+    """Tilt of the eye line."""
+    sharpness: float
+    """Variance of the Laplacian."""
+    luma: float
+    """Mean of the face's middle."""
+    clipped: float
+    """Fraction of it that is crushed or burnt."""
+    inside: float
+    """Fraction of the mesh's box in the frame."""
+    score: float
+    """Belief of the landmark net."""
+    detection: float | None
+    """Score of the detector; None where it did not run or did not see this face."""
+    agreement: float
+    """Of the detector's points with the mesh's; nan where the detector did not run."""
+
+
+def grade(look: Look) -> float:
+    """0..1: the product of all ramps."""
+    return math.prod(_worths(look).values())
 
 
 def fault(face: Face) -> Fault:
     """What lowers this face's quality most."""
     if face.spoof_crop is not None and face.spoof_crop < LARGE_REACH:
         return "large"
-    across = face.mesh_px[263] - face.mesh_px[33]
-    worths = _worths(
-        math.hypot(float(across[0]), float(across[1])),
-        face.yaw_deg,
-        face.pitch_deg,
-        face.roll_deg,
-        face.sharpness,
-        face.luma,
-        face.clipped,
-        face.inside,
-        face.score,
-        face.detection,
-        face.agreement,
-    )
+    worths = _worths(_look(face))
     worst = min(worths, key=lambda name: worths[name])
     # The detector cannot tell a hand from the edge of the frame
     return "cut" if worst == "covered" and face.inside < INSIDE[1] else worst
 
 
-def _worths(
-    eyes_px: float,
-    yaw_deg: float,
-    pitch_deg: float,
-    roll_deg: float,
-    sharpness: float,
-    luma: float,
-    clipped: float,
-    inside: float,
-    score: float,
-    detection: float | None,
-    agreement: float,
-) -> dict[Fault, float]:
-    dim, glare = ramp(luma, DARK_LUMA), ramp(luma, BRIGHT_LUMA)
-    lost = ramp(clipped, CLIPPED)  # blamed on whichever end of the scale is nearer
-    clear = ramp(score, SCORE)
-    clear *= 1.0 if detection is None else ramp(detection, DETECTION)
-    clear *= 1.0 if math.isnan(agreement) else ramp(agreement, AGREEMENT)
-    # Contrast, and with it the Laplacian, goes with light: darkness must not pass for blur
-    detail = (
-        sharpness * (REFERENCE_LUMA / max(luma, DARK_LUMA[0])) ** 2
-        if luma < REFERENCE_LUMA
-        else sharpness
+def _look(face: Face) -> Look:
+    across = face.mesh_px[263] - face.mesh_px[33]
+    return Look(
+        eyes_px=math.hypot(float(across[0]), float(across[1])),
+        yaw_deg=face.yaw_deg,
+        pitch_deg=face.pitch_deg,
+        roll_deg=face.roll_deg,
+        sharpness=face.sharpness,
+        luma=face.luma,
+        clipped=face.clipped,
+        inside=face.inside,
+        score=face.score,
+        detection=face.detection,
+        agreement=face.agreement,
     )
+
+
+def _worths(look: Look) -> dict[Fault, float]:
+    dim, glare = ramp(look.luma, DARK_LUMA), ramp(look.luma, BRIGHT_LUMA)
+    lost = ramp(look.clipped, CLIPPED)  # blamed on whichever end of the scale is nearer
+    clear = ramp(look.score, SCORE)
+    clear *= 1.0 if look.detection is None else ramp(look.detection, DETECTION)
+    clear *= 1.0 if math.isnan(look.agreement) else ramp(look.agreement, AGREEMENT)
+    # Contrast, and with it the Laplacian, goes with light: darkness must not pass for blur
+    detail = look.sharpness
+    if look.luma < REFERENCE_LUMA:
+        detail *= (REFERENCE_LUMA / max(look.luma, DARK_LUMA[0])) ** 2
     return {
-        "small": ramp(eyes_px, EYES_PX),
-        "yaw": ramp(abs(yaw_deg), YAW_DEG),
-        "pitch": ramp(abs(pitch_deg), PITCH_DEG),
-        "roll": ramp(abs(roll_deg), ROLL_DEG),
+        "small": ramp(look.eyes_px, EYES_PX),
+        "yaw": ramp(abs(look.yaw_deg), YAW_DEG),
+        "pitch": ramp(abs(look.pitch_deg), PITCH_DEG),
+        "roll": ramp(abs(look.roll_deg), ROLL_DEG),
         "blur": ramp(detail, SHARPNESS),
-        "dark": dim * (lost if luma < 128 else 1.0),
-        "bright": glare * (lost if luma >= 128 else 1.0),
-        "cut": ramp(inside, INSIDE),
+        "dark": dim * (lost if look.luma < 128 else 1.0),
+        "bright": glare * (lost if look.luma >= 128 else 1.0),
+        "cut": ramp(look.inside, INSIDE),
         "covered": clear,
     }
 

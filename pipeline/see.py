@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -148,42 +147,41 @@ def _face(
         return None
     box = mesh.box(seen.points_px) if chosen is None else chosen.box_px
     yaw, pitch, roll = mesh.pose_deg(seen.points_px)
-    look = _look(aligned)
-    # The detector cuts its box at the frame: what is outside only the mesh knows.
-    inside = _inside(mesh.box(seen.points_px), image.shape[1], image.shape[0])
-    agreement = math.nan if chosen is None else _agreement(chosen.points_px, points)
-    grade = quality.grade(
+    sharpness, luma, clipped = _surface(aligned)
+    look = quality.Look(
         eyes_px=mesh.eye_distance(seen.points_px),
         yaw_deg=yaw,
         pitch_deg=pitch,
         roll_deg=roll,
-        sharpness=look.sharpness,
-        luma=look.luma,
-        clipped=look.clipped,
-        inside=inside,
+        sharpness=sharpness,
+        luma=luma,
+        clipped=clipped,
+        # The detector cuts its box at the frame: what is outside only the mesh knows.
+        inside=_inside(mesh.box(seen.points_px), image.shape[1], image.shape[0]),
         score=seen.score,
         detection=None if chosen is None else chosen.score,
-        agreement=agreement,
+        agreement=math.nan if chosen is None else _agreement(chosen.points_px, points),
     )
+    grade = quality.grade(look)
     wanted = ask.embed_above is not None and grade >= ask.embed_above
     judged = spoof(image, box, run) if ask.spoof else None
     near = patch.near(image, seen.points_px) if ask.glow or ask.tint else None
     return Face(
         box_px=box,
-        score=seen.score,
-        detection=None if chosen is None else chosen.score,
+        score=look.score,
+        detection=look.detection,
         same=same,
         points_px=points,
         mesh_px=seen.points_px,
         roi=mesh.roi_from_mesh(seen.points_px),
-        yaw_deg=yaw,
-        pitch_deg=pitch,
-        roll_deg=roll,
+        yaw_deg=look.yaw_deg,
+        pitch_deg=look.pitch_deg,
+        roll_deg=look.roll_deg,
         sharpness=look.sharpness,
         luma=look.luma,
         clipped=look.clipped,
-        inside=inside,
-        agreement=agreement,
+        inside=look.inside,
+        agreement=look.agreement,
         quality=grade,
         embedding=embed.embed(aligned, run) if wanted else None,
         spoof_margin=None if judged is None else judged[0],
@@ -204,21 +202,13 @@ def _motion(frame: Frame, ask: Ask, mesh_px: Floats) -> Motion | None:
     return motion.follow(frame.image, mesh_px, frame.reference, ask.tracks)
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """Of the aligned crop; as in `Face`."""
-
-    sharpness: float
-    luma: float
-    clipped: float
-
-
-def _look(aligned: Image) -> _Look:
+def _surface(aligned: Image) -> tuple[float, float, float]:
+    """Of the aligned crop: `sharpness`, `luma` and `clipped` as in `Face`."""
     luma = cv2.cvtColor(aligned, cv2.COLOR_BGR2GRAY)
     _, spread = cv2.meanStdDev(cv2.Laplacian(luma, cv2.CV_16S))
     middle = luma[FACE_ROWS, FACE_COLUMNS]
     lost = np.count_nonzero((middle < CRUSHED) | (middle > BURNT))
-    return _Look(float(spread[0, 0]) ** 2, float(middle.mean()), int(lost) / middle.size)
+    return float(spread[0, 0]) ** 2, float(middle.mean()), int(lost) / middle.size
 
 
 def _agreement(detector: Floats, ours: Floats) -> float:

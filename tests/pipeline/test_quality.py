@@ -39,6 +39,10 @@ WORSE = {
 }
 
 
+def grade(**values: Any) -> float:
+    return quality.grade(quality.Look(**values))
+
+
 def face(**changes: Any) -> Face:
     """A face with the given measurements."""
     values = {**GOOD, **changes}
@@ -59,14 +63,14 @@ def face(**changes: Any) -> Face:
 
 
 def test_a_clean_webcam_frame_is_worth_everything() -> None:
-    assert quality.grade(**GOOD) == 1
-    assert quality.grade(**GOOD | {"detection": None, "agreement": math.nan}) == 1
+    assert grade(**GOOD) == 1
+    assert grade(**GOOD | {"detection": None, "agreement": math.nan}) == 1
 
 
 @pytest.mark.parametrize("name", WORSE)
 def test_each_fault_lowers_the_grade_step_by_step_and_is_named(name: str) -> None:
     bad, fair = WORSE[name]
-    assert quality.grade(**GOOD | bad) < 0.35 < quality.grade(**GOOD | fair) < 1
+    assert grade(**GOOD | bad) < 0.35 < grade(**GOOD | fair) < 1
     assert quality.fault(face(**bad)) == name
     assert quality.fault(face(**fair)) == name
 
@@ -103,9 +107,9 @@ def test_a_face_that_fills_the_frame_is_too_large() -> None:
 
 @given(st.fixed_dictionaries({name: st.floats(width=32) for name in GOOD}))
 def test_any_numbers_give_a_grade_between_0_and_1(values: dict[str, float]) -> None:
-    assert 0 <= quality.grade(**values) <= 1
+    assert 0 <= grade(**values) <= 1
 
 
 @pytest.mark.parametrize("name", sorted(set(GOOD) - {"agreement", "detection"}))
 def test_what_could_not_be_measured_is_worth_nothing(name: str) -> None:
-    assert quality.grade(**GOOD | {name: math.nan}) == 0
+    assert grade(**GOOD | {name: math.nan}) == 0
