@@ -7,8 +7,10 @@ follows from the table (decision.py), when a try begins and ends (session.py).
 from __future__ import annotations
 
 from math import isfinite
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.cues.background import Background
 from pipeline.cues.bezel import Bezel
@@ -31,6 +33,13 @@ LOST = 2
 """Looks at motion in a row that found too few points: then their reference is given up."""
 
 
+class _Cue(Protocol):
+    """One whose row depends on what it took and on nothing else: not on the time."""
+
+    def row(self, policy: Policy) -> Evidence:
+        """What it says."""
+
+
 class Window:
     """Collects observations from the first usable frame on. Times are the server's seconds."""
 
@@ -43,6 +52,11 @@ class Window:
         self.micro, self.plane, self.blink = Micro(), Plane(), Blink()
         self.identity = Identity(gallery, search=purpose is Purpose.IDENTIFY)
         self.enrolment = Enrolment(model_id) if purpose is Purpose.ENROLL else None
+        self._weak = (self.bezel, self.background, self.glow, self.micro, self.plane, self.blink)
+        self._kept: dict[_Cue, Evidence] = {}
+        """Rows whose cues took nothing since."""
+        self._policy: Policy | None = None
+        """What they were judged by."""
         self._tracks: Tracks | None = None
         self._tracked_s = since_s
         self._lost = 0
@@ -56,9 +70,11 @@ class Window:
         self._follow(obs)
         if not usable:
             return
-        self.spoof.add(obs, policy)
-        for cue in (self.bezel, self.background, self.glow, self.micro, self.plane, self.blink):
-            cue.add(obs)
+        if self.spoof.add(obs, policy):
+            self._kept.pop(self.spoof, None)
+        for cue in self._weak:
+            if cue.add(obs):
+                self._kept.pop(cue, None)
         if self.enrolment is not None:
             self.enrolment.add(obs, policy)
         else:
@@ -66,20 +82,18 @@ class Window:
 
     def rows(self, policy: Policy, now_s: float) -> list[Evidence]:
         """The table as it stands."""
+        if policy is not self._policy:
+            self._policy = policy
+            self._kept.clear()
         if self.enrolment is not None:
             owner = self.enrolment.row(policy, now_s - self.since_s, now_s)
         else:
             owner = self.identity.row(policy, now_s)
         return [
             self.face.row(policy),
-            self.spoof.row(policy),
+            self._row(self.spoof, policy),
             self.freshness.row(policy),
-            self.bezel.row(policy),
-            self.background.row(policy),
-            self.glow.row(policy),
-            self.micro.row(policy),
-            self.plane.row(policy),
-            self.blink.row(policy),
+            *[self._row(cue, policy) for cue in self._weak],
             owner,
         ]
 
@@ -103,13 +117,24 @@ class Window:
         old = now_s - self._tracked_s >= policy.window_s
         return None if old or self._lost >= LOST else self._tracks
 
+    def _row(self, cue: _Cue, policy: Policy) -> Evidence:
+        """Most cues hear something new a few times a second, and are asked at every frame."""
+        row = self._kept.get(cue)
+        if row is None:
+            row = self._kept[cue] = cue.row(policy)
+        return row
+
     def _follow(self, obs: Observation) -> None:
         motion = obs.face.motion if obs.face is not None else None
         if motion is None:
             return
         before = self._tracks
-        if before is None or not np.array_equal(motion.tracks.mesh_px, before.mesh_px):
+        if before is None or not _same(motion.tracks.mesh_px, before.mesh_px):
             self._tracked_s, self._lost = obs.arrival_s, 0  # a new reference
         else:
             self._lost = 0 if isfinite(motion.moved) else self._lost + 1
         self._tracks = motion.tracks
+
+
+def _same(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
+    return one is other or np.array_equal(one, other)

@@ -20,15 +20,17 @@ class Background:
     def __init__(self) -> None:
         self._stays: list[tuple[float, float]] = []
 
-    def add(self, obs: Observation) -> None:
+    def add(self, obs: Observation) -> bool:
         """Take one observation's motion, if it was measured."""
         motion = obs.face.motion if obs.face is not None else None
         if (
-            motion is not None
-            and isfinite(motion.background_moved)
-            and isfinite(motion.background_stays)
+            motion is None
+            or not isfinite(motion.background_moved)
+            or not isfinite(motion.background_stays)
         ):
-            self._stays.append((motion.background_moved, motion.background_stays))
+            return False
+        self._stays.append((motion.background_moved, motion.background_stays))
+        return True
 
     def row(self, policy: Policy) -> Evidence:
         """FOR a background of its own, OPEN for one that follows, UNKNOWN while nothing moves."""

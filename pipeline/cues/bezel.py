@@ -19,10 +19,12 @@ class Bezel:
     def __init__(self) -> None:
         self._seconds: list[float] = []
 
-    def add(self, obs: Observation) -> None:
+    def add(self, obs: Observation) -> bool:
         """Take one observation's edges, if they were looked for."""
-        if obs.face is not None and obs.face.edges is not None:
-            self._seconds.append(sorted(obs.face.edges)[2])
+        if obs.face is None or obs.face.edges is None:
+            return False
+        self._seconds.append(sorted(obs.face.edges)[2])
+        return True
 
     def row(self, policy: Policy) -> Evidence:
         """FOR without edges, a veto with two long ones."""

@@ -6,13 +6,13 @@ Source of the measure: eye aspect ratio, Soukupova and Cech (2016), here from th
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import isfinite
-
-import numpy as np
 
 from pipeline.decision import Evidence, Stand, Topic
 from pipeline.observation import Observation
 from pipeline.policy import Policy
+from pipeline.quantile import quantile
 
 OPEN_QUANTILE = 0.8
 """Of a window's ratios: what counts as this person's open eye."""
@@ -34,12 +34,15 @@ class Blink:
         self._times_s: list[float] = []
         self._eyes: list[tuple[float, float]] = []
 
-    def add(self, obs: Observation) -> None:
+    def add(self, obs: Observation) -> bool:
         """Take one observation's eyes, if they were measured."""
-        if obs.face is not None and obs.face.eyes is not None and all(map(isfinite, obs.face.eyes)):
-            self._times_s.append(obs.arrival_s)
-            self._eyes.append(obs.face.eyes)
-            del self._times_s[:-MOST], self._eyes[:-MOST]
+        eyes = obs.face.eyes if obs.face is not None else None
+        if eyes is None or not all(map(isfinite, eyes)):
+            return False
+        self._times_s.append(obs.arrival_s)
+        self._eyes.append(eyes)
+        del self._times_s[:-MOST], self._eyes[:-MOST]
+        return True
 
     def row(self, policy: Policy) -> Evidence:
         """FOR a blink, UNKNOWN without one."""
@@ -52,16 +55,18 @@ class Blink:
         )
 
     def _blinked(self) -> bool:
-        eyes = np.asarray(self._eyes, dtype=np.float64)
-        times_s = np.asarray(self._times_s)
-        both = eyes.mean(axis=1)
-        both = both / max(float(np.quantile(both, OPEN_QUANTILE)), 1e-6)
-        each = eyes / np.maximum(np.quantile(eyes, OPEN_QUANTILE, axis=0), 1e-6)
-        wide = both > OPENED
-        for k in np.flatnonzero((both < CLOSED) & (each.max(axis=1) < ONE_CLOSED)):
-            ago_s = times_s[k] - times_s
-            before = (ago_s > 0) & (ago_s <= BEFORE_S)
-            after = (ago_s < 0) & (-ago_s <= AFTER_S)
-            if (wide & before).any() and (wide & after).any():
-                return True
+        both = [(left + right) / 2 for left, right in self._eyes]
+        open_both = _open(both)
+        open_left, open_right = (_open(eye) for eye in zip(*self._eyes, strict=True))
+        for n, (left, right) in enumerate(self._eyes):
+            closed = both[n] / open_both < CLOSED
+            if closed and max(left / open_left, right / open_right) < ONE_CLOSED:
+                ago_s = [self._times_s[n] - time_s for time_s in self._times_s]
+                wide = [s for s, b in zip(ago_s, both, strict=True) if b / open_both > OPENED]
+                if any(0 < s <= BEFORE_S for s in wide) and any(-AFTER_S <= s < 0 for s in wide):
+                    return True
         return False
+
+
+def _open(ratios: Iterable[float]) -> float:
+    return max(quantile(ratios, OPEN_QUANTILE), 1e-6)

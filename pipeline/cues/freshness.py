@@ -121,28 +121,45 @@ class Freshness:
 
 
 class _Lags:
-    """The newest sketches, and how far each is from those before it: every distance is measured
-    once, when its second sketch comes."""
+    """The newest sketches, how far each is from those before it, and how much the step to it is
+    that of some frames before: all measured once, when the sketch comes."""
 
     def __init__(self) -> None:
         self.n = 0
-        """Sketches kept."""
-        self._sketches = np.zeros((MOST, 0), np.float32)
-        self._apart = np.zeros((MOST, MOST))
+        """Sketches kept: rows `_first` to `_first + n`. There is room for twice as many, so that
+        they need to be moved but now and then."""
+        self._first = 0
+        self._sketches = np.zeros((2 * MOST, 0), np.float32)
+        self._steps = self._sketches
+        """Row i: sketch i - 1 minus sketch i."""
+        self._apart = np.zeros((2 * MOST, MOST))
         """Row i, column k: distance between sketches i and i - k."""
+        self._alike = np.zeros((2 * MOST, MOST))
+        """Row i, column k: scalar product of steps i and i - k."""
 
     def add(self, sketch: NDArray[np.float32]) -> None:
         if not self._sketches.size:
-            self._sketches = np.zeros((MOST, len(sketch)), np.float32)
+            self._sketches = np.zeros((2 * MOST, len(sketch)), np.float32)
+            self._steps = np.zeros_like(self._sketches)
         if self.n == MOST:
-            self._sketches[:-1] = self._sketches[1:]
-            self._apart[:-1] = self._apart[1:]
+            self._first += 1
             self.n -= 1
-        n = self.n
-        gaps = self._sketches[:n] - sketch
-        self._apart[n, 1 : n + 1] = np.sqrt(np.einsum("ij,ij->i", gaps, gaps))[::-1]
-        self._sketches[n] = sketch
+        if self._first + self.n == 2 * MOST:
+            self._to_front()
+        first, at, n = self._first, self._first + self.n, self.n
+        if n:
+            gaps = self._sketches[first:at] - sketch
+            self._apart[at, n:0:-1] = np.sqrt(np.einsum("ij,ij->i", gaps, gaps))
+            self._steps[at] = gaps[-1]
+            # Not @: BLAS would wake its own threads, as in wobble.
+            self._alike[at, n - 1 :: -1] = np.vecdot(self._steps[first + 1 : at + 1], gaps[-1])
+        self._sketches[at] = sketch
         self.n += 1
+
+    def _to_front(self) -> None:
+        for rows in (self._sketches, self._steps, self._apart, self._alike):
+            rows[: self.n] = rows[self._first : self._first + self.n]
+        self._first = 0
 
     def echo(self) -> float:
         """Greatest correlation of the steps with the steps of some frames before, -1..1.
@@ -150,24 +167,28 @@ class _Lags:
         A loop takes the same steps again; the encoder's noise, which hides a quiet loop from
         `means`, is another one each time round. 0 with too few frames.
         """
-        steps = np.diff(self._sketches[: self.n], axis=0)
-        products = np.einsum("ik,jk->ij", steps, steps)  # not @, as for the shapes
-        squares = np.diagonal(products)
-        best = 0.0
-        for lag in range(FIRST_ECHO, len(steps) - LEAST_PAIRS + 1):
-            scale = sqrt(float(squares[:-lag].sum()) * float(squares[lag:].sum()))
-            best = max(best, float(np.trace(products, offset=lag)) / max(scale, 1e-9))
-        return best
+        n = self.n - 1
+        if n < FIRST_ECHO + LEAST_PAIRS:
+            return 0.0
+        alike = self._alike[self._first + 1 : self._first + 1 + n]
+        sums = np.einsum("ij,ij->j", alike[:, :n], _KEPT[:n, :n])
+        # Of the n - lag steps that have one so long before them, and of those that they have.
+        late, early = alike[::-1, 0].cumsum(), alike[:, 0].cumsum()
+        scales = np.sqrt(late * early)[n - 1 - FIRST_ECHO : LEAST_PAIRS - 2 : -1]
+        echoes = sums[FIRST_ECHO : n - LEAST_PAIRS + 1] / np.maximum(scales, 1e-9)
+        return max(0.0, float(echoes.max()))
 
     def means(self) -> NDArray[np.float64]:
         """Mean distance at each lag, (n,); at lag 0 it is 0."""
         n = self.n
         # Below the diagonal: what lies on the other side are sketches that were forgotten.
-        sums: NDArray[np.float64] = np.einsum("ij,ij->j", self._apart[:n, :n], _KEPT[:n, :n])
-        return sums / np.arange(n, 0, -1)
+        apart = self._apart[self._first : self._first + n, :n]
+        sums: NDArray[np.float64] = np.einsum("ij,ij->j", apart, _KEPT[:n, :n])
+        return sums / _PAIRS[MOST - n :]
 
 
 _KEPT = np.tri(MOST)
+_PAIRS = np.arange(MOST, 0, -1)
 
 
 class _Shapes:
@@ -183,7 +204,7 @@ class _Shapes:
 
     def add(self, mesh_px: NDArray[np.float32]) -> None:
         points = mesh_px[:, :2].T.astype(np.float64)
-        points -= points.mean(axis=1, keepdims=True)
+        points -= np.add.reduce(points, axis=1, keepdims=True) / points.shape[1]
         if not self._points.size:
             self._points = np.zeros((SHAPES, points.size))
         self._points[self._at] = points.reshape(-1)

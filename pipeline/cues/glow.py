@@ -19,10 +19,12 @@ class Glow:
     def __init__(self) -> None:
         self._ratios: list[float] = []
 
-    def add(self, obs: Observation) -> None:
+    def add(self, obs: Observation) -> bool:
         """Take one observation's ratio, if it was measured."""
-        if obs.face is not None and obs.face.glow is not None:
-            self._ratios.append(obs.face.glow)
+        if obs.face is None or obs.face.glow is None:
+            return False
+        self._ratios.append(obs.face.glow)
+        return True
 
     def row(self, policy: Policy) -> Evidence:
         """FOR a face darker than its surroundings, never more than OPEN for a brighter one."""

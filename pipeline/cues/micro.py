@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from math import isfinite, log
 
-import numpy as np
-
 from pipeline.decision import Evidence, Stand, Topic, leaning
 from pipeline.observation import Observation
 from pipeline.policy import Policy
+from pipeline.quantile import quantile
 
 QUANTILE = 0.9
 """Of a window's changes: eyes move now and then, noise is always there."""
@@ -23,15 +22,14 @@ class Micro:
 
     def __init__(self) -> None:
         self._changes: list[float] = []
-        self._change: float | None = None
-        """The quantile of them, as long as none came since: np.quantile costs 60 us."""
 
-    def add(self, obs: Observation) -> None:
+    def add(self, obs: Observation) -> bool:
         """Take one observation's change, if it was measured."""
         motion = obs.face.motion if obs.face is not None else None
-        if motion is not None and isfinite(motion.eye_change):
-            self._changes.append(motion.eye_change)
-            self._change = None
+        if motion is None or not isfinite(motion.eye_change):
+            return False
+        self._changes.append(motion.eye_change)
+        return True
 
     def row(self, policy: Policy) -> Evidence:
         """FOR living eyes, OPEN for still ones."""
@@ -41,9 +39,7 @@ class Micro:
             return Evidence(
                 "micro", Topic.LIVENESS, Stand.UNKNOWN, "too_few_samples", numbers=numbers
             )
-        if self._change is None:
-            self._change = float(np.quantile(self._changes, QUANTILE))
-        change = self._change
+        change = quantile(self._changes, QUANTILE)
         least, most = policy.micro_clip
         llr = policy.micro_gain * log(max(change, policy.micro_floor)) + policy.micro_offset
         numbers = {"samples": float(n), "eye_change": change}

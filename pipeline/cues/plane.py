@@ -24,12 +24,14 @@ class Plane:
     def __init__(self) -> None:
         self._fits: list[tuple[float, float]] = []
 
-    def add(self, obs: Observation) -> None:
+    def add(self, obs: Observation) -> bool:
         """Take one observation's fits, if they were made."""
         motion = obs.face.motion if obs.face is not None else None
-        if motion is not None and isfinite(motion.similarity) and isfinite(motion.homography):
-            ratio = motion.homography / max(motion.similarity, LEAST)
-            self._fits.append((motion.similarity, ratio))
+        if motion is None or not isfinite(motion.similarity) or not isfinite(motion.homography):
+            return False
+        ratio = motion.homography / max(motion.similarity, LEAST)
+        self._fits.append((motion.similarity, ratio))
+        return True
 
     def row(self, policy: Policy) -> Evidence:
         """AGAINST a flat face that was turned, else UNKNOWN."""

@@ -23,15 +23,16 @@ class SpoofVote:
         self._margins: list[float] = []
         self._tight = 0
 
-    def add(self, obs: Observation, policy: Policy) -> None:
-        """Take one observation's vote, if it has a valid one."""
+    def add(self, obs: Observation, policy: Policy) -> bool:
+        """Take one observation's vote, if it has one; a tight crop's is counted only."""
         face = obs.face
         if face is None or face.spoof_margin is None or face.spoof_crop is None:
-            return
+            return False
         if face.spoof_crop < policy.spoof_crop:
             self._tight += 1
-            return
-        self._margins.append(max(-MARGIN_CLIP, min(MARGIN_CLIP, face.spoof_margin)))
+        else:
+            self._margins.append(max(-MARGIN_CLIP, min(MARGIN_CLIP, face.spoof_margin)))
+        return True
 
     def share(self, policy: Policy) -> float:
         """How much of the evidence needed is in, 0..1."""
