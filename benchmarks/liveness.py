@@ -52,6 +52,7 @@ WATCHING = replace(
     required=(),
     reject_llr=-1e9,
     accept_llr=1e9,
+    accept_late_llr=1e9,
     spoof_strong=-1e9,
     bezel_strong=1e9,
     plane_ratio=-1.0,

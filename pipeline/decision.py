@@ -116,8 +116,9 @@ def decide(
     `elapsed_s` counts from the first usable frame. Before `settle_s` nothing is decided: a window
     shorter than that was never measured. Then a certain row AGAINST, or a sum of `reject_llr` or
     less, refuses; all required rows FOR with a sum of `accept_llr` or more accept. From `window_s`
-    on, any row AGAINST refuses, and what is still undecided means gathering afresh. Identity
-    refuses only what is live: else a photo would be an oracle for whose face it shows.
+    on, `accept_late_llr` is enough, any row AGAINST refuses, and what is still undecided means
+    gathering afresh. Identity refuses only what is live: else a photo would be an oracle for whose
+    face it shows.
     """
     if elapsed_s < settle_s:
         return Decision(Step.GO_ON)
@@ -130,7 +131,7 @@ def decide(
         any(row.cue in policy.required for row in liveness)
         and all(row.stand is Stand.FOR for row in liveness if row.cue in policy.required)
         and all(row.stand is not Stand.AGAINST for row in liveness)
-        and total >= policy.accept_llr
+        and total >= (policy.accept_late_llr if late else policy.accept_llr)
     )
     for topic, reason in ((Topic.IDENTITY, Reason.NO_MATCH), (Topic.QUALITY, Reason.QUALITY)):
         if live and _refuses([row for row in rows if row.topic is topic], late=late):

@@ -71,6 +71,20 @@ class Policy:
     same_face: float = 0.45
     """Least cosine between an embedding and the pool of its window; impostors' 99.9th percentile
     between single images is .44 (SFace, ORL, 78,000 pairs), frames of one session lie above .6."""
+    cut_picture: float = 8.0
+    """Grey levels between the sketches of two frames below which the picture was not cut: cuts to
+    somebody else's recording take 19 or more (5th percentile), a living face 2.3 in the median; as
+    with the next three, docs/liveness.md has the measurements."""
+    cut_step: float = 3.0
+    """How many times greater than each of the newest steps it must be: heads begin to turn and
+    lamps go on within a few frames, a cut takes one."""
+    cut_shape: float = 0.02
+    """Eye distances, RMS, by which the face's stiff points must have changed in that frame as well,
+    and more than in the newest steps: light and exposure change the picture alone, and 99 living
+    steps in 100 stay below this."""
+    doubt_shape: float = 0.012
+    """The same change from which, if it is the greatest of the newest, an embedding is asked for at
+    once: 2 frames in 100 of living people, 9 in 10 of those that show another face."""
     min_frames: int = 10
     """Usable frames in a window: below it the camera is too slow to judge motion or freshness."""
 
@@ -141,9 +155,13 @@ class Policy:
     blink_llr: float = 0.5
     """LLR of a blink; none seen says nothing, as in 3 s only 15 % of live people blink."""
     accept_llr: float = 1.5
-    """Sum of liveness LLRs from which a window accepts."""
+    """Sum of liveness LLRs from which a window accepts before its end."""
+    accept_late_llr: float = 0.0
+    """The same at its end: a sequential test that is cut off decides by the sign (Wald 1945), and
+    0 after 3 s is the rule whose leave-one-source-out errors were measured (docs/liveness.md)."""
     reject_llr: float = -2.0
-    """Sum from which down a window refuses; between the two it goes on, then starts afresh."""
+    """Sum from which down a window refuses; between, it goes on, and below `accept_late_llr` starts
+    afresh."""
     frozen_step: float = 0.32
     """Upper quartile of the newest frame-to-frame sketch distances, grey levels, at or below which
     the picture stands still; as with the next four, docs/freshness.md has the measurements."""

@@ -25,7 +25,10 @@ from server.evaluation.trials import BINS, Curve, Scores, thresholds
 MAX_BYTES = 200 * 1024 * 1024
 STEP_LLR = 0.01
 """Resolution of an acceptance sum."""
-FIELDS = ("match_score", "mismatch_score", "identify_score", "same_face", "accept_llr")
+FIELDS = (
+    "match_score", "mismatch_score", "identify_score", "same_face",
+    "accept_llr", "accept_late_llr",
+)  # fmt: skip
 """What a calibration may move."""
 
 
@@ -173,7 +176,8 @@ def _liveness(
         "below_n": len(live),
         "data": report["data"],
     }
-    return replace(policy, accept_llr=float(at)), claim
+    # One sum for both: the claim is about whole windows and covers no lesser one.
+    return replace(policy, accept_llr=float(at), accept_late_llr=float(at)), claim
 
 
 def _few(target: float, n: int, what: str) -> EvaluationError:

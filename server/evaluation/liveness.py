@@ -137,6 +137,7 @@ def evaluate(
         "data": fingerprint((item.name, sha256) for item, _, sha256 in values),
         "policy": policy.fingerprint(),
         "accept_llr": policy.accept_llr,
+        "accept_late_llr": policy.accept_late_llr,
         **{name: rate.to_json() for name, rate in hits.items()},
         "non_response": {name: rate.to_json() for name, rate in answered.items()},
         "failure_to_acquire": {name: rate.to_json() for name, rate in acquired.items()},
@@ -487,7 +488,7 @@ def _plots(
         for name in (LIVE, *species)
         if scores[name]
     }
-    marks = {"accept": policy.accept_llr, "reject": policy.reject_llr}
+    marks = {"accept": policy.accept_late_llr, "reject": policy.reject_llr}
     drawn = [plots.histogram("S of the first whole window", counted, "S", marks)]
     lines = {
         name: curve(scores[LIVE], scores[name])[1:]

@@ -52,6 +52,7 @@ def watching(policy: Policy) -> Policy:
         challenge="none",
         reject_llr=-1e9,
         accept_llr=1e9,
+        accept_late_llr=1e9,
         spoof_strong=-1e9,
         bezel_strong=1e9,
         plane_ratio=-1.0,

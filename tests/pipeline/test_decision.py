@@ -32,10 +32,21 @@ def test_all_rows_for_accepts_after_settling_only():
 
 
 def test_between_the_sums_it_goes_on_and_then_starts_afresh():
-    for llr in (POLICY.accept_llr - 0.1, 0.0, POLICY.reject_llr + 0.1):
+    for llr in (POLICY.accept_late_llr - 0.1, POLICY.reject_llr + 0.1):
         weak = changed("spoof", llr=llr)
         assert judged(weak, 2.9).step is Step.GO_ON
         assert judged(weak, 3.0) == Decision(Step.TRY_AGAIN, (Reason.LIVENESS,))
+
+
+def test_at_the_windows_end_less_is_enough():
+    for llr in (POLICY.accept_llr - 0.1, POLICY.accept_late_llr):
+        some = changed("spoof", llr=llr)
+        assert judged(some, 2.9).step is Step.GO_ON
+        assert judged(some, 3.0) == Decision(Step.ACCEPT)
+        # Only beside every required row, and no veto.
+        assert judged(
+            [replace(r, stand=Stand.OPEN) if r.cue == "spoof" else r for r in some], 3.0
+        ) == (Decision(Step.TRY_AGAIN, (Reason.LIVENESS,)))
 
 
 def test_the_sum_decides_from_settling_on():
@@ -139,7 +150,8 @@ def test_no_match_is_said_only_to_the_live(rows, elapsed_s):
         assert any(row.cue in POLICY.required for row in liveness)
         assert all(row.stand is Stand.FOR for row in liveness if row.cue in POLICY.required)
         assert all(row.stand is not Stand.AGAINST for row in liveness)
-        assert liveness_sum(rows) >= POLICY.accept_llr
+        late = elapsed_s >= POLICY.window_s
+        assert liveness_sum(rows) >= (POLICY.accept_late_llr if late else POLICY.accept_llr)
 
 
 @given(rows_of, st.floats(0, 10))
