@@ -34,8 +34,9 @@ LEAD_MS = 400
 SHORTEST_MS, LONGEST_MS, GRAIN_MS = 250, 400, 10
 """A step is seen in at least three pictures at 15 a second, and there are at most four changes a
 second; durations differ, so that no delay lays one sequence over another."""
-TURNS = 3
-"""Directions in a head challenge: 4 * 3 * 3 = 36 orders."""
+TURNS = 4
+"""Directions in a head challenge: 4 * 3^3 = 108 orders. A camera may be mirrored, so an order and
+its mirror image count as one: whoever guesses is right once in 54."""
 
 MOST_FLASHES = 3
 """In any second: WCAG 2.2, 2.3.1, three flashes or below threshold."""
@@ -48,6 +49,12 @@ class Direction(StrEnum):
     RIGHT = "right"
     UP = "up"
     DOWN = "down"
+
+    @property
+    def mirrored(self) -> Direction:
+        """What a mirror makes of it."""
+        swapped = {Direction.LEFT: Direction.RIGHT, Direction.RIGHT: Direction.LEFT}
+        return swapped.get(self, self)
 
 
 class Draws:

@@ -1,10 +1,11 @@
 """Did the head turn where it was asked to, in that order, each within its time?
 
 For people who ask for less motion on the screen: nothing flashes, they move instead. Angles count
-from where the head was when it was asked, because a camera may stand below or beside. Another
-direction than the asked one refuses: a film of somebody who turns fits one order in 36. It says
-that the stream follows an order of this moment, not that it shows a face of flesh. Not here:
-drawing (challenge.py), angles (nets/mesh.py).
+from where the head was when it was asked, because a camera may stand below or beside; the first
+turn to a side tells whether its picture is mirrored, and the rest must agree. Another direction
+than the asked one refuses: a film of somebody who turns is right once in 54. It says that the
+stream follows an order of this moment, not that it shows a face of flesh. Not here: drawing
+(challenge.py), angles (nets/mesh.py).
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class TurnAnswer:
         self._run: tuple[Direction | None, int] = (None, 0)
         self._row: Evidence | None = None
         self._most_deg = 0.0
+        self._mirrored: bool | None = None
         self._began_s: float | None = None
         self._ended_s = 0.0
 
@@ -84,13 +86,21 @@ class TurnAnswer:
             return
         elif now_s - self._asked_s < policy.turn_reaction_s:
             self._end(Stand.AGAINST, "too_soon")
-        elif way is not self._turns[self._done]:
+        elif not self._is_asked(way):
             self._end(Stand.AGAINST, "another_way")
         else:
             self._done += 1
             self._asked_s = None
             if self._done == len(self._turns):
                 self._end(Stand.FOR, "turned")
+
+    def _is_asked(self, way: Direction) -> bool:
+        """Drivers and virtual cameras may mirror what they give, and nothing tells: what the first
+        turn to a side says of that holds from then on."""
+        asked = self._turns[self._done]
+        if self._mirrored is None and way.mirrored is not way and asked in (way, way.mirrored):
+            self._mirrored = way is not asked
+        return (way.mirrored if self._mirrored else way) is asked
 
     def share(self) -> float:
         """How much is done, 0..1."""
@@ -101,14 +111,15 @@ class TurnAnswer:
         return self._row or _say(Stand.UNKNOWN, "not_yet", self._numbers())
 
     def _numbers(self) -> dict[str, float]:
-        return {"done": float(self._done), "most_deg": self._most_deg}
+        found = {"done": float(self._done), "most_deg": self._most_deg}
+        return found if self._mirrored is None else found | {"mirrored": float(self._mirrored)}
 
     def _end(self, stand: Stand, reason: str) -> None:
         self._row = _say(stand, reason, self._numbers())
 
 
 def _way(yaw_deg: float, pitch_deg: float, policy: Policy) -> Direction | None:
-    """The direction of a turn that is clearly one. A camera's picture is not mirrored: a person's
+    """The direction of a turn that is clearly one, in a picture that is not mirrored: a person's
     left is at image right, where yaw is positive."""
     across, along = yaw_deg / policy.turn_yaw_deg, pitch_deg / policy.turn_pitch_deg
     if max(abs(across), abs(along)) < 1.0:

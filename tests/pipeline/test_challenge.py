@@ -78,7 +78,7 @@ def test_turns_are_never_the_same_way_twice(seed: bytes) -> None:
 
 def test_every_order_of_turns_comes() -> None:
     draws = Draws(bytes(16))
-    assert len({draw_turns(draws) for _ in range(600)}) == 36
+    assert len({draw_turns(draws) for _ in range(2000)}) == 108
 
 
 @pytest.mark.parametrize(
