@@ -31,6 +31,17 @@ WAYS: dict[Direction, Hint] = {
 }
 
 
+ADVICE: dict[str, Hint] = {
+    "no_answer": Hint.LESS_LIGHT,
+    "too_weak": Hint.LESS_LIGHT,
+    "skin_burnt": Hint.LESS_LIGHT,
+    "skin_dark": Hint.MORE_LIGHT,
+    "background_burnt": Hint.LESS_LIGHT,
+    "background_dark": Hint.MORE_LIGHT,
+}
+"""What may help after a light that was not answered, by the row's reason."""
+
+
 class Trial:
     """Knows nothing of phases: the session says when a window begins and ends."""
 
@@ -44,7 +55,7 @@ class Trial:
         self._light: LightAnswer | None = None
         self._turn: TurnAnswer | None = None
         self._ended_s = float("-inf")
-        self._weak = False
+        self._advice: Hint | None = None
 
     @property
     def name(self) -> str | None:
@@ -102,7 +113,7 @@ class Trial:
         """The answer's row, if there is a challenge."""
         if self._light is not None:
             row = self._light.row(policy, now_s)
-            self._weak = row.stand is Stand.UNKNOWN and row.reason in ("no_answer", "too_weak")
+            self._advice = ADVICE.get(row.reason) if row.stand is Stand.UNKNOWN else None
             return [row]
         return [] if self._turn is None else [self._turn.row()]
 
@@ -130,8 +141,9 @@ class Trial:
 
     def hint(self, hint: Hint | None) -> Hint | None:
         """Guidance in place of `hint`, where the challenge asks for what would else be wrong."""
-        if self._light is None and self._turn is None and self._weak and hint is None:
-            return Hint.LESS_LIGHT
+        if self._turn is None and hint is None:
+            missing = None if self._light is None else self._light.missing()
+            return self._advice if missing is None else ADVICE[missing]
         if self._turn is None or self._turn.over:
             return hint
         if hint not in (None, Hint.LOOK_AT_CAMERA, Hint.HOLD_STILL):

@@ -43,6 +43,8 @@ TREND = 3
 seconds, the colours change within tenths."""
 MOSTLY, LEAST_REGIONS = 0.9, 2
 """Share of pictures in which a region must be measured, and of forehead and cheeks how many."""
+RECENT = 10
+"""Pictures after which somebody is told that skin or background are clipped."""
 CLEARLY_S = 0.04
 """By how much an answer must be too late to be held against somebody."""
 DARK = 0.005
@@ -80,6 +82,7 @@ class LightAnswer:
         self._trip_s = 0.0
         self._times_s: list[float] = []
         self._tints: list[NDArray[np.float32]] = []
+        self._lumas: list[tuple[float, float]] = []
         self._row: Evidence | None = None
 
     @property
@@ -100,6 +103,14 @@ class LightAnswer:
         if obs.face is not None and obs.face.tint is not None:
             self._times_s.append(obs.arrival_s - self._sent_s)
             self._tints.append(obs.face.tint)
+            self._lumas.append((obs.face.luma, obs.luma))
+
+    def missing(self) -> str | None:
+        """What of the newest pictures cannot be measured, while there is time to do better."""
+        if len(self._tints) < RECENT or self._row is not None:
+            return None
+        there = np.isfinite(np.stack(self._tints[-RECENT:])).all(axis=2)
+        return _missing(there, np.array(self._lumas[-RECENT:]))
 
     def painted(self, step: int, ms: float, now_s: float) -> None:
         """The page says that it painted a step so many ms after the challenge came. A claim: it
@@ -143,11 +154,12 @@ class LightAnswer:
         if n < policy.light_frames_per_s * self._light.length_s:
             return _say(Stand.UNKNOWN, "too_few_frames", numbers)
         tints, times_s = np.stack(self._tints)[during], times_s[during]
+        lumas = np.array(self._lumas)[during]
         # A region that is clipped now and then would jump in and out of the mean.
         there = np.asarray(np.isfinite(tints).all(axis=2))
+        if (missing := _missing(there, lumas)) is not None:
+            return _say(Stand.UNKNOWN, missing, numbers)
         kept = there.mean(axis=0) >= MOSTLY
-        if not kept[3] or kept[:3].sum() < LEAST_REGIONS:
-            return _say(Stand.UNKNOWN, "no_background" if kept[:3].any() else "no_skin", numbers)
         whole = there[:, kept].all(axis=1)
         if whole.sum() < policy.light_frames_per_s * self._light.length_s:
             return _say(Stand.UNKNOWN, "too_few_frames", numbers)
@@ -184,6 +196,18 @@ class LightAnswer:
         if spread > policy.light_spread:
             return _say(Stand.UNKNOWN, "everywhere", numbers)
         return _say(Stand.FOR, "answered", numbers)
+
+
+def _missing(there: NDArray[np.bool_], lumas: Floats64) -> str | None:
+    """Which part is clipped too often, of the regions bool (n, 4); lumas (n, 2) of face and frame
+    say at which end."""
+    kept = there.mean(axis=0) >= MOSTLY
+    face, frame = np.median(lumas, axis=0)
+    if kept[:3].sum() < LEAST_REGIONS:
+        return "skin_burnt" if face > 128 else "skin_dark"
+    if not kept[3]:
+        return "background_burnt" if frame > face else "background_dark"
+    return None
 
 
 def ratios(bgr: NDArray[np.float32], dark: float = DARK) -> Floats64:

@@ -74,7 +74,7 @@ class Stage:
 
     def challenged(self, lamp: Lamp, **more: object) -> Ended:
         """A login that must answer a light challenge, with that lamp in front of the face."""
-        # Darker: red is burnt on this photo's skin, and burnt skin shows no light (no_skin)
+        # Darker: red is burnt on this photo's skin, and burnt skin shows no light (skin_burnt)
         camera = replace(SMALL, gain=0.75)
         scene = self.scene("live", light=lamp, camera=camera, **more)
         film = frames(scene, self._people[0])
@@ -301,4 +301,4 @@ def test_no_reflection_a_late_one_and_one_on_everything_are_no_answer(
     ended = stage.challenged(lamp, seconds=5.2)
     assert ended.phase is not Phase.ACCEPTED
     assert ended.rows["light"].stand is not Stand.FOR
-    assert ended.rows["light"].reason not in ("not_yet", "no_skin")
+    assert ended.rows["light"].reason not in ("not_yet", "skin_burnt", "skin_dark")

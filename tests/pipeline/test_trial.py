@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
-from pipeline.challenge import Direction, Light
+from pipeline.challenge import TURNS, Direction, Light
 from pipeline.cues.camera import Claim
 from pipeline.events import Challenged, Decided, Event, Hinted, PhaseChanged
 from pipeline.observation import Observation
@@ -38,8 +38,12 @@ class Person:
     obeys: bool = True
     """Turns where the hint says."""
     contrary: bool = False
-    """Turns where the hint does not say."""
+    """Nods where the hint says to turn, and the other way round."""
+    mirrored: bool = False
+    """The camera is."""
     paints: bool = True
+    skin: float | None = None
+    """Luma of a face whose skin is clipped."""
     events: list[tuple[float, Event]] = field(default_factory=list)
     _light: Light | None = None
     _since_s: float = 0.0
@@ -71,7 +75,9 @@ class Person:
         due = self.obeys and self.camera.now_s - self._turned_s >= 0.4
         yaw, pitch = TURN_DEG.get(self._hint, (0.0, 0.0)) if due and self._hint else (0.0, 0.0)
         if self.contrary:
-            yaw, pitch = -yaw, -pitch
+            yaw, pitch = pitch * 2, yaw
+        if self.mirrored:
+            yaw = -yaw
         self.camera.look |= {"yaw_deg": yaw, "pitch_deg": pitch}
 
     def _lit(self, obs: Observation) -> Observation:
@@ -84,7 +90,10 @@ class Person:
             at_s = np.array([obs.arrival_s - self._since_s - 0.1])
             light = self._light.shown(starts, at_s, 0.04)[0, ::-1]
             tint[:3] *= (1 + self.strength * light) ** (1 / 2.2)
-        return replace(obs, face=replace(obs.face, tint=tint.astype(np.float32)))
+        if self.skin is not None:
+            tint[:3] = np.nan
+        luma = obs.face.luma if self.skin is None else self.skin
+        return replace(obs, face=replace(obs.face, luma=luma, tint=tint.astype(np.float32)))
 
     def _report(self) -> None:
         light, now_s = self._light, self.camera.now_s
@@ -163,6 +172,22 @@ def test_no_answer_is_never_accepted(changes: dict[str, object]) -> None:
     assert len({light.steps for light in lights}) == 3
 
 
+@pytest.mark.parametrize(("luma", "hint"), [(210.0, Hint.LESS_LIGHT), (25.0, Hint.MORE_LIGHT)])
+def test_clipped_skin_is_told_within_the_window(luma: float, hint: Hint) -> None:
+    one = person(skin=luma)
+    one.look(3.0)
+    assert one.all_of(Hinted) == [Hinted(hint)]
+    one.skin = None
+    one.look(20.0)
+    assert (one.verdict.phase, one.verdict.acr) == (Phase.ACCEPTED, "light")
+
+
+def test_a_room_too_bright_is_told_until_the_next_colours() -> None:
+    one = person(strength=0.0)
+    one.look(6.5)
+    assert Hinted(Hint.LESS_LIGHT) in one.all_of(Hinted)
+
+
 def test_a_page_that_never_says_hello_gets_nowhere() -> None:
     one = person(still=None)
     one.look(30.0)
@@ -199,10 +224,16 @@ def test_who_asked_for_less_motion_turns_the_head() -> None:
     assert one.verdict == Decided(Phase.ACCEPTED, subject="person-1", acr="turn")
     assert one.all_of(Challenged) == []
     said = [event.hint for event in one.all_of(Hinted) if isinstance(event, Hinted)]
-    assert len([hint for hint in said if hint in TURN_DEG]) == 3
+    assert len([hint for hint in said if hint in TURN_DEG]) == TURNS
     assert Hint.LOOK_AT_CAMERA in said
     assert set(WAYS.values()) == set(TURN_DEG)
     assert set(WAYS) == set(Direction)
+
+
+def test_a_mirrored_camera_is_no_reason_to_refuse() -> None:
+    one = person(still=True, mirrored=True)
+    one.look(20.0)
+    assert (one.verdict.phase, one.verdict.acr) == (Phase.ACCEPTED, "turn")
 
 
 def test_who_does_not_turn_is_not_accepted() -> None:

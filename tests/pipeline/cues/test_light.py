@@ -5,6 +5,8 @@ Rates over more seeds: docs/challenge.md.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -117,17 +119,31 @@ def test_a_long_way_is_allowed_for() -> None:
     assert Room(delay_s=0.38, trip_s=0.15).answer(drawn(1)).stand is Stand.FOR
 
 
-def test_a_clipped_background_is_unknown() -> None:
+@pytest.mark.parametrize(
+    ("regions", "face_luma", "frame_luma", "reason"),
+    [
+        ([3], 110.0, 170.0, "background_burnt"),
+        ([3], 110.0, 60.0, "background_dark"),
+        ([0, 2], 205.0, 110.0, "skin_burnt"),
+        ([0, 1, 2, 3], 30.0, 40.0, "skin_dark"),
+    ],
+)
+def test_what_is_clipped_is_unknown_and_says_so_early(
+    regions: list[int], face_luma: float, frame_luma: float, reason: str
+) -> None:
     light = drawn(1)
     answer = cue.LightAnswer(light, 100.0)
     for k, due in enumerate(light.starts_ms):
         answer.painted(k, float(due), 100.0 + due / 1000 + 0.01)
     tint = np.full((4, 3), 120.0, np.float32)
-    tint[3] = np.nan
+    tint[regions] = np.nan
+    assert answer.missing() is None
     for seq in range(60):
-        answer.add(observation(seq, 100.0 + seq / 15, face(tint=tint)))
+        seen = observation(seq, 100.0 + seq / 15, face(tint=tint, luma=face_luma))
+        answer.add(replace(seen, luma=frame_luma))
+    assert answer.missing() == reason
     row = answer.row(POLICY, 105.0)
-    assert (row.stand, row.reason) == (Stand.UNKNOWN, "no_background")
+    assert (row.stand, row.reason) == (Stand.UNKNOWN, reason)
 
 
 def test_the_row_waits_for_the_end_and_then_stays() -> None:
