@@ -1,16 +1,19 @@
 """How often the light challenge is answered, by real faces under a made light, after VP8.
 
     nice python benchmarks/light.py [--n 12] [--kbps 1000] [--only honest] [--models DIR]
+    nice python -m benchmarks.light --chromium 5 [--cheats 3] [--only NAME]
 
 Recordings of tests/clips.py are lit, picture by picture, with the colours of a drawn sequence:
 albedo x (room + screen), in linear light, on the face as its mesh lies. Then they go through the
 encoder that browsers use and through see(). Time is virtual, so a busy machine changes nothing. The
-screen's light is made: this says what the cue finds, not what a room gives.
+screen's light is made: this says what the cue finds, not what a room gives. With --chromium: so
+many whole logins of each kind in a real browser, in real time (light_browser.py).
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -63,6 +66,9 @@ class Scene:
     late_s: float = 0.0
     replay: bool = False
     frozen: bool = False
+    """The stream stands still from its sixth picture on."""
+    still: bool = False
+    """One picture that reflects: a print held before the screen."""
     added: float = 0.0
     """The colour, added to the whole picture's levels, as a share of 255."""
     scaled: float = 0.0
@@ -77,6 +83,7 @@ SCENES = (
     *(Scene(f"late by {s:g} s", late_s=s, strength=0.08) for s in (0.3, 0.5, 1.0, 2.0)),
     Scene("another sequence", replay=True, strength=0.08),
     Scene("frozen", frozen=True),
+    Scene("a print, 5 %", still=True),
     Scene("whole picture, added", strength=0.0, added=0.06),
     Scene("whole picture, scaled", strength=0.0, scaled=0.15),
 )
@@ -115,16 +122,17 @@ def lit(take: Take, light: Light, scene: Scene, other: Light) -> Iterator[Image]
     starts = [ms / 1000 for ms in shows.starts_ms]
     times = np.arange(len(take.images)) / FPS - DELAY_S - scene.late_s
     screens = shows.shown(starts, times, 1 / 30)
-    for k, screen in enumerate(screens):
-        k = min(k, 5) if scene.frozen else k
-        image, mask = take.images[k], take.masks[k]
-        bgr = screen[::-1]
+    for k in range(len(take.images)):
+        now = min(k, 5) if scene.frozen else k
+        seen = 5 if scene.still else now
+        image, mask = take.images[seen], take.masks[seen]
+        bgr = screens[now, ::-1]
         share = BEHIND + (1 - BEHIND) * mask[..., None] / np.float32(255)
         more = 1 + scene.strength * share * bgr + scene.scaled * bgr
         light_in = cv2.LUT(image, _TO_LIGHT) * more.astype(np.float32)
         out = np.clip(255 * cv2.pow(light_in, 1 / 2.2) + 0.5, 0, 255).astype(np.uint8)
         if scene.added:
-            level = 255 * screen[::-1] ** (1 / 2.2)
+            level = 255 * bgr ** (1 / 2.2)
             out = np.clip(out + scene.added * level, 0, 255).astype(np.uint8)
         yield out
 
@@ -167,7 +175,14 @@ def main() -> None:
     parser.add_argument("--kbps", type=int, default=1000)
     parser.add_argument("--only", default="", help="scenes whose name contains this")
     parser.add_argument("--models", type=Path, default=default_dir())
+    parser.add_argument("--chromium", type=int, default=0, help="logins of each honest kind")
+    parser.add_argument("--cheats", type=int, default=3, help="logins of each cheat")
     given = parser.parse_args()
+    if given.chromium:
+        from benchmarks import light_browser
+
+        asyncio.run(light_browser.run(given.chromium, given.cheats, given.only))
+        return
     nets = Nets(given.models)
     found = [Take.of(name, start, nets) for start in PARTS_S for name in CLIPS]
     takes = [take for take in found if take is not None]

@@ -1,14 +1,16 @@
 """A camera in the page that reflects the page's own colours, as a face before a screen does.
 
 `getUserMedia` gives a canvas that plays the fake camera and mixes into it what <face-login> paints:
-into the face, into the whole picture, late, of another sequence, or not at all. Physics is a lamp
-here: colour x strength is added to the levels inside an ellipse with soft edges.
+into the face, into the whole picture, late, of another sequence, or not at all. A page's way to
+mix is a lamp: colour x strength is added to the levels inside an ellipse with soft edges. A room's
+(`physical`): skin x (room + screen) in linear light.
 """
 
 from __future__ import annotations
 
 import json
 import secrets
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
@@ -40,6 +42,35 @@ window.colors = [];
     }
     return colors.filter(([at]) => at <= now - plan.delay_ms).at(-1)?.[1] ?? '';
   };
+  // Linear light: levels of a channel under a room's light and a colour's, for each of 256.
+  const lamps = new Map();
+  const lamp = (color) => {
+    if (!lamps.has(color)) lamps.set(color, color.match(/\\d+/g).slice(0, 3).map((level) => {
+      const light = (level / 255) ** 2.2;
+      return Float32Array.from({ length: 256 }, (_, v) =>
+        v * (1 + plan.strength * light) ** (1 / 2.2) - v);
+    }));
+    return lamps.get(color);
+  };
+  const [cx, cy, rx, ry] = plan.face;
+  const share = Float32Array.from({ length: 640 * 480 }, (_, k) => {
+    const far = Math.hypot((k % 640 - cx) / rx, (Math.floor(k / 640) - cy) / ry);
+    return plan.whole ? 1 : Math.min(1, Math.max(0, (1 - far) / .2));
+  });
+  const lit = Uint32Array.from(share.keys().filter((k) => share[k]));
+  // Noise rounds as a sensor's does: less than a level is seen in the mean of many pixels.
+  const noise = Float32Array.from({ length: 4099 }, Math.random);
+  const relight = (x, color) => {
+    const picture = x.getImageData(0, 0, 640, 480), data = picture.data;
+    let n = Math.floor(Math.random() * 4099);
+    for (const [c, more] of lamp(color).entries())
+      for (let j = 0; j < lit.length; j++) {
+        const k = lit[j], v = data[4 * k + c];
+        n = n === 4098 ? 0 : n + 1;
+        data[4 * k + c] = v + share[k] * more[v] + noise[n] - .5;  // rounded as it is stored
+      }
+    x.putImageData(picture, 0, 0);
+  };
   navigator.mediaDevices.getUserMedia = async (constraints) => {
     const camera = await real(constraints);
     const video = document.createElement('video');
@@ -47,7 +78,7 @@ window.colors = [];
     await video.play();
     const canvas = document.createElement('canvas');
     canvas.width = 640; canvas.height = 480;
-    const x = canvas.getContext('2d', { alpha: false });
+    const x = canvas.getContext('2d', { alpha: false, willReadFrequently: plan.physical });
     let frozen = null;
     setInterval(() => {
       const color = shown(performance.now());
@@ -57,9 +88,9 @@ window.colors = [];
       x.drawImage(video, 0, 0, 640, 480);
       if (plan.freeze && color) frozen = x.getImageData(0, 0, 640, 480);
       if (!color || !plan.strength) return;
+      if (plan.physical) return relight(x, color);
       x.globalCompositeOperation = 'lighter'; x.globalAlpha = plan.strength;
       if (plan.whole) { x.fillStyle = color; x.fillRect(0, 0, 640, 480); return; }
-      const [cx, cy, rx, ry] = plan.face;
       x.save(); x.translate(cx, cy); x.scale(rx, ry);
       const soft = x.createRadialGradient(0, 0, 0, 0, 0, 1);
       soft.addColorStop(0, color); soft.addColorStop(.8, color);
@@ -86,7 +117,9 @@ class Plan:
     """How the camera answers."""
 
     strength: float = 0.08
-    """Share of the colour's level that is added."""
+    """Share of the colour's level that is added; of the room's light, if `physical`."""
+    physical: bool = False
+    """Lit in linear light, as a face is, instead of mixed."""
     delay_ms: float = 0.0
     whole: bool = False
     freeze: bool = False
@@ -146,6 +179,17 @@ async def look_up(site: Site, session: str) -> dict[str, Any]:
     ):
         found: dict[str, Any] = await response.json()
         return found
+
+
+def row(site: Site, cue: str) -> dict[str, Any]:
+    """What a cue said of the newest session, at its end; the account is not locked afterwards."""
+    (database,) = [p for p in site.data.rglob("*.sqlite3") if "demo-app" not in p.name]
+    with sqlite3.connect(database) as db:
+        db.execute("delete from failures")  # the lockout is for attack after attack
+        ((table,),) = db.execute(
+            "select evidence from sessions order by created_at desc limit 1"
+        ).fetchall()
+    return next((row for row in json.loads(table) if row["cue"] == cue), {})
 
 
 @asynccontextmanager

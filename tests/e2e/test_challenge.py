@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import itertools
 import json
-import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from server.attempt import attempt
 from tests.clips import ClipMissing
 from tests.e2e import cameras
 from tests.e2e.cameras import person, timed
-from tests.e2e.reflecting import Answer, Plan, answer, stage
+from tests.e2e.reflecting import Answer, Plan, answer, row, stage
 from tests.e2e.site import CHROMIUM, Site, running
 
 pytestmark = [
@@ -67,17 +66,6 @@ async def login(
         return await answer(
             page, site, patient=patient, purpose="login", subject="owner", challenge="light"
         )
-
-
-def row(site: Site, cue: str) -> dict[str, Any]:
-    """What a cue said of the newest session."""
-    (database,) = [p for p in site.data.rglob("*.sqlite3") if "demo-app" not in p.name]
-    with sqlite3.connect(database) as db:
-        db.execute("delete from failures")  # the lockout is for attack after attack
-        ((table,),) = db.execute(
-            "select evidence from sessions order by created_at desc limit 1"
-        ).fetchall()
-    return next((row for row in json.loads(table) if row["cue"] == cue), {})
 
 
 def claims(token: str) -> dict[str, Any]:
