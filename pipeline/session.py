@@ -3,7 +3,7 @@
 Rules, in the order in which they win:
   1. A terminal phase is terminal: every later input is answered with nothing.
   2. The time limit, a cancel, a lost peer and our own failures end the session without acceptance.
-  3. A break in continuity (face lost, another face, a second face) throws all evidence away and
+  3. A break in continuity (face lost, another or a second face, a cut) throws all evidence away and
      returns to FRAMING.
   4. Evidence gathers only in GATHERING and is judged only by `decision.decide`; match and liveness
      by one window, on the same frames.
@@ -131,6 +131,7 @@ class SessionPipeline:
             return self._schedule.due(what, period_s, now_s)
 
         embed, motion = due("embed", policy.embed_period_s), due("motion", policy.motion_period_s)
+        embed = embed or self._continuity.doubts
         border = due("edges", policy.edges_period_s)
         # Where everything else is clear a blink cannot matter, and the iris net is dear.
         doubt = self._undecided > 0 or window.doubtful(policy, self._rows)

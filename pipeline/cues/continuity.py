@@ -1,13 +1,17 @@
-"""One face, the same face, without a jump: says when evidence must be thrown away.
+"""One face, the same face, no jump, no cut: says when evidence must be thrown away.
 
 Otherwise a live accomplice could warm the session up for a photo of somebody else. This is no row:
-a break ends the window, so nothing that was gathered before it can count after it.
+a break ends the window, so nothing that was gathered before it can count after it. What a cut is
+was measured on films of people and on films made of two: docs/liveness.md.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from dataclasses import dataclass
 from enum import StrEnum
-from math import hypot
+from math import hypot, sqrt
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +27,19 @@ SIZE_JUMP = 1.5
 slower, a swap of faces is not."""
 SLOW_FRAME_S = 0.5
 """Frames further apart than this do not continue each other, whatever they show."""
+NEWEST, LEAST = 8, 4
+"""Steps that a step is compared with, half a second at 15 frames/s, and how few of them will do."""
+SAME = 0.05
+"""Grey levels between two sketches below which it is the same picture again, and no step."""
+EYE_LEFT, EYE_RIGHT = 33, 263
+"""Outer eye corners in the MediaPipe mesh: the unit of length."""
+# fmt: off
+STIFF = (6, 8, 9, 10, 33, 50, 54, 67, 103, 109, 116, 117, 127, 133, 151, 168, 195, 197, 263, 280,
+         284, 297, 332, 338, 345, 346, 356, 362)
+# fmt: on
+"""Points that no expression moves, those that the pose is read off (nets/mesh.py): a blink or an
+open mouth is no other face."""
+_STIFF = np.array(STIFF)
 
 
 class Break(StrEnum):
@@ -32,6 +49,7 @@ class Break(StrEnum):
     JUMPED = "jumped"
     ANOTHER_FACE = "another_face"
     SECOND_FACE = "second_face"
+    CUT = "cut"
 
 
 class Continuity:
@@ -41,11 +59,18 @@ class Continuity:
         self._face: Face | None = None
         self._seen_s = float("-inf")
         self._embeddings: list[Floats] = []
+        self._steps = _Steps()
+
+    @property
+    def doubts(self) -> bool:
+        """Whether the newest frame gives cause to ask at once whose face it shows."""
+        return self._steps.doubtful
 
     def broken(self, obs: Observation, policy: Policy) -> Break | None:
         """Judge one observation against what was followed so far, then follow it."""
         face, before = obs.face, self._face
         gap_s = obs.arrival_s - self._seen_s
+        cut = self._steps.cut(obs, policy)
         if face is None:
             return Break.LOST if before is not None and gap_s > policy.lost_s else None
         self._face, self._seen_s = face, obs.arrival_s
@@ -60,6 +85,8 @@ class Continuity:
             return Break.LOST
         if _jump(before, face) > policy.max_jump or _growth(before, face) > SIZE_JUMP:
             return Break.JUMPED
+        if cut:
+            return Break.CUT
         if face.embedding is not None and len(self._embeddings) > 1:
             others = pooled(self._embeddings[:-1])
             if float(others @ face.embedding) < policy.same_face:
@@ -82,3 +109,88 @@ def _growth(before: Face, now: Face) -> float:
     """Ratio of box widths, >= 1."""
     a, b = max(before.box_px[2], 1.0), max(now.box_px[2], 1.0)
     return max(a / b, b / a)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """From one picture to the next."""
+
+    gap_s: float
+    """Between their arrivals."""
+    picture: float
+    """Distance of their sketches, grey levels."""
+    shape: float
+    """How far the stiff points are from where they were, RMS in eye distances, after the best turn
+    in space, scale and shift."""
+
+
+class _Steps:
+    """The newest steps, and whether the last one is a cut.
+
+    A cut changes the picture *and* the shape of the face by more than life does, all at once. Light
+    changes the picture alone; a quick turn of the head comes with steps like it before or after.
+    """
+
+    def __init__(self) -> None:
+        self.doubtful = False
+        """The last step changed the face's shape more than those before it, or was too long to
+        tell."""
+        self._last: Observation | None = None
+        self._steps: deque[_Step] = deque(maxlen=NEWEST)
+
+    def cut(self, obs: Observation, policy: Policy) -> bool:
+        """Take one observation; True where the picture was cut before it."""
+        self.doubtful = False
+        face, last = obs.face, self._last
+        if face is None:
+            return False
+        if last is None or last.face is None or not face.same or _resized(last, obs):
+            self._last = obs
+            self._steps.clear()
+            return False
+        picture = _length(obs.sketch - last.sketch)
+        if picture <= SAME:
+            return False
+        self._last = obs
+        gap_s = obs.arrival_s - last.arrival_s
+        if gap_s > policy.lost_s:
+            self.doubtful = True
+            self._steps.clear()
+            return False
+        step = _Step(gap_s, picture, _reshaped(last.face.mesh_px, face.mesh_px))
+        before = list(self._steps)
+        self._steps.append(step)
+        if len(before) < LEAST:
+            return False
+        most, shape = max(old.picture for old in before), max(old.shape for old in before)
+        # Where frames are missing, one step holds the motion of several.
+        late = max(1.0, gap_s / max(median(old.gap_s for old in before), 0.02))
+        self.doubtful = step.shape >= max(policy.doubt_shape, shape)
+        sudden = picture >= max(policy.cut_picture, policy.cut_step * late * most)
+        return sudden and self.doubtful and step.shape >= policy.cut_shape
+
+
+def _resized(last: Observation, now: Observation) -> bool:
+    return (last.width_px, last.height_px) != (now.width_px, now.height_px)
+
+
+def _reshaped(before_px: Floats, now_px: Floats) -> float:
+    """As `_Step.shape`. The best turn need not be known: its residual follows from the singular
+    values of the covariance (Kabsch, Acta Cryst. A32, 1976)."""
+    a, b = _centred(before_px), _centred(now_px)
+    both = a.T @ b
+    one, two, three = np.linalg.svd(both, compute_uv=False).tolist()
+    fit = one + two + (three if np.linalg.det(both) >= 0 else -three)
+    rest = float(np.vdot(b, b)) - fit * fit / max(float(np.vdot(a, a)), 1e-9)
+    x, y = (now_px[EYE_RIGHT, :2] - now_px[EYE_LEFT, :2]).tolist()
+    return sqrt(max(rest, 0.0) / len(_STIFF)) / max(hypot(x, y), 1.0)
+
+
+def _centred(mesh_px: Floats) -> NDArray[np.float64]:
+    points: NDArray[np.float64] = mesh_px[_STIFF].astype(np.float64)
+    points -= np.add.reduce(points) / len(points)
+    return points
+
+
+def _length(vector: Floats) -> float:
+    return sqrt(float(np.einsum("i,i->", vector, vector)))

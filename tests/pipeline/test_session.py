@@ -360,6 +360,21 @@ def test_the_dear_nets_are_asked_for_on_schedule_only():
     assert sum(ask.embed_above is not None for ask in asked) / seconds < 3.5
 
 
+def test_a_changed_face_is_asked_for_in_the_next_frame():
+    camera, session = Camera(person=1, wobble=0.002), started()
+    watched(session, camera, 0.7)
+    while camera.asked[-1].embed_above is None:
+        watched(session, camera, 1 / 15)
+    assert session.ask().embed_above is None
+    seen = camera.shot(session.ask())
+    assert seen.face is not None
+    bend = np.random.default_rng(1).normal(0, 0.8, (468, 3)).astype(np.float32)
+    bent = replace(seen.face, mesh_px=seen.face.mesh_px + bend)
+    session.step(replace(seen, face=bent))
+    assert session.ask().embed_above is not None
+    assert session.phase is Phase.GATHERING
+
+
 def test_nothing_is_gathered_from_poor_frames():
     session, camera = started(), Camera(person=1, look={"quality": 0.1})
     watched(session, camera, 5)

@@ -1,0 +1,155 @@
+"""Cuts: what one is, what none is, and when a frame asks for an embedding. The other breaks:
+test_rows.py."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.cues.continuity import STIFF, Break, Continuity
+from pipeline.nets.mesh import RIGID
+from pipeline.observation import Ask, Observation
+from pipeline.policy import Policy
+from tests.pipeline.observations import ROI, Camera
+
+POLICY = Policy()
+BIG = 40.0 / 8.0
+"""Of each number of a sketch, for a distance of 40 grey levels."""
+
+
+def film(n: int = 10, **camera: Any) -> list[Observation]:
+    """A quiet face; its shape changes by about .003 eye distances a frame, as live ones do."""
+    shots = Camera(wobble=0.002, **camera)
+    return [shots.shot(Ask(detect=True, roi=ROI)) for _ in range(n)]
+
+
+def changed(
+    obs: Observation, *, picture: float = 0.0, shape: float = 0.0, **look: Any
+) -> Observation:
+    """The same frame with another picture and another face in it; `shape` in eye distances."""
+    assert obs.face is not None
+    mesh = obs.face.mesh_px.copy()
+    mesh += np.random.default_rng(1).normal(0, shape * 80 / 3**0.5, mesh.shape).astype(np.float32)
+    sketch = obs.sketch + np.float32(picture / 8)
+    return replace(obs, sketch=sketch, face=replace(obs.face, mesh_px=mesh, **look))
+
+
+def breaks(shots: list[Observation]) -> tuple[list[Break | None], bool]:
+    """What each frame broke, and whether the last one gives cause to ask."""
+    cue = Continuity()
+    found = [cue.broken(obs, POLICY) for obs in shots]
+    return found, cue.doubts
+
+
+def test_the_stiff_points_are_those_of_the_pose() -> None:
+    assert sorted(STIFF) == sorted({i for a, b, *_ in RIGID for i in (a, b)})
+
+
+def test_another_picture_with_another_face_is_a_cut() -> None:
+    *before, last = film()
+    found, _ = breaks([*before, changed(last, picture=40, shape=0.03)])
+    assert found == [None] * 9 + [Break.CUT]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"picture": 70},  # a lamp, the camera's exposure, the screen's colours
+        {"shape": 0.03},  # a quick turn
+        {"picture": 7, "shape": 0.03},
+        {"picture": 70, "shape": 0.015},
+    ],
+)
+def test_light_or_motion_alone_is_none(change: dict[str, float]) -> None:
+    *before, last = film()
+    found, _ = breaks([*before, changed(last, **change)])
+    assert found == [None] * 10
+
+
+def test_a_face_that_moves_much_all_the_time_is_not_cut() -> None:
+    shots = [changed(obs, picture=15 * (k % 2), shape=0.0) for k, obs in enumerate(film())]
+    found, _ = breaks([*shots[:-1], changed(shots[-1], picture=20, shape=0.03)])
+    assert found == [None] * 10
+
+
+def test_a_turned_moved_and_nearer_face_has_the_same_shape() -> None:
+    *before, last = film()
+    assert last.face is not None
+    around, over = 0.3, 1.2
+    turn = np.array(
+        [[np.cos(around), 0, np.sin(around)], [0, 1, 0], [-np.sin(around), 0, np.cos(around)]]
+    )
+    mesh = (over * last.face.mesh_px @ turn + 9).astype(np.float32)
+    turned = replace(last, sketch=last.sketch + np.float32(BIG))
+    found, doubts = breaks([*before, replace(turned, face=replace(last.face, mesh_px=mesh))])
+    assert found == [None] * 10
+    assert not doubts
+
+
+def test_a_reflected_face_has_another() -> None:
+    *before, last = film()
+    assert last.face is not None
+    mesh = last.face.mesh_px * np.array([1, 1, -1], np.float32)
+    turned = replace(last, sketch=last.sketch + np.float32(BIG))
+    found, _ = breaks([*before, replace(turned, face=replace(last.face, mesh_px=mesh))])
+    assert found[-1] is Break.CUT
+
+
+def test_the_first_steps_are_not_judged() -> None:
+    *before, last = film(5)
+    found, _ = breaks([*before, changed(last, picture=40, shape=0.03)])
+    assert found == [None] * 5
+
+
+def test_one_step_over_missing_frames_may_be_longer() -> None:
+    """Three frames of 15 a second are missing: the step may be four times as great."""
+    *before, last = film(10)
+    was = before[-1]
+    assert was.face is not None
+    later = replace(last, arrival_s=was.arrival_s + 4 / 15)
+    policy = replace(POLICY, lost_s=0.4)
+    step = float(np.linalg.norm(before[-1].sketch - before[-2].sketch))
+    for times, found in ((9.0, None), (14.0, Break.CUT)):
+        cue = Continuity()
+        for obs in before:
+            cue.broken(obs, replace(policy, cut_picture=0.1))
+        sketch = was.sketch + np.float32(times * step / 8)
+        late = replace(changed(later, shape=0.03), sketch=sketch)
+        assert cue.broken(late, replace(policy, cut_picture=0.1)) is found
+
+
+def test_a_picture_that_comes_twice_is_no_step() -> None:
+    """A camera of 7 frames/s, sent at 15."""
+    twice: list[Observation] = []
+    for obs in film(12, fps=7.5):
+        again = replace(obs, arrival_s=obs.arrival_s + 1 / 15)
+        twice += [obs, again]
+    found, _ = breaks([*twice[:-2], changed(twice[-2], picture=40, shape=0.03)])
+    assert found == [None] * 22 + [Break.CUT]
+
+
+def test_another_size_of_picture_is_no_cut() -> None:
+    *before, last = film()
+    other = replace(changed(last, picture=40, shape=0.03), width_px=320, height_px=240)
+    found, _ = breaks([*before, other])
+    assert found == [None] * 10
+
+
+def test_a_changed_shape_asks_whose_face_it_is() -> None:
+    *before, last = film()
+    assert not breaks([*before, last])[1]
+    found, doubts = breaks([*before, changed(last, shape=0.016)])
+    assert found == [None] * 10
+    assert doubts
+
+
+def test_a_pause_asks_whose_face_it_is() -> None:
+    *before, last = film()
+    late = replace(last, arrival_s=before[-1].arrival_s + 0.4)
+    found, doubts = breaks([*before, late])
+    assert found == [None] * 10
+    assert doubts
+    assert not breaks([*before, late, replace(late, face=None)])[1]
