@@ -14,7 +14,8 @@ frames could weigh the votes and hide a loop.
 from __future__ import annotations
 
 from collections import deque
-from math import hypot, inf, sqrt
+from itertools import islice
+from math import inf, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,7 +78,7 @@ class Freshness:
         if len(self._times_s) < policy.min_frames:
             frames = float(len(self._times_s))
             return self._say(Stand.UNKNOWN, "too_few_frames", {"frames": frames})
-        step = _upper_quartile(list(self._steps)[-LATE:])
+        step = _upper_quartile(list(islice(reversed(self._steps), LATE)))
         still_s = self._still_s(policy)
         n = self._lags.n
         numbers = {"frames": float(n), "step": step, "still_s": still_s}
@@ -92,7 +93,7 @@ class Freshness:
         means = self._lags.means()
         # Lags up to half the window: each is then judged on at least as many pairs as its length.
         apart = means[FIRST_LAG : max(FIRST_LAG + 1, n // 2 + 1)]
-        ratio, growth = float(apart.min() / means[1]), float(apart[-1] / means[1])
+        ratio, growth = float(np.minimum.reduce(apart) / means[1]), float(apart[-1] / means[1])
         echo = self._lags.echo()
         numbers |= {"ratio": ratio, "growth": growth, "echo": echo}
         if ratio < policy.loop_ratio or echo >= policy.loop_echo:
@@ -133,19 +134,16 @@ class _Lags:
         self._steps = self._sketches
         """Row i: sketch i - 1 minus sketch i."""
         self._apart = np.zeros((2 * MOST, MOST))
-        """Row i, column k: distance between sketches i and i - k."""
+        """Row i, column k: distance between sketches i and i - k; 0 if that was forgotten."""
         self._alike = np.zeros((2 * MOST, MOST))
-        """Row i, column k: scalar product of steps i and i - k."""
+        """Row i, column k: scalar product of steps i and i - k; 0 likewise."""
 
     def add(self, sketch: NDArray[np.float32]) -> None:
         if not self._sketches.size:
             self._sketches = np.zeros((2 * MOST, len(sketch)), np.float32)
             self._steps = np.zeros_like(self._sketches)
         if self.n == MOST:
-            self._first += 1
-            self.n -= 1
-        if self._first + self.n == 2 * MOST:
-            self._to_front()
+            self._forget()
         first, at, n = self._first, self._first + self.n, self.n
         if n:
             gaps = self._sketches[first:at] - sketch
@@ -156,10 +154,18 @@ class _Lags:
         self._sketches[at] = sketch
         self.n += 1
 
-    def _to_front(self) -> None:
-        for rows in (self._sketches, self._steps, self._apart, self._alike):
-            rows[: self.n] = rows[self._first : self._first + self.n]
-        self._first = 0
+    def _forget(self) -> None:
+        """The oldest sketch, and the step from it."""
+        for pairs, oldest in ((self._apart, self._first), (self._alike, self._first + 1)):
+            # Along the diagonal: one row further on it is one frame longer ago.
+            pairs.reshape(-1)[oldest * MOST :: MOST + 1][: self._first + MOST - oldest] = 0.0
+        self._first += 1
+        self.n -= 1
+        if self._first == MOST:
+            for rows in (self._sketches, self._steps, self._apart, self._alike):
+                rows[:MOST] = rows[MOST:]
+                rows[MOST:] = 0.0
+            self._first = 0
 
     def echo(self) -> float:
         """Greatest correlation of the steps with the steps of some frames before, -1..1.
@@ -170,24 +176,20 @@ class _Lags:
         n = self.n - 1
         if n < FIRST_ECHO + LEAST_PAIRS:
             return 0.0
-        alike = self._alike[self._first + 1 : self._first + 1 + n]
-        sums = np.einsum("ij,ij->j", alike[:, :n], _KEPT[:n, :n])
-        # Of the n - lag steps that have one so long before them, and of those that they have.
-        late, early = alike[::-1, 0].cumsum(), alike[:, 0].cumsum()
-        scales = np.sqrt(late * early)[n - 1 - FIRST_ECHO : LEAST_PAIRS - 2 : -1]
-        echoes = sums[FIRST_ECHO : n - LEAST_PAIRS + 1] / np.maximum(scales, 1e-9)
-        return max(0.0, float(echoes.max()))
+        alike = self._alike[self._first + 1 : self._first + self.n]
+        sums = np.add.reduce(alike, axis=0)[FIRST_ECHO : n - LEAST_PAIRS + 1]
+        # Squares of the n - lag newest steps, and of the n - lag oldest ones.
+        squares = np.add.accumulate(alike[::-1, 0]) * np.add.accumulate(alike[:, 0])
+        scales = np.sqrt(squares[n - 1 - FIRST_ECHO : LEAST_PAIRS - 2 : -1])
+        return max(0.0, float(np.maximum.reduce(sums / np.maximum(scales, 1e-9))))
 
     def means(self) -> NDArray[np.float64]:
         """Mean distance at each lag, (n,); at lag 0 it is 0."""
         n = self.n
-        # Below the diagonal: what lies on the other side are sketches that were forgotten.
-        apart = self._apart[self._first : self._first + n, :n]
-        sums: NDArray[np.float64] = np.einsum("ij,ij->j", apart, _KEPT[:n, :n])
-        return sums / _PAIRS[MOST - n :]
+        sums: NDArray[np.float64] = np.add.reduce(self._apart[self._first : self._first + n])
+        return sums[:n] / _PAIRS[MOST - n :]
 
 
-_KEPT = np.tri(MOST)
 _PAIRS = np.arange(MOST, 0, -1)
 
 
@@ -198,19 +200,25 @@ class _Shapes:
         self.n = 0
         """Shapes kept."""
         self._at = 0
-        self._points = np.zeros((SHAPES, 0))
-        """Each row: x of all points, then y, px."""
+        self._points = np.zeros((SHAPES, 0), np.complex128)
+        """Each row: x + iy of all points, px."""
         self._squares = np.zeros(SHAPES)
+        self._sum = np.zeros(0, np.complex128)
 
     def add(self, mesh_px: NDArray[np.float32]) -> None:
-        points = mesh_px[:, :2].T.astype(np.float64)
-        points -= np.add.reduce(points, axis=1, keepdims=True) / points.shape[1]
         if not self._points.size:
-            self._points = np.zeros((SHAPES, points.size))
-        self._points[self._at] = points.reshape(-1)
-        self._squares[self._at] = np.einsum("ij,ij->", points, points)
-        self._at = (self._at + 1) % SHAPES
+            self._points = np.zeros((SHAPES, len(mesh_px)), np.complex128)
+            self._sum = np.zeros(len(mesh_px), np.complex128)
+        points = self._points[self._at]
+        self._sum -= points
+        points.real, points.imag = mesh_px[:, 0], mesh_px[:, 1]
+        points -= np.add.reduce(points) / len(points)
+        self._sum += points
+        self._squares[self._at] = np.vecdot(points, points).real
         self.n = min(self.n + 1, SHAPES)
+        self._at = (self._at + 1) % SHAPES
+        if self._at == 0:
+            self._sum = np.add.reduce(self._points)  # what was lost by rounding
 
     def wobble(self) -> float:
         """Mean RMS distance of each face to the mean face after the best turn, scale and shift, in
@@ -218,17 +226,15 @@ class _Shapes:
 
         With c a face and m the mean, both complex, the best turn leaves |m|^2 - |<c, m>|^2 / |c|^2.
         """
-        points, squares = self._points[: self.n], self._squares[: self.n]
-        mean = np.add.reduce(points, axis=0) / self.n
-        half = len(mean) // 2
-        x, y = mean[:half], mean[half:]
+        mean = self._sum / self.n
         # Row by row, not @: BLAS would wake its own threads, which then spin (measured: two
         # thirds of a login's CPU).
-        real = np.vecdot(points, mean)
-        imaginary = np.vecdot(points, np.concatenate((y, -x)))
-        rest = real.sum() / self.n - (real**2 + imaginary**2) / np.maximum(squares, 1e-6)
-        eyes = hypot(x[LEFT_EYE] - x[RIGHT_EYE], y[LEFT_EYE] - y[RIGHT_EYE])
-        return float(np.sqrt(np.maximum(rest, 0.0) / half).mean()) / max(eyes, 1.0)
+        along = np.vecdot(self._points[: self.n], mean)
+        explained = along.real**2 + along.imag**2
+        explained /= np.maximum(self._squares[: self.n], 1e-6)
+        rest = np.maximum(np.vecdot(mean, mean).real - explained, 0.0)
+        eyes = abs(mean[LEFT_EYE] - mean[RIGHT_EYE])
+        return float(np.add.reduce(np.sqrt(rest / len(mean)))) / self.n / max(float(eyes), 1.0)
 
 
 def _length(vector: NDArray[np.float32]) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from pipeline.observation import Observation
 from pipeline.policy import Policy
 from pipeline.session import SessionPipeline
 from pipeline.tape import TapeError
+from pipeline.tape.fields import names
 from pipeline.tape.reader import Line, Tape
 from pipeline.tape.writer import inputs
 
@@ -156,8 +157,15 @@ def equal(one: Any, other: Any) -> bool:
     """Whether two values of the core are the same bits; nan is nan."""
     if one is other:
         return True
-    if one.__class__ is not other.__class__:
+    kind: Any = one.__class__
+    if kind is not other.__class__:
         return False
+    if is_dataclass(one):
+        for name in names(kind):
+            a, b = getattr(one, name), getattr(other, name)
+            if a is not b and not equal(a, b):
+                return False
+        return True
     if isinstance(one, np.ndarray):
         return (
             one.dtype == other.dtype
@@ -166,15 +174,14 @@ def equal(one: Any, other: Any) -> bool:
         )
     if isinstance(one, tuple | list):
         return len(one) == len(other) and all(map(equal, one, other))
-    if is_dataclass(one):
-        return all(equal(getattr(one, f.name), getattr(other, f.name)) for f in fields(one))
     return bool(one == other) or (one != one and other != other)
 
 
 def shown(event: Event) -> str:
     """An event in a line for people: never a vector."""
     parts = []
-    for name in (f.name for f in fields(event)):
+    kind: Any = event.__class__
+    for name in names(kind):
         value = getattr(event, name)
         if isinstance(value, tuple):
             value = "+".join(map(str, value))
