@@ -2,10 +2,10 @@
 
     python -m benchmarks.liveness [--data ../shared/data] [--models DIR] [--cache DIR]
 
-Plays every film of the manifest, resampled and through VP8, into the session that the server runs,
-with any face counted as a match, and prints the errors with their intervals, what each cue is
-worth, and which files failed. The policy's constants were fitted on a set that holds these clips;
-`refitted` leaves one source out and fits the two logistic cues on the others. Tables:
+Plays every film of the manifest as `lookgate evaluate liveness` does (server/evaluation; needs its
+extra), and prints the errors with their intervals by kind of camera and number of windows, what
+each cue is worth, and which files failed. The policy's constants were fitted on a set that holds
+these clips; `refitted` leaves one source out and fits the two logistic cues on the others. Tables:
 docs/liveness.md.
 """
 
@@ -17,7 +17,7 @@ import os
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,70 +25,26 @@ from pathlib import Path
 from statistics import median
 
 import cv2
-import numpy as np
 
-from benchmarks.liveness_clips import Clip, NoClips, Seen, clips, fitted, forget, stills, version
-from benchmarks.liveness_numbers import auc, fit, rate
+from benchmarks.liveness_clips import Clip, NoClips, Seen, clips, forget, stills, version
+from benchmarks.liveness_numbers import fit
 from models.manifest import default_dir
-from pipeline.decision import Evidence, Stand, liveness_sum
-from pipeline.events import Decided, Hinted, PhaseChanged
-from pipeline.frame import Frame
+from pipeline.decision import Stand, liveness_sum
 from pipeline.nets.ort import Nets, NetUnusable
 from pipeline.observation import Ask
 from pipeline.policy import POLICIES, Policy
-from pipeline.reasons import Phase, Purpose, Reason
+from pipeline.reasons import Phase, Reason
 from pipeline.see import see
-from pipeline.session import SessionPipeline
-from pipeline.template import Gallery, Template
+from server.evaluation import vp8
+from server.evaluation.cues import BLINK, MEASURES, Window, window
+from server.evaluation.play import Outcome, Player, deciding, rows, still, watching
+from server.evaluation.statistics import auc, exact
 
 GROUPS = ("webcam", "studio", "nuaa", "print", "replay", "deepfake")
-POLICY = replace(POLICIES["standard"], match_score=-1.0, mismatch_score=-1.0)
+POLICY = deciding(POLICIES["standard"])
 """Anybody's face is a match: these are errors of liveness."""
-WATCHING = replace(
-    POLICY,
-    settle_s=POLICY.window_s,
-    windows=10**6,
-    time_limit_s=1e9,
-    required=(),
-    reject_llr=-1e9,
-    accept_llr=1e9,
-    accept_late_llr=1e9,
-    spoof_strong=-1e9,
-    bezel_strong=1e9,
-    plane_ratio=-1.0,
-    frozen_step=-1.0,
-    frozen_s=1e9,
-    frozen_wobble=-1.0,
-    loop_ratio=-1.0,
-)
-"""Never ends: every window of 3 s is measured to its end, for AUC, coverage and fits."""
-MEASURES: dict[str, Callable[[Evidence], float | None]] = {
-    "spoof": lambda row: row.numbers.get("margin"),
-    "bezel": lambda row: _minus(row.numbers.get("second_edge")),
-    "background": lambda row: row.numbers.get("stays"),
-    "glow": lambda row: _minus(row.numbers.get("log_ratio")),
-    "micro": lambda row: row.numbers.get("eye_change"),
-    "plane": lambda row: row.numbers.get("ratio"),
-    "blink": lambda row: None if row.reason == "too_few_samples" else float(row.stand is Stand.FOR),
-}
-"""What each cue measured in a window, the larger the livelier; None where it is unknown."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a session about one clip ended."""
-
-    phase: Phase | None
-    """None: the clip was over before the session was."""
-    reasons: tuple[Reason, ...]
-    took_s: float | None
-    """From the first usable frame of the window that decided to the verdict."""
-    since_first_s: float | None
-    """From the first usable frame of the clip to the verdict."""
-    rows: list[Evidence]
-    ends: list[list[Evidence]]
-    """The tables of windows that ended undecided."""
-    hints: tuple[str, ...]
+DIMENSIONS = 128
+"""Of SFace's embeddings (docs/models.md), which are compared with nobody's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,52 +54,21 @@ class Report:
     clip: Clip
     outcomes: dict[str, Outcome]
     """By the number of windows allowed: first, retry, all."""
-    windows: list[list[Evidence]]
-    """The tables at the end of every 3 s."""
-
-
-def anybody() -> Gallery:
-    """Somebody to be matched."""
-    return Gallery.of([("x", Template("x", np.eye(128, dtype=np.float32)[:1], 1.0))])
+    windows: list[Window]
+    """What was measured in every 3 s, for AUC, coverage and fits."""
 
 
 def play(seen: Seen, policy: Policy) -> Outcome:
     """One session over the clip's frames, as the server runs it."""
-    session = SessionPipeline(
-        purpose=Purpose.LOGIN, policy=policy, gallery=anybody(), model_id="x", started_s=0.0
-    )
-    reference = first_s = window_s = None
-    decided, hints, ends, at_s = None, [], [], 0.0
-    for seq, at_s in enumerate(seen.times_s):
-        ask = session.ask()
-        events = session.step(seen.observe(seq, ask, reference))
+    player, reference = Player(policy, DIMENSIONS), None
+    for seq in range(len(seen.times_s)):
+        ask = player.session.ask()
+        player.take(seen.observe(seq, ask, reference))
         if ask.motion and ask.tracks is None:
             reference = seq
-        for event in events:
-            match event:
-                case PhaseChanged(Phase.GATHERING):
-                    window_s = at_s
-                    first_s = at_s if first_s is None else first_s
-                case PhaseChanged(Phase.FRAMING) if window_s is not None:
-                    # Else a break in continuity, whose window was never whole.
-                    if at_s - window_s >= policy.window_s:
-                        ends.append(session.evidence())
-                case Hinted(hint) if hint is not None:
-                    hints.append(hint.value)
-                case Decided():
-                    decided = event
-        if session.over:
+        if player.session.over:
             break
-    done = decided is not None
-    return Outcome(
-        phase=decided.phase if decided else None,
-        reasons=decided.reasons if decided else (),
-        took_s=at_s - window_s if done and window_s is not None else None,
-        since_first_s=at_s - first_s if done and first_s is not None else None,
-        rows=session.evidence(),
-        ends=ends,
-        hints=tuple(dict.fromkeys(hints)),
-    )
+    return player.outcome()
 
 
 def judge(seen: Seen, policy: Policy) -> dict[str, Outcome]:
@@ -152,9 +77,9 @@ def judge(seen: Seen, policy: Policy) -> dict[str, Outcome]:
     return {name: play(seen, replace(policy, windows=n)) for name, n in counts.items()}
 
 
-def measured(seen: Seen) -> list[list[Evidence]]:
-    """The table at the end of each whole window."""
-    return play(seen, WATCHING).ends
+def measured(seen: Seen) -> list[Window]:
+    """What the cues found in each whole window."""
+    return [window(rows(table)) for table in play(seen, watching(POLICY)).windows]
 
 
 # Workers: one process each, with nets of its own
@@ -191,7 +116,7 @@ def refitted(reports: Sequence[Report]) -> Policy:
     Raises ValueError without people or attacks."""
     samples: list[tuple[list[float], bool, float]] = []
     for report in reports:
-        pairs = [(value(rows, "spoof"), value(rows, "bezel")) for rows in report.windows]
+        pairs = [(found.get("spoof"), found.get("bezel")) for found in report.windows]
         known = [
             [margin, max(edge, -POLICY.bezel_most)]
             for margin, edge in pairs
@@ -205,19 +130,6 @@ def refitted(reports: Sequence[Report]) -> Policy:
         spoof_offset=offset - POLICY.bezel_offset,
         bezel_gain=-edge_gain,
     )
-
-
-def value(rows: Sequence[Evidence], cue: str) -> float | None:
-    """What a cue measured in a window, larger for live; None where unknown."""
-    return next((MEASURES[cue](row) for row in rows if row.cue == cue), None)
-
-
-def _minus(number: float | None) -> float | None:
-    return None if number is None else -number
-
-
-def _number(rows: Sequence[Evidence], cue: str, name: str) -> float | None:
-    return next((row.numbers.get(name) for row in rows if row.cue == cue), None)
 
 
 # Printing
@@ -247,7 +159,8 @@ def errors(
             wrong = [error(c, o[name]) for c, o in outcomes if c.group == group]
             known = [w for w in wrong if w is not None]
             silent = len(wrong) - len(known)
-            cells.append(rate(sum(known), len(known)) + (f" ({silent} silent)" if silent else ""))
+            rate = f"{exact(sum(known), len(known))}"
+            cells.append(rate + (f", {silent} silent" if silent else ""))
         print(f"| {said[name]} | " + " | ".join(cells) + " |")
 
 
@@ -279,13 +192,13 @@ def cues(reports: Sequence[Report]) -> None:
     pairs = (("webcam", "replay"), ("nuaa", "print"))
     print("\n| cue | " + " | ".join(f"AUC {a} / {b}" for a, b in pairs) + " | AUC all | known |")
     print("|---|---|---|---|---|")
-    for cue in MEASURES:
+    for cue in (*MEASURES, BLINK):
         by: dict[str, list[float]] = defaultdict(list)
         seen = Counter[str]()
         for report in reports:
-            for rows in report.windows:
+            for each in report.windows:
                 seen[report.clip.group] += 1
-                found = value(rows, cue)
+                found = each.get(cue)
                 if found is not None:
                     by[report.clip.group].append(found)
         cells = [_two(auc(by[a], by[b])) for a, b in pairs]
@@ -339,23 +252,13 @@ def costs(seen: Seen, nets: Nets, count: int = 40) -> None:
 
 def pictures(data: Path, nets: Nets) -> None:
     """The vote on pictures of attacks of which there is no film: one frame, not a session."""
-    kinds = ("cutout_still", "print_still", "screen_still")
     print("\n| still | anti-spoof LLR of one frame, `+` for live |\n|---|---|")
-    for kind in kinds:
-        said = []
-        for path in stills(data, kind):
-            image = cv2.imread(str(path))
-            if image is None:
-                continue
-            ask = Ask(detect=True, spoof=True)
-            face = see(Frame(fitted(image.astype(np.uint8)), 0, 0.0, 0.0), ask, nets).face
-            if face is None or face.spoof_margin is None or face.spoof_crop is None:
-                said.append("no face")
-            elif face.spoof_crop < POLICY.spoof_crop:
-                said.append("too tight")
-            else:
-                margin = max(-8.0, min(8.0, face.spoof_margin))
-                said.append(f"{POLICY.spoof_gain * margin + POLICY.spoof_offset:+.1f}")
+    for kind in ("cutout_still", "print_still", "screen_still"):
+        values = [
+            still(item, lambda frame, ask: see(frame, ask, nets), POLICY)
+            for item in stills(data, kind)
+        ]
+        said = [v["failure"] or f"{v['rows'][0]['llr']:+.1f}" for v in values]
         print(f"| {kind} | {' '.join(said)} |")
 
 
@@ -374,7 +277,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"nothing measured: {problem}", file=sys.stderr)
         return 2
     now = version(args.models)
-    args.cache.mkdir(parents=True, exist_ok=True)
     forget(args.cache, now)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     with ProcessPoolExecutor(2, initializer=_open, initargs=(args.models,)) as pool:
@@ -391,9 +293,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             jobs = []
         again = dict(pool.map(partial(_again, cache=args.cache, now=now), jobs))
     people = {clip.person for clip in found}
-    print(
-        f"{len(found)} clips of {len(people)} people from {len(sources)} sources; VP8 {KBPS_TEXT}"
-    )
+    print(f"{len(found)} clips of {len(people)} people from {len(sources)} sources; ", end="")
+    print(f"VP8 {vp8.KBPS} kbit/s, {vp8.FPS} frames/s (slow clips: their own)")
     fixed = [(r.clip, r.outcomes) for r in reports]
     tries = ("first", "retry", "all")
     errors("The policy's constants (fitted on a set that holds these clips)", fixed, tries)
@@ -421,8 +322,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     costs(Seen(webcam, nets, args.cache, now), nets)
     return 0
 
-
-KBPS_TEXT = "600 kbit/s, 15 frames/s (slow clips: their own)"
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,54 +1,13 @@
-"""Errors, intervals, AUC and logistic fits. Pure: no file, no clock.
+"""Logistic fits of log-likelihood ratios. Pure: no file, no clock.
 
-Source: ISO/IEC 30107-3:2023 section 13 (APCER, BPCER and their non-response rates); Clopper and
-Pearson, Biometrika 26 (1934).
+Rates, intervals and AUC are those of server/evaluation/statistics.py.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-
-
-def interval(errors: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Clopper-Pearson bounds of a rate, each 0..1; (0, 1) for n = 0."""
-    if n == 0:
-        return 0.0, 1.0
-    tail = (1 - confidence) / 2
-    low = 0.0 if errors == 0 else _solve(lambda p: 1 - _at_most(errors - 1, n, p) - tail)
-    high = 1.0 if errors == n else _solve(lambda p: tail - _at_most(errors, n, p))
-    return low, high
-
-
-def _at_most(k: int, n: int, p: float) -> float:
-    return sum(math.comb(n, i) * p**i * (1 - p) ** (n - i) for i in range(k + 1))
-
-
-def _solve(rising: Callable[[float], float]) -> float:
-    low, high = 0.0, 1.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (low, middle) if rising(middle) > 0 else (middle, high)
-    return (low + high) / 2
-
-
-def rate(errors: int, n: int) -> str:
-    """As in `1/7 [0,58] %`; a dash where nothing was measured."""
-    if n == 0:
-        return "-"
-    low, high = interval(errors, n)
-    return f"{errors}/{n} [{100 * low:.0f},{100 * high:.0f}] %"
-
-
-def auc(live: Sequence[float], attack: Sequence[float]) -> float:
-    """Chance that a live value is above an attack's, ties half (Mann-Whitney); nan without both."""
-    if not live or not attack:
-        return math.nan
-    wins = sum((a > b) + 0.5 * (a == b) for a in live for b in attack)
-    return wins / (len(live) * len(attack))
-
 
 RIDGE = 1 / 2.5**2
 """Weight of the prior on a standardised slope, in clips: a normal of scale 2.5, after Gelman et

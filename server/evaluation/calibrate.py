@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.policy import Policy
-from server.evaluation.folder import EvaluationError
+from server.evaluation.folder import LIVE, EvaluationError
 from server.evaluation.report import FORMAT, VERSION, made_by
 from server.evaluation.statistics import needed, upper
 from server.evaluation.trials import BINS, Curve, Scores, thresholds
@@ -149,7 +149,7 @@ def _liveness(
     """The least sum at which every species is bounded by the target; never below the policy's
     refusal."""
     scores = {name: np.asarray(values, np.float64) for name, values in report["scores"].items()}
-    live = scores.pop("live")
+    live = scores.pop(LIVE)
     if not scores:
         raise EvaluationError("report_broken", "the report has no attacks")
     least = min(scores, key=lambda name: len(scores[name]))

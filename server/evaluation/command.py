@@ -148,7 +148,7 @@ def _liveness(given: argparse.Namespace, settings: Settings) -> int:
     listing = presentations(given.dir)
     policy = _policy(given, settings)
     _extra()
-    from server.evaluation import liveness, report
+    from server.evaluation import cues, liveness, report
     from server.evaluation.play import play, still
 
     see, embedder = _nets(settings)
@@ -162,7 +162,7 @@ def _liveness(given: argparse.Namespace, settings: Settings) -> int:
             return still(item, see, policy)
         return play(item, see, policy, embedder.dimensions)
 
-    values = _looked(listing, judge, liveness.slim, memory, given.jobs)
+    values = _looked(listing, judge, cues.slim, memory, given.jobs)
     return _tell(liveness.evaluate(listing, values, policy=policy), given.out, report)
 
 

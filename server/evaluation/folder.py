@@ -15,6 +15,8 @@ from pathlib import Path
 STILLS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".pgm", ".ppm"})
 FILMS = frozenset({".mp4", ".webm", ".avi", ".mov", ".mkv", ".m4v", ".mjpeg", ".y4m", ".ogv"})
 GROUPS = "groups.csv"
+LIVE = "live"
+"""The label of people; every other one of a folder of presentations is a species of attack."""
 _Label = Callable[[Sequence[str]], "str | None"]
 
 
@@ -67,8 +69,8 @@ def presentations(root: Path) -> Listing:
     (folder_missing, folder_empty, live_missing, attack_missing)."""
 
     def label(parts: Sequence[str]) -> str | None:
-        if parts[0] == "live" and len(parts) > 1:
-            return "live"
+        if parts[0] == LIVE and len(parts) > 1:
+            return LIVE
         return parts[1] if parts[0] == "attack" and len(parts) > 2 else None
 
     found = _listing(root, label)
@@ -82,9 +84,9 @@ def presentations(root: Path) -> Listing:
     ]
     found = replace(found, ignored=tuple(ignored))
     labels = {item.label for item in found.items}
-    if "live" not in labels:
+    if LIVE not in labels:
         raise EvaluationError("live_missing", "there is no picture or film in the folder live/")
-    if labels == {"live"}:
+    if labels == {LIVE}:
         raise EvaluationError(
             "attack_missing", "there is no picture or film in a folder attack/<species>/"
         )

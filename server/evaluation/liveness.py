@@ -8,7 +8,6 @@ never their mean.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median, quantiles
@@ -18,24 +17,12 @@ import numpy as np
 
 from pipeline.policy import Policy
 from pipeline.reasons import Phase, Reason
-from server.evaluation import plots
-from server.evaluation.folder import EvaluationError, Item, Listing, fingerprint
+from server.evaluation import cues, plots
+from server.evaluation.folder import LIVE, EvaluationError, Item, Listing, fingerprint
 from server.evaluation.memory import Value
 from server.evaluation.report import FORMAT, VERSION, Plot, Report, Table, listed, made_by
-from server.evaluation.statistics import BOUNDS, Numbers, Rate, auc, auc_interval, averaged, exact
+from server.evaluation.statistics import BOUNDS, Numbers, Rate, averaged, exact
 
-LIVE = "live"
-MEASURES: dict[str, tuple[str, float]] = {
-    "spoof": ("margin", 1.0),
-    "bezel": ("second_edge", -1.0),
-    "background": ("stays", 1.0),
-    "glow": ("log_ratio", -1.0),
-    "micro": ("eye_change", 1.0),
-    "plane": ("ratio", 1.0),
-}
-"""What each cue measured, and its sign: the larger the livelier. Cues that are not here measure
-nothing that could be ranked; their coverage is told alone."""
-BLINK = "blink"
 TIME_QUANTILES = 10
 
 
@@ -92,7 +79,7 @@ class Shown:
 def evaluate(
     listing: Listing, values: Sequence[tuple[Item, Value, str]], *, policy: Policy
 ) -> Report:
-    """Everything about the folder; `values` are what play.play and play.still gave, after `slim`.
+    """Everything about the folder; `values` are what play.py gave, after `cues.slim`.
 
     Raises EvaluationError (no_answers) if no file could be judged."""
     films = [Played(*one) for one in values if not one[0].still]
@@ -118,7 +105,9 @@ def evaluate(
         name: exact(sum(not f.acquired for f in part), len(part))
         for name, part in _parts(films, species)
     }
-    cue_data, cue_tables = _cues(films, species)
+    cue_data, cue_tables = cues.ranked(
+        [(film.item.label, film.value["windows"]) for film in films], species
+    )
     still_data, still_table = _stills(stills)
     times = {name: _times(part) for name, part in _parts(films, species)}
     data: dict[str, Any] = {
@@ -259,112 +248,6 @@ def _times(films: Sequence[Played]) -> dict[str, Any]:
     return {"n": len(took), "median": median(took), "p90": p90, "max": took[-1]}
 
 
-# Cues
-
-
-def measured(rows: Sequence[Mapping[str, Any]], cue: str) -> float | None:
-    """What a cue found in a window, the larger the livelier; None where it is unknown."""
-    row = next((row for row in rows if row["cue"] == cue), None)
-    if row is None:
-        return None
-    if cue == BLINK:  # not seen is an answer once the eyes were looked at
-        return None if row["reason"] == "too_few_samples" else float(row["stand"] == "for")
-    if cue not in MEASURES:
-        return None if row["stand"] == "unknown" else 0.0
-    name, sign = MEASURES[cue]  # planarity is measured before it says anything
-    value = row["numbers"].get(name)
-    return None if value is None else sign * float(value)
-
-
-def slim(value: Value) -> Value:
-    """What a file gave with only the measurements of its windows, {cue: number or None}: ten
-    thousand files of whole tables would take a gigabyte."""
-    if "windows" not in value:
-        return value
-    windows = [
-        {r["cue"]: measured(rows, r["cue"]) for r in rows if r["topic"] == "liveness"}
-        for rows in value["windows"]
-    ]
-    return {**value, "windows": windows}
-
-
-def _cues(films: Sequence[Played], species: Sequence[str]) -> tuple[dict[str, Any], list[Table]]:
-    """AUC over films (the median of a film's windows) and coverage over windows."""
-    names: dict[str, None] = {}
-    for film in films:
-        for window in film.value["windows"]:
-            names |= dict.fromkeys(window)
-    data: dict[str, Any] = {}
-    rows_: list[tuple[str, ...]] = []
-    cover: list[tuple[str, ...]] = []
-    for cue in names:
-        by: dict[str, list[float]] = {}
-        known, windows = Counter[str](), Counter[str]()
-        for film in films:
-            label = film.item.label
-            found = [window.get(cue) for window in film.value["windows"]]
-            values = [v for v in found if v is not None]
-            windows[label] += len(found)
-            known[label] += len(values)
-            if values:
-                by.setdefault(label, []).append(float(median(values)))
-        live = by.get(LIVE, [])
-        everything = [v for name in species for v in by.get(name, [])]
-        if cue not in MEASURES and cue != BLINK:
-            live = everything = []
-            by.clear()
-        said = {name: _auc(live, by.get(name, [])) for name in species}
-        said["all"] = _auc(live, everything)
-        coverage = {name: exact(known[name], windows[name]) for name in (LIVE, *species)}
-        data[cue] = {
-            "auc": said,
-            "coverage": {name: rate.to_json() for name, rate in coverage.items()},
-        }
-        rows_.append((cue, *(_said(said[name]) for name in (*species, "all"))))
-        cover.append((cue, *(_share(rate) for rate in coverage.values())))
-    note = (
-        "AUC of what a cue measured, live against each species, one value a film; [95 %: both sides"
-        " resampled; Clopper-Pearson with the smaller number where they do not overlap]. Live: all"
-        " films in live/, whatever their source."
-    )
-    head = ("cue", *species, "all attacks")
-    coverage_note = (
-        "Windows of the policy's length in which a cue had something to measure, of all of them."
-        " It may still say UNKNOWN then: a face that is not seen to be flat, eyes without a blink."
-    )
-    tables = [
-        Table("Cues: AUC", head, tuple(rows_), note),
-        Table("Cues: coverage", ("cue", LIVE, *species), tuple(cover), coverage_note),
-    ]
-    return data, tables
-
-
-def _cue_plots(data: Mapping[str, Any]) -> list[Plot]:
-    ranked = {cue: said["auc"]["all"]["auc"] for cue, said in data.items()}
-    ranked = {cue: value for cue, value in ranked.items() if not math.isnan(value)}
-    if not ranked:
-        return []
-    title = "Cues: AUC, live against all attacks"
-    return [plots.bars(title, list(ranked), list(ranked.values()), "AUC")]
-
-
-def _auc(live: Sequence[float], attack: Sequence[float]) -> dict[str, Any]:
-    low, high = auc_interval(live, attack)
-    value = auc(live, attack)
-    return {"auc": value, "n": [len(live), len(attack)], "low": low, "high": high}
-
-
-def _said(found: Mapping[str, Any]) -> str:
-    live, attack = found["n"]
-    if not live or not attack:
-        return "-"
-    return f"{found['auc']:.2f} [{found['low']:.2f}, {found['high']:.2f}] ({live}/{attack})"
-
-
-def _share(rate: Rate) -> str:
-    return "-" if rate.rate is None else f"{100 * rate.rate:.0f} % ({rate.count:g}/{rate.n})"
-
-
 # Stills
 
 
@@ -498,3 +381,12 @@ def _plots(
     return (
         [*drawn, plots.det("Errors by species (DET)", lines, "APCER", "BPCER")] if lines else drawn
     )
+
+
+def _cue_plots(data: Mapping[str, Any]) -> list[Plot]:
+    ranked = {cue: said["auc"]["all"]["auc"] for cue, said in data.items()}
+    ranked = {cue: value for cue, value in ranked.items() if not math.isnan(value)}
+    if not ranked:
+        return []
+    title = "Cues: AUC, live against all attacks"
+    return [plots.bars(title, list(ranked), list(ranked.values()), "AUC")]

@@ -19,15 +19,20 @@ from pipeline import __file__ as _pipeline
 Value = dict[str, Any]
 
 
+def private(*folders: Path) -> None:
+    """Make folders, parents first, that nobody but their owner can look into."""
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.chmod(0o700)
+
+
 class Memory:
     """A folder of answers."""
 
     def __init__(self, folder: Path, version: str) -> None:
         """`version` names all that answers depend on besides the file."""
         self._folder = folder / version
-        for part in (folder, self._folder):
-            part.mkdir(parents=True, exist_ok=True, mode=0o700)
-            part.chmod(0o700)
+        private(folder, self._folder)
 
     def get(self, sha256: str) -> Value | None:
         """What a file of this content gave; None if nobody looked yet."""
@@ -53,16 +58,15 @@ class Memory:
 
 
 def version(*said: str, session: bool = False) -> str:
-    """Names the code that looks at pictures, the nets that the manifest pins, and whatever is
-    `said`. `session`: the code that judges as well, as what is kept are verdicts."""
+    """Names the code that makes and looks at pictures, the nets that the manifest pins, and
+    whatever is `said`. `session`: the code that judges as well, as what is kept are verdicts."""
     known = hashlib.sha256()
     room, here = Path(_pipeline).parent, Path(__file__).parent
     files = [room / name for name in ("see.py", "quality.py", "observation.py", "frame.py")]
     files += [path for part in ("sight", "nets") for path in (room / part).glob("*.py")]
-    files.append(here / "looks.py")
+    files += [here.parent / "media.py", here / "looks.py", here / "vp8.py"]
     if session:
-        files += [*room.glob("*.py"), *(room / "cues").glob("*.py")]
-        files += [here / "vp8.py", here / "play.py"]
+        files += [*room.glob("*.py"), *(room / "cues").glob("*.py"), here / "play.py"]
     for path in sorted(set(files)):
         known.update(path.read_bytes())
     for name, net in sorted(manifest.load().items()):

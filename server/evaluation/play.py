@@ -1,14 +1,14 @@
 """One clip through `see` and a session, as the server runs it; one still by its picture cues.
 
 Two sessions look at the same pictures: one decides, one only measures every window to its end, for
-curves and cues. Anybody's face counts as the owner's: identity is not evaluated here. Not here:
-rates (liveness.py).
+curves and cues. Anybody's face counts as the owner's: identity is not evaluated here. Player and
+the policies also serve the liveness benchmark. Not here: rates (liveness.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,17 +21,15 @@ from pipeline.events import Decided, Event, Hinted, PhaseChanged
 from pipeline.frame import Reference
 from pipeline.observation import Ask, Observation
 from pipeline.policy import Policy
-from pipeline.reasons import Phase, Purpose
+from pipeline.reasons import Phase, Purpose, Reason
 from pipeline.session import SessionPipeline
 from pipeline.template import Gallery, Template
 from server.evaluation import vp8
 from server.evaluation.folder import Item
 from server.evaluation.looks import See
 from server.evaluation.memory import Value
-from server.media import MediaError, Timed, read_clip, resize, to_frame
+from server.media import MediaError, read_clip, resize, to_frame
 
-MOST_S = 15.0
-"""Of a clip that is played: three windows and time to find the face."""
 STILL_ASK = Ask(detect=True, spoof=True, edges=True, glow=True)
 
 
@@ -63,10 +61,33 @@ def watching(policy: Policy) -> Policy:
     )
 
 
-class _Player:
-    """A session and what it said."""
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a session about one clip went."""
+
+    phase: Phase | None
+    """None: the clip was over before the session was."""
+    reasons: tuple[Reason, ...]
+    took_s: float | None
+    """From the first usable frame of the window that decided to the verdict."""
+    since_first_s: float | None
+    """From the first usable frame of the clip to the verdict."""
+    gathered: bool
+    """Whether any frame was usable."""
+    hints: tuple[str, ...]
+    """Each once, in the order of their first time."""
+    rows: list[Evidence]
+    """The table at the end."""
+    windows: list[list[Evidence]]
+    """The tables of whole windows that ended undecided."""
+
+
+class Player:
+    """A session and what it said. Whoever plays a clip looks at each frame under `session.ask()`
+    and gives what was seen to `take`, until `session.over` or the clip is."""
 
     def __init__(self, policy: Policy, dimensions: int) -> None:
+        """`dimensions`: of the embedder; a gallery of one, of nobody, is as good as any."""
         self._policy = policy
         anybody = Template("x", np.eye(dimensions, dtype=np.float32)[:1], 1.0)
         self.session = SessionPipeline(
@@ -84,6 +105,7 @@ class _Player:
         self.windows: list[list[Evidence]] = []
 
     def take(self, observation: Observation) -> None:
+        """One frame's observation, of the session's own ask."""
         before = self.session.evidence()
         self._hear(self.session.step(observation), observation.arrival_s, before)
 
@@ -108,15 +130,29 @@ class _Player:
                 case Decided():
                     self.decided, self.ended_s = event, at_s
 
+    def outcome(self) -> Outcome:
+        """What has come of it so far."""
+        decided = self.decided
+        return Outcome(
+            phase=decided.phase if decided else None,
+            reasons=decided.reasons if decided else (),
+            took_s=_since(self.ended_s, self.window_s),
+            since_first_s=_since(self.ended_s, self.first_s),
+            gathered=self.first_s is not None,
+            hints=tuple(self.hints),
+            rows=self.session.evidence(),
+            windows=self.windows,
+        )
+
 
 def play(item: Item, see: See, policy: Policy, dimensions: int) -> Value:
     """What a session made of a clip. Never raises on what a file holds."""
-    judge = _Player(deciding(policy), dimensions)
-    watch = _Player(watching(policy), dimensions)
+    judge = Player(deciding(policy), dimensions)
+    watch = Player(watching(policy), dimensions)
     mine, its = Reference(), Reference()
     failure, count, at_s = "", 0, 0.0
     try:
-        for at_s, picture in vp8.through(_paced(item)):
+        for at_s, picture in vp8.film(item.path):
             frame = to_frame(picture, count, at_s, at_s)
             count += 1
             asked = watch.session.ask()
@@ -133,22 +169,21 @@ def play(item: Item, see: See, policy: Policy, dimensions: int) -> Value:
         failure = problem.code  # what came before the damage was played
     except OSError:
         failure = "media_unreadable"
-    decided = judge.decided
-    tables = watch.windows
+    ended, tables = judge.outcome(), watch.windows
     if not tables and watch.window_s is not None and at_s - watch.window_s >= policy.settle_s:
         tables = [watch.session.evidence()]  # shorter than a window, long enough for a verdict
     return {
         "failure": failure,
         "pictures": count,
         "seconds": at_s,
-        "phase": decided.phase.value if decided else None,
-        "reasons": [reason.value for reason in decided.reasons] if decided else [],
-        "took_s": _since(judge.ended_s, judge.window_s),
-        "since_first_s": _since(judge.ended_s, judge.first_s),
-        "gathered": judge.first_s is not None,
-        "hints": list(judge.hints),
-        "rows": _rows(judge.session.evidence()),
-        "windows": [_rows(table) for table in tables],
+        "phase": None if ended.phase is None else ended.phase.value,
+        "reasons": [reason.value for reason in ended.reasons],
+        "took_s": ended.took_s,
+        "since_first_s": ended.since_first_s,
+        "gathered": ended.gathered,
+        "hints": list(ended.hints),
+        "rows": rows(ended.rows),
+        "windows": [rows(table) for table in tables],
         "sums": [liveness_sum(table) for table in tables],
     }
 
@@ -172,21 +207,17 @@ def still(item: Item, see: See, policy: Policy) -> Value:
     vote.add(seen, one)
     bezel.add(seen)
     glow.add(seen)
-    rows = [vote.row(one), bezel.row(one), glow.row(one)]
-    if rows[0].stand is Stand.UNKNOWN:
-        return {"failure": rows[0].reason, "rows": _rows(rows), "sum": None, "veto": False}
-    veto = any(row.stand is Stand.AGAINST for row in rows)
-    return {"failure": "", "rows": _rows(rows), "sum": liveness_sum(rows), "veto": veto}
-
-
-def _paced(item: Item) -> Iterator[Timed]:
-    """At most 15 pictures a second; slower clips keep their own pace, as cameras do."""
-    return read_clip(item.path, fps=vp8.FPS, max_s=MOST_S)
+    table = [vote.row(one), bezel.row(one), glow.row(one)]
+    if table[0].stand is Stand.UNKNOWN:
+        return {"failure": table[0].reason, "rows": rows(table), "sum": None, "veto": False}
+    veto = any(row.stand is Stand.AGAINST for row in table)
+    return {"failure": "", "rows": rows(table), "sum": liveness_sum(table), "veto": veto}
 
 
 def _since(end_s: float | None, begin_s: float | None) -> float | None:
     return None if end_s is None or begin_s is None else end_s - begin_s
 
 
-def _rows(rows: list[Evidence]) -> list[dict[str, Any]]:
-    return [row.to_json() for row in rows if row.topic is not Topic.IDENTITY]
+def rows(table: Sequence[Evidence]) -> list[dict[str, Any]]:
+    """A table as it is kept, without identity."""
+    return [row.to_json() for row in table if row.topic is not Topic.IDENTITY]

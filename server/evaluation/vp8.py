@@ -1,22 +1,27 @@
-"""Pictures as they arrive by WebRTC: through VP8 and back. The evaluation's one door to PyAV.
+"""Films as they arrive by WebRTC: paced, through VP8 and back. The evaluation's one door to PyAV.
 
 Cues are judged on what a codec left of a picture (docs/liveness.md: margins shrink at low
-bitrates); a recording that never went through one would flatter them. Not here: reading files.
+bitrates); a recording that never went through one would flatter them. For `lookgate evaluate` and
+the liveness benchmark alike. Not here: opening files (media.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from pathlib import Path
 
 import av
+from av.video.frame import PictureType
 
-from server.media import Timed, resize
+from server.media import Timed, read_clip, resize
 
 KBPS = 600
 FPS = 15
 SIDE = 640
 """Longest side, px."""
+MOST_S = 15.0
+"""Of a film that is played: three windows and time to find the face."""
 OPTIONS = {
     "quality": "realtime",
     "speed": "8",
@@ -26,6 +31,12 @@ OPTIONS = {
     "g": "3000",
 }
 """As a WebRTC sender encodes: no look-ahead, no key frames unless asked."""
+
+
+def film(path: Path) -> Iterator[Timed]:
+    """The first MOST_S of a file at up to FPS pictures a second, coded; slower films keep their own
+    pace, as cameras do. Raises MediaError, and OSError, at the first picture that is asked for."""
+    return through(read_clip(path, fps=FPS, max_s=MOST_S))
 
 
 def through(pictures: Iterable[Timed]) -> Iterator[Timed]:
@@ -59,6 +70,8 @@ class _Coder:
 
     def code(self, picture: av.VideoFrame) -> Iterator[av.VideoFrame]:
         picture.pts, picture.time_base = self._count, Fraction(1, FPS)
+        # Else what was a key frame in the file is made one again, which no sender does.
+        picture.pict_type = PictureType.NONE
         self._count += 1
         for packet in self._encoder.encode(picture):
             yield from self._decoder.decode(packet)

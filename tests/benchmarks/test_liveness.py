@@ -1,37 +1,29 @@
-"""The arithmetic of the liveness benchmark, and what it says without clips."""
+"""The fits and counts of the liveness benchmark, what it keeps, and what it says without clips."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from benchmarks.liveness import Outcome, error, main
-from benchmarks.liveness_clips import Clip, NoClips, clips
-from benchmarks.liveness_numbers import auc, fit, interval, rate
+from benchmarks import liveness_clips
+from benchmarks.liveness import DIMENSIONS, POLICY, error, main, measured, play
+from benchmarks.liveness_clips import Clip, NoClips, Seen, clips, forget
+from benchmarks.liveness_numbers import fit
+from pipeline.frame import Frame
+from pipeline.nets import Run
+from pipeline.observation import Ask, Observation
+from pipeline.policy import POLICIES
 from pipeline.reasons import Phase, Reason
-
-
-@pytest.mark.parametrize(
-    ("errors", "n", "low", "high"),
-    [(0, 10, 0.0, 0.3085), (1, 7, 0.0036, 0.5787), (0, 29, 0.0, 0.1194), (7, 7, 0.5904, 1.0)],
-)
-def test_intervals_are_those_of_clopper_and_pearson(errors, n, low, high):
-    assert interval(errors, n) == (pytest.approx(low, abs=1e-4), pytest.approx(high, abs=1e-4))
-
-
-def test_a_rate_of_nothing_is_no_rate():
-    assert rate(0, 0) == "-"
-    assert interval(0, 0) == (0.0, 1.0)
-    assert rate(1, 7) == "1/7 [0,58] %"
-
-
-def test_auc_counts_pairs_and_ties_half():
-    assert auc([1, 2], [0, 0]) == 1.0
-    assert auc([0.0], [0.0]) == 0.5
-    assert auc([1, 3], [2]) == 0.5
-    assert math.isnan(auc([], [1]))
+from server.evaluation.cues import window
+from server.evaluation.folder import Item
+from server.evaluation.play import Outcome, rows
+from server.evaluation.play import play as evaluated
+from server.film import write
+from tests.pipeline.observations import Camera
+from tests.server.pictures import paint
 
 
 def test_a_fit_finds_the_ratio_it_was_drawn_from():
@@ -54,6 +46,73 @@ def test_separable_classes_have_a_finite_fit_and_one_class_has_none():
     for samples in ([([1.0], True, 1.0)], []):
         with pytest.raises(ValueError, match="both classes"):
             fit(samples)
+
+
+class Looks:
+    """A `see` whose scene is synthetic; counts how often it looked."""
+
+    def __init__(self) -> None:
+        self.camera, self.count = Camera(margin=5.0), 0
+
+    def __call__(self, frame: Frame, ask: Ask, run: Run | None = None) -> Observation:
+        self.count += 1
+        self.camera.seq, self.camera.now_s = frame.seq, frame.arrival_s
+        seen = self.camera.shot(ask)
+        return replace(seen, seq=frame.seq, arrival_s=frame.arrival_s, media_s=frame.media_s)
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> Looks:
+    looks = Looks()
+    monkeypatch.setattr(liveness_clips, "see", looks)
+    return looks
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Clip:
+    path = tmp_path / "film.mp4"
+    write(path, ((n / 15, paint(n)) for n in range(105)), 15)
+    return Clip(path, path.name, "webcam", "s", "p")
+
+
+def _never(*given: object) -> dict[str, object]:
+    raise AssertionError("no net is asked")
+
+
+def test_what_was_seen_is_kept_for_its_owner_and_not_looked_at_again(
+    tmp_path: Path, clip: Clip, looks: Looks
+):
+    cache = tmp_path / "cache"
+    seen = Seen(clip, _never, cache, "0" * 16)
+    first = play(seen, POLICY)
+    assert first.phase is Phase.ACCEPTED
+    assert looks.count > 0
+    seen.save()
+    looks.count = 0
+    assert play(Seen(clip, _never, cache, "0" * 16), POLICY) == first
+    assert looks.count == 0
+    assert cache.stat().st_mode & 0o077 == 0
+    forget(cache, "0" * 16)
+    assert (cache / ("0" * 16)).is_dir()
+    forget(cache, "1" * 16)
+    assert list(cache.iterdir()) == []
+    play(Seen(clip, _never, cache, "1" * 16), POLICY)
+    assert looks.count > 0
+
+
+def test_it_says_what_the_evaluation_says_of_the_same_film(
+    tmp_path: Path, clip: Clip, looks: Looks
+):
+    seen = Seen(clip, _never, tmp_path / "cache", "0" * 16)
+    mine = play(seen, POLICY)
+    item = Item(clip.path, clip.name, "live", False)
+    value = evaluated(item, looks, POLICIES["standard"], DIMENSIONS)
+    assert len(seen.times_s) == value["pictures"] == 105
+    assert (mine.phase, mine.took_s) == (value["phase"], value["took_s"])
+    assert rows(mine.rows) == value["rows"]
+    windows = measured(seen)
+    assert len(windows) == 2
+    assert windows == [window(table) for table in value["windows"]]
 
 
 def test_without_clips_it_says_which_folder_is_missing(tmp_path: Path, capsys):
@@ -99,6 +158,6 @@ def test_the_manifest_names_groups_and_absent_films_are_left_out(tmp_path: Path)
     ],
 )
 def test_what_counts_as_an_error(group, phase, reasons, wrong):
-    clip = Clip(Path("x"), "x", group, "s", "p", 30.0)
-    outcome = Outcome(phase, reasons, 1.0, 1.0, [], [], ())
+    clip = Clip(Path("x"), "x", group, "s", "p")
+    outcome = Outcome(phase, reasons, 1.0, 1.0, True, (), [], [])
     assert error(clip, outcome) is wrong

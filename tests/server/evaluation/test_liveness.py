@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline.policy import POLICIES
-from server.evaluation import liveness
+from server.evaluation import cues, liveness
 from server.evaluation.folder import EvaluationError, Item, Listing
 from server.evaluation.report import Report
 
@@ -41,7 +41,7 @@ def _film(label: str, said: str, score: float | None = 1.0, k: int = 0) -> tuple
         "sums": [] if score is None else [score],
     }  # fmt: skip
     name = f"{label}/{said}{k}{score}.mp4"
-    return Item(Path(name), name, label, False), liveness.slim(value), name
+    return Item(Path(name), name, label, False), cues.slim(value), name
 
 
 def _still(label: str, total: float | None, veto: bool = False) -> tuple[Item, dict, str]:
@@ -132,14 +132,14 @@ def test_what_a_cue_measured() -> None:
         {**_row("blink", 0.0, "unknown"), "reason": "none_seen"},
         _row("freshness"),
     ]
-    assert liveness.measured(rows, "bezel") == -0.3
-    assert liveness.measured(rows, "plane") == 0.9
-    assert liveness.measured(rows, "blink") == 0.0
-    assert liveness.measured(rows, "freshness") == 0.0
-    assert liveness.measured(rows, "spoof") is None
-    assert liveness.measured([_row("spoof", 0.0, "unknown", votes=2)], "spoof") is None
+    assert cues.measured(rows, "bezel") == -0.3
+    assert cues.measured(rows, "plane") == 0.9
+    assert cues.measured(rows, "blink") == 0.0
+    assert cues.measured(rows, "freshness") == 0.0
+    assert cues.measured(rows, "spoof") is None
+    assert cues.measured([_row("spoof", 0.0, "unknown", votes=2)], "spoof") is None
     few = [{**_row("blink", 0.0, "unknown"), "reason": "too_few_samples"}]
-    assert liveness.measured(few, "blink") is None
+    assert cues.measured(few, "blink") is None
 
 
 def test_stills_are_never_mixed_with_films() -> None:

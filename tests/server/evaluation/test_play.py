@@ -10,6 +10,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from av.video.frame import PictureType
 
 from pipeline.frame import Frame
 from pipeline.observation import Ask, Observation
@@ -149,6 +150,17 @@ def test_vp8_keeps_the_pictures_their_times_and_their_look(tmp_path: Path) -> No
         for (_, a), (_, b) in zip(before, after, strict=True)
     ]
     assert 0.3 < float(np.mean(apart)) < 12.0, "coded, and not beyond recognition"
+
+
+def test_vp8_codes_a_key_frame_of_the_file_as_any_other_picture() -> None:
+    def coded(key: bool) -> list[np.ndarray[Any, Any]]:
+        pictures = [av.VideoFrame.from_ndarray(paint(n), format="bgr24") for n in range(12)]
+        if key:
+            pictures[6].pict_type = PictureType.I
+        return [to_bgr(p) for _, p in vp8.through((n / 15, p) for n, p in enumerate(pictures))]
+
+    for plain, marked in zip(coded(False), coded(True), strict=True):
+        np.testing.assert_array_equal(plain, marked)
 
 
 def test_vp8_makes_large_pictures_as_small_as_a_webcam(tmp_path: Path) -> None:
