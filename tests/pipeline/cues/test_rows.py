@@ -138,6 +138,42 @@ def test_memory_is_bounded():
     assert cue.row(POLICY).numbers["frames"] == MOST
 
 
+@pytest.mark.parametrize("frames", [9, 24, MOST, MOST + 1, 2 * MOST, 3 * MOST + 5])
+def test_what_is_kept_of_the_newest_sketches_is_what_they_say_together(frames):
+    cue, shots = Freshness(), list(Camera(noise=0.5, loop=23).shots(ALL, frames))
+    for obs in shots:
+        cue.add(obs)
+    numbers = cue.row(replace(POLICY, min_frames=9)).numbers
+    newest = np.stack([obs.sketch for obs in shots[-MOST:]]).astype(np.float64)
+    n, steps = len(newest), np.diff(newest, axis=0)
+    means = [
+        np.linalg.norm(newest[lag:] - newest[: n - lag], axis=1).mean()
+        for lag in range(1, n // 2 + 1)
+    ]
+    echoes = [
+        float((late * early).sum() / np.sqrt((late**2).sum() * (early**2).sum()))
+        for lag in range(5, n - 1 - 6 + 1)
+        for late, early in [(steps[lag:], steps[:-lag])]
+    ]
+    assert numbers["ratio"] == pytest.approx(min(means[2:]) / means[0], rel=1e-5)
+    assert numbers["growth"] == pytest.approx(means[-1] / means[0], rel=1e-5)
+    assert numbers["echo"] == pytest.approx(max([0.0, *echoes]), abs=1e-5)
+
+
+def test_what_is_kept_of_the_newest_shapes_is_what_they_say_together():
+    cue, shots = Freshness(), list(Camera(noise=0.5).shots(ALL, 61))
+    for obs in shots:
+        cue.add(obs)
+    shapes = np.stack([obs.face.mesh_px[:, 0] + 1j * obs.face.mesh_px[:, 1] for obs in shots[-48:]])
+    shapes = shapes.astype(np.complex128)
+    shapes -= shapes.mean(axis=1, keepdims=True)
+    mean = shapes.mean(axis=0)
+    turns = (shapes.conj() @ mean) / (abs(shapes) ** 2).sum(axis=1)
+    rest = np.sqrt((abs(turns[:, None] * shapes - mean) ** 2).mean(axis=1))
+    wobble = rest.mean() / abs(mean[33] - mean[263])
+    assert cue.row(POLICY).numbers["wobble"] == pytest.approx(wobble, rel=1e-5)
+
+
 # Identity
 
 
