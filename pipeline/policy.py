@@ -202,7 +202,7 @@ class Policy:
     """What the page's reports may add to it for a long way between page and server."""
     light_frames_per_s: float = 8.0
     """Pictures needed a second; with fewer a step of 250 ms may be seen once or not at all."""
-    light_fit: float = 0.5
+    light_fit: float = 0.35
     """Least correlation of skin and sequence; as with the next five, docs/challenge.md has the
     rates that were measured."""
     light_z: float = 3.5
