@@ -60,6 +60,8 @@ class Ask:
     """Look for straight edges around the face."""
     glow: bool = False
     """Compare the face's brightness with its surroundings."""
+    mouth: bool = False
+    """Look whether something covers the mouth."""
     eyes: bool = False
     """Run the iris net on both eyes."""
     tint: bool = False
@@ -155,6 +157,9 @@ class Face:
     0..255; nan rows where a region is too small. None if not asked."""
     motion: Motion | None = None
     """None if not asked; a first one has no displacement yet."""
+    mouth: float | None = None
+    """How much of a mouth is seen where the mesh has it: below 1 something covers it; None if not
+    asked or too small."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -46,7 +46,8 @@ DETECTION: Ramp = (0.72, 0.88)
 AGREEMENT: Ramp = (0.42, 0.2)
 """The three that see a cover. Clean: score 1.00, detection 0.92, agreement 0.09 (p90 0.13). Half of
 the face covered: agreement 0.36; nose and mouth: score 0.5 to 0.99, or no face at all. A cover of
-the eyes alone (cosine 0.66) or of the mouth alone (0.88) moves none of them: not detected."""
+the eyes alone (cosine 0.66: not detected) or of the mouth alone (0.88: sight/mouth.py, for a hint)
+moves none of them."""
 LARGE_REACH = 1.2
 """Reach of the anti-spoof crop below which the face fills the frame."""
 

@@ -23,6 +23,7 @@ from pipeline.observation import Ask, Face, Motion, Observation, Roi
 from pipeline.sight import motion, patch
 from pipeline.sight.edges import edges
 from pipeline.sight.glow import glow
+from pipeline.sight.mouth import mouth
 from pipeline.sight.tint import tint
 
 cv2.setNumThreads(1)  # frames of different sessions run side by side; crops are too small to split
@@ -191,6 +192,7 @@ def _face(
         eyes=iris.openness(image, seen.points_px, run) if ask.eyes else None,
         tint=tint(near, seen.points_px) if ask.tint and near is not None else None,
         motion=_motion(frame, ask, seen.points_px) if ask.motion else None,
+        mouth=mouth(image, seen.points_px) if ask.mouth else None,
     )
 
 

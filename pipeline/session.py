@@ -77,6 +77,7 @@ class SessionPipeline:
         self._trial = Trial(wanted=challenge, seed=seed)
         self._claim: Claim | None = None
         self._camera = CameraCheck(None)
+        self._cover = framing.Cover()
         self._undecided = 0
         self._rows: list[Evidence] = []
         self._started_s = started_s
@@ -142,6 +143,7 @@ class SessionPipeline:
             spoof=due("spoof", policy.spoof_period_s),
             edges=border,
             glow=border,
+            mouth=border,
             eyes=doubt and due("eyes", policy.eyes_period_s),
             tint=self._trial.tint(policy, now_s),
             motion=motion,
@@ -184,10 +186,13 @@ class SessionPipeline:
         if self._window is None and hint is None and self._trial.ready(now_s):
             self._window = Window(self._purpose, self._gallery, self._model_id, now_s)
             self._camera = CameraCheck(self._claim)
+            self._cover = framing.Cover()
             events += [*self._move(Phase.GATHERING), *self._trial.begin(now_s)]
         if self._window is not None:
             self._trial.add(obs, self._policy)
             self._camera.add(obs)
+            if hint is None:
+                self._cover.add(obs)
             # A head that turns as it was asked to is not badly placed: those frames are no evidence
             # of anything else, and none against the picture either.
             if hint is None or self._trial.hint(hint) is hint:
@@ -347,6 +352,8 @@ class SessionPipeline:
             return None
         if any(row.reason == "frozen" for row in self._rows):
             return Hint.CAMERA_FROZEN
+        if self._cover.seen:
+            return Hint.UNCOVER_FACE
         enrolment = self._window.enrolment
         steady = enrolment is not None and enrolment.steady(self._policy)
         return Hint.TURN_SLOWLY if steady else None

@@ -24,6 +24,31 @@ _HINTS: dict[quality.Fault, Hint] = {
     "covered": Hint.UNCOVER_FACE,
 }
 
+COVERED = 2
+"""Looks in a row, half a second apart, that must see no mouth: a hand that passes is no cover."""
+STRAIGHT_DEG = 25.0
+"""Farther turned, the mesh's mouth lies at the edge of what is seen."""
+
+
+class Cover:
+    """Does something cover the mouth? Guidance alone: identity hardly suffers from it, and nobody
+    is refused for a mask."""
+
+    def __init__(self) -> None:
+        self._looks = 0
+
+    @property
+    def seen(self) -> bool:
+        """Whether to ask the person to take it away."""
+        return self._looks >= COVERED
+
+    def add(self, obs: Observation) -> None:
+        """Take one observation of a usable frame."""
+        face = obs.face
+        if face is None or face.mouth is None or abs(face.yaw_deg) > STRAIGHT_DEG:
+            return
+        self._looks = self._looks + 1 if face.mouth < 1.0 else 0
+
 
 def wrong(obs: Observation, policy: Policy) -> Hint | None:
     """What keeps this frame from being used; None if nothing does.

@@ -278,6 +278,8 @@ def test_what_hides_the_face_lets_nobody_else_in(stage: Stage, thing: str) -> No
     owner = stage.login("live", worn=(thing,))
     assert owner.phase is Phase.ACCEPTED
     assert owner.rows["identity"].numbers["score"] > 0.5
+    # Fingers have dark gaps, as lips do: that hand is not told from a mouth.
+    assert (Hint.UNCOVER_FACE in owner.hints) == (thing == "mask")
 
 
 # Light

@@ -1,0 +1,49 @@
+"""A covered mouth as guidance; what keeps a frame from being used: test_rows.py."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pipeline.cues.framing import Cover
+from pipeline.observation import Ask
+from tests.pipeline.observations import ROI, Camera
+
+
+def told(*looks: float | None, yaw_deg: float = 0.0) -> bool:
+    cover, camera = Cover(), Camera()
+    for mouth in looks:
+        obs = camera.shot(Ask(detect=True, roi=ROI))
+        assert obs.face is not None
+        cover.add(replace(obs, face=replace(obs.face, mouth=mouth, yaw_deg=yaw_deg)))
+    return cover.seen
+
+
+@pytest.mark.parametrize(
+    ("looks", "covered"),
+    [
+        ((), False),
+        ((3.0, 3.0), False),
+        ((0.4,), False),
+        ((0.4, 0.4), True),
+        ((0.4, None, None, 0.4), True),
+        ((0.4, 3.0, 0.4), False),
+        ((0.4, 0.4, 3.0), False),
+        ((None, None), False),
+    ],
+)
+def test_two_looks_in_a_row_must_see_no_mouth(
+    looks: tuple[float | None, ...], covered: bool
+) -> None:
+    assert told(*looks) is covered
+
+
+def test_a_turned_face_is_not_judged() -> None:
+    assert not told(0.4, 0.4, 0.4, yaw_deg=-30.0)
+
+
+def test_no_face_is_no_cover() -> None:
+    cover = Cover()
+    cover.add(Camera(person=None).shot(Ask(detect=True)))
+    assert not cover.seen
