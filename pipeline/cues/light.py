@@ -112,7 +112,7 @@ class LightAnswer:
         """What of the newest pictures cannot be measured, while there is time to do better."""
         if len(self._tints) < RECENT or self._row is not None:
             return None
-        there = np.isfinite(np.stack(self._tints[-RECENT:])).all(axis=2)
+        there = np.asarray(np.isfinite(np.stack(self._tints[-RECENT:])).all(axis=2))
         return _missing(there, np.array(self._lumas[-RECENT:]))
 
     def painted(self, step: int, ms: float, now_s: float) -> None:
