@@ -26,6 +26,9 @@ from pipeline.tape.writer import inputs
 MAX_VIDEO = 512 * 1024 * 1024
 """Bytes of a video in a zip file; a session of 60 s has 9 MB."""
 
+CHUNK = 64 * 1024
+"""Bytes that are unpacked of a zip file at a time: some lines."""
+
 
 class Line(NamedTuple):
     """One line, read."""
@@ -134,7 +137,8 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
             if name is None:
                 raise TapeError("tape_not", f"the zip file has no {LINES}")
             with box.open(name) as member:
-                yield cast(BinaryIO, member)
+                # A member looks for the ends of lines in Python.
+                yield io.BufferedReader(cast(io.RawIOBase, member), CHUNK)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as fault:
         raise TapeError("tape_not", "this is neither a tape's folder nor a zip of one") from fault
 
