@@ -11,6 +11,7 @@ import signal
 import sqlite3
 import subprocess
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,18 @@ async def attempt(page: Page, site: Site, username: str) -> dict[str, object]:
     return failure
 
 
+@asynccontextmanager
+async def waiting(site: Site, film: Path, username: str) -> AsyncIterator[Page]:
+    """A page whose session sees nobody and said so."""
+    async with browser(film) as context:
+        page = await first_page(context)
+        await enter_password(page, site, username)
+        await start(page)
+        await hear_hint(page, "no_face")
+        assert await site.active() == 1
+        yield page
+
+
 async def test_enrol_from_one_recording_and_log_in_from_another(
     site: Site, films: dict[str, Path], owner: str
 ) -> None:
@@ -166,12 +179,7 @@ async def test_two_faces_are_told_so(site: Site, films: dict[str, Path], owner: 
 
 
 async def test_cancel_and_start_again(site: Site, films: dict[str, Path], owner: str) -> None:
-    async with browser(films["room"]) as context:
-        page = await first_page(context)
-        await enter_password(page, site, owner)
-        await start(page)
-        await hear_hint(page, "no_face")
-        assert await site.active() == 1
+    async with waiting(site, films["room"], owner) as page:
         await page.locator("face-login button[part~=cancel]").click()
         await hear_any(page, "cancel")
         await until(site.active_none, 5)
@@ -184,11 +192,7 @@ async def test_cancel_and_start_again(site: Site, films: dict[str, Path], owner:
 async def test_reload_in_the_middle_frees_the_place(
     site: Site, films: dict[str, Path], owner: str
 ) -> None:
-    async with browser(films["room"]) as context:
-        page = await first_page(context)
-        await enter_password(page, site, owner)
-        await start(page)
-        await hear_hint(page, "no_face")
+    async with waiting(site, films["room"], owner) as page:
         await page.reload()
         await until(site.active_none, 5)
         await page.wait_for_selector("face-login")
@@ -201,12 +205,7 @@ async def test_reload_in_the_middle_frees_the_place(
 async def test_a_killed_browser_is_noticed_within_five_seconds(
     site: Site, films: dict[str, Path], owner: str
 ) -> None:
-    async with browser(films["room"]) as context:
-        page = await first_page(context)
-        await enter_password(page, site, owner)
-        await start(page)
-        await hear_hint(page, "no_face")
-        assert await site.active() == 1
+    async with waiting(site, films["room"], owner):
         kill_browsers()
         assert await until(site.active_none, 10) <= 5.0
 

@@ -62,6 +62,29 @@ async def _state(stage: Stage) -> SessionRecord:
     return await stage.gate.store.session(stage.peer.record.session_id)
 
 
+async def _ended(
+    opened: tuple[Gate, Clock],
+    camera: Camera,
+    purpose: str,
+    subject: str | None,
+    *,
+    frames: int = LONG,
+    **more: Any,
+) -> tuple[Stage, dict[str, Any]]:
+    """A session that was shown what stands before the camera, and its verdict."""
+    stage = await _stage(opened, camera, purpose, subject, **more)
+    await stage.show(frames)
+    return stage, await stage.end()
+
+
+async def _disconnected(stage: Stage) -> None:
+    """The session ends by itself, as one whose page went away."""
+    async with asyncio.timeout(5):
+        await stage.task
+    record = await _state(stage)
+    assert (record.state, record.reasons) == ("expired", ("disconnected",))
+
+
 def _let_go(stage: Stage) -> None:
     assert stage.gate.inference.reserved == 0
     assert not stage.gate.peers
@@ -74,9 +97,7 @@ async def test_a_login_is_recorded_and_gets_a_token(
     gate, clock = opened
     await enrolled(gate, "ann", 1)
     await gate.store.add_failure(CLIENT, "ann", clock.now())
-    stage = await _stage(opened, camera, "login", "ann")
-    await stage.show(LONG)
-    verdict = await stage.end()
+    stage, verdict = await _ended(opened, camera, "login", "ann")
     assert (verdict["outcome"], verdict["reasons"], verdict["retry"]) == ("accepted", [], False)
     claims = tokens.verify(
         verdict["token"],
@@ -176,9 +197,7 @@ async def test_another_person_is_refused_and_counted(
     gate, _ = opened
     await enrolled(gate, "ann", 1)
     camera.person = 2
-    stage = await _stage(opened, camera, "login", "ann")
-    await stage.show(LONG)
-    verdict = await stage.end()
+    stage, verdict = await _ended(opened, camera, "login", "ann")
     assert (verdict["outcome"], verdict["reasons"], verdict["retry"]) == (
         "rejected",
         ["no_match"],
@@ -197,9 +216,7 @@ async def test_an_unknown_subject_ends_as_a_mismatch_does(
     await enrolled(gate, "ann", 2)
     ends = []
     for subject in ("ann", "nobody"):
-        stage = await _stage(opened, camera, "login", subject)
-        await stage.show(LONG)
-        await stage.end()
+        stage, _ = await _ended(opened, camera, "login", subject)
         ends.append([{**m, "session": ""} for m in stage.connection.sent])
         assert (await gate.store.failures(CLIENT, subject))[0] == 1
     assert ends[0] == ends[1]
@@ -230,9 +247,8 @@ async def test_a_template_of_another_embedder_is_as_good_as_none(
     kept = await gate.store.template(CLIENT, "ann")
     await gate.store.put_template(replace(kept, model_id="older"), replace=True)
     camera.person = person
-    stage = await _stage(opened, camera, "login", "ann")
-    await stage.show(LONG)
-    assert (await stage.end())["reasons"] == ["no_match"]
+    _, verdict = await _ended(opened, camera, "login", "ann")
+    assert verdict["reasons"] == ["no_match"]
     assert (await gate.store.failures(CLIENT, "ann"))[0] == 1
 
 
@@ -271,9 +287,8 @@ async def test_the_fifth_failure_says_that_trying_again_makes_no_sense(
     for _ in range(4):
         await gate.store.add_failure(CLIENT, "ann", clock.now())
     camera.person = 2
-    stage = await _stage(opened, camera, "login", "ann")
-    await stage.show(LONG)
-    assert (await stage.end())["retry"] is False
+    _, verdict = await _ended(opened, camera, "login", "ann")
+    assert verdict["retry"] is False
 
 
 async def test_identify_names_the_person(opened: tuple[Gate, Clock], camera: Camera) -> None:
@@ -281,9 +296,8 @@ async def test_identify_names_the_person(opened: tuple[Gate, Clock], camera: Cam
     await enrolled(gate, "ann", 1)
     await enrolled(gate, "bob", 3)
     camera.person = 3
-    stage = await _stage(opened, camera, "identify", None)
-    await stage.show(LONG)
-    assert (await stage.end())["outcome"] == "accepted"
+    stage, verdict = await _ended(opened, camera, "identify", None)
+    assert verdict["outcome"] == "accepted"
     assert (await _state(stage)).subject == "bob"
 
 
@@ -291,14 +305,12 @@ async def test_an_enrolment_stores_a_template_that_logs_in(
     opened: tuple[Gate, Clock], camera: Camera
 ) -> None:
     gate, _ = opened
-    stage = await _stage(opened, camera, "enroll", "ann")
-    await stage.show(200)
-    assert (await stage.end())["outcome"] == "accepted"
+    _, verdict = await _ended(opened, camera, "enroll", "ann", frames=200)
+    assert verdict["outcome"] == "accepted"
     sealed = await gate.store.template(CLIENT, "ann")
     assert sealed.model_id == "test"
-    stage = await _stage(opened, camera, "login", "ann")
-    await stage.show(LONG)
-    assert (await stage.end())["outcome"] == "accepted"
+    _, verdict = await _ended(opened, camera, "login", "ann")
+    assert verdict["outcome"] == "accepted"
 
 
 async def test_of_two_enrolments_the_second_changes_nothing(
@@ -320,9 +332,8 @@ async def test_replace_replaces(opened: tuple[Gate, Clock], camera: Camera) -> N
     gate, _ = opened
     await enrolled(gate, "ann", 7)
     before = await gate.store.template(CLIENT, "ann")
-    stage = await _stage(opened, camera, "enroll", "ann", replace=True)
-    await stage.show(200)
-    assert (await stage.end())["outcome"] == "accepted"
+    _, verdict = await _ended(opened, camera, "enroll", "ann", frames=200, replace=True)
+    assert verdict["outcome"] == "accepted"
     assert await gate.store.template(CLIENT, "ann") != before
 
 
@@ -483,10 +494,7 @@ async def test_a_lost_connection_ends_the_session(
     await stage.show(3)
     stage.peer.on_state("connected")
     stage.peer.on_state(state)
-    async with asyncio.timeout(5):
-        await stage.task
-    record = await _state(stage)
-    assert (record.state, record.reasons) == ("expired", ("disconnected",))
+    await _disconnected(stage)
     _let_go(stage)
 
 
@@ -503,9 +511,7 @@ async def test_silence_is_noticed_within_five_seconds(
     await asyncio.sleep(0.03)
     assert not stage.task.done()
     stage.clock.s += 0.2
-    async with asyncio.timeout(5):
-        await stage.task
-    assert (await _state(stage)).reasons == ("disconnected",)
+    await _disconnected(stage)
     _let_go(stage)
 
 
@@ -519,9 +525,7 @@ async def test_a_peer_that_never_connects_is_given_up(
     await asyncio.sleep(0.03)
     assert not stage.task.done()
     clock.s += 0.2
-    async with asyncio.timeout(5):
-        await stage.task
-    assert (await _state(stage)).reasons == ("disconnected",)
+    await _disconnected(stage)
     _let_go(stage)
 
 
@@ -533,9 +537,7 @@ async def test_a_page_without_a_camera_is_given_up(
         stage.clock.s += 1.0
         stage.peer.on_message(_message("ping", n=n))
         await asyncio.sleep(0.01)
-    async with asyncio.timeout(5):
-        await stage.task
-    assert (await _state(stage)).reasons == ("disconnected",)
+    await _disconnected(stage)
 
 
 async def test_an_empty_room_ends_by_the_time_limit_though_nothing_else_comes(
@@ -599,9 +601,7 @@ async def test_the_log_tells_when_gathering_began_and_when_it_was_enough(
     gate, _ = opened
     await enrolled(gate, "ann", 1)
     caplog.set_level(logging.INFO, logger="server.peer")
-    stage = await _stage(opened, camera, "login", "ann")
-    await stage.show(LONG)
-    await stage.end()
+    await _ended(opened, camera, "login", "ann")
     (line,) = (vars(record) for record in caplog.records if record.message == "session over")
     settle_ms = 1000 * POLICY.settle_s
     assert 0 <= line["gathering_ms"] <= line["decided_ms"] - settle_ms
