@@ -253,6 +253,7 @@ async def serve(
         ended = asyncio.create_task(ending.wait())
         opened = asyncio.create_task(gate.opened.wait())
         await asyncio.wait((ended, opened, gate.failed), return_when=asyncio.FIRST_COMPLETED)
+        memory.keep_started()
         if gate.opened.is_set() and on_started is not None:
             on_started(url)
         await asyncio.wait((ended, gate.failed), return_when=asyncio.FIRST_COMPLETED)

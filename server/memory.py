@@ -1,12 +1,14 @@
-"""The process's memory allocator: glibc's, told to hold on to less. Nothing anywhere else.
+"""The memory of the process: what ended sessions held goes back to the system. Nothing anywhere else.
 
 Every session brings decoder threads, and glibc gives new threads arenas of their own (up to eight a
-core), each of which keeps what was freed in it. Source: mallopt(3), malloc_trim(3).
+core), each of which keeps what was freed in it; and connections are rings, which only the collector
+frees. Source: mallopt(3), malloc_trim(3), the library reference of gc.
 """
 
 from __future__ import annotations
 
 import ctypes
+import gc
 
 M_ARENA_MAX = -8
 """mallopt's parameter, from malloc.h."""
@@ -27,7 +29,20 @@ def share_arenas() -> bool:
     return libc is not None and libc.mallopt(M_ARENA_MAX, ARENAS) == 1
 
 
+def keep_started() -> None:
+    """Take what the start has made out of the collector's rounds: it stays until the end, and a
+    collection then costs what the sessions left, not what the libraries hold."""
+    gc.collect()
+    gc.freeze()
+
+
 def give_back() -> bool:
-    """Return what was freed to the system; a few ms. False if there was nothing, or no glibc."""
+    """Return what ended sessions held to the system; a few ms. False if there was nothing, or no
+    glibc.
+
+    Connections are rings of objects (aiortc's transports and their callbacks), so their decoders
+    and queues stay until the collector comes by, which in a process this large is seldom.
+    """
+    gc.collect()
     libc = _libc()
     return libc is not None and libc.malloc_trim(0) == 1
