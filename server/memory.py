@@ -1,4 +1,4 @@
-"""The memory of the process: what ended sessions held goes back to the system. Nothing anywhere else.
+"""The memory of the process: what ended sessions held goes back to the system.
 
 Every session brings decoder threads, and glibc gives new threads arenas of their own (up to eight a
 core), each of which keeps what was freed in it; and connections are rings, which only the collector
