@@ -8,6 +8,8 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -16,12 +18,15 @@ import pytest
 import pytest_asyncio
 
 from pipeline.challenge import Draws, draw_light
+from pipeline.tape import LINES
+from pipeline.tape.reader import open_tape
+from pipeline.tape.replay import replay
 from server.attempt import attempt
 from tests.clips import ClipMissing
 from tests.e2e import cameras
 from tests.e2e.cameras import person, timed
 from tests.e2e.reflecting import Answer, Plan, answer, row, stage
-from tests.e2e.site import CHROMIUM, Site, running
+from tests.e2e.site import CHROMIUM, ROOT, Site, running
 
 pytestmark = [
     pytest.mark.e2e,
@@ -37,7 +42,8 @@ async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
         first = list(itertools.islice(person("cap12"), 180))
     except ClipMissing as missing:
         pytest.skip(f"recordings cannot be had: {missing}")
-    async with running(tmp_path_factory.mktemp("challenge")) as site:
+    folder = tmp_path_factory.mktemp("challenge")
+    async with running(folder, LOOKGATE_RECORD=str(folder / "tapes")) as site:
         enrolled = await attempt(
             server_url=site.server,
             client_id="demo",
@@ -68,6 +74,25 @@ async def login(
         )
 
 
+def explained(site: Site, cue: str) -> str:
+    """The cue's line in what `lookgate explain` prints of the newest tape, which replays."""
+    tape = max(path.parent for path in (site.data.parent / "tapes").rglob(LINES))
+    result = replay(open_tape(tape))
+    assert result.same, result.differences
+    assert result.asks_differ == 0
+    command = "import sys; from server.cli import main; raise SystemExit(main(sys.argv[1:]))"
+    text = subprocess.run(
+        [sys.executable, "-c", command, "explain", str(tape)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    ).stdout
+    (line,) = [line for line in text.splitlines() if line.split()[:1] == [cue]]
+    return line
+
+
 def claims(token: str) -> dict[str, Any]:
     part = token.split(".")[1]
     found: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
@@ -84,6 +109,7 @@ async def test_a_face_that_reflects_the_screen_gets_a_token_that_says_so(
     assert (light["stand"], light["numbers"]["steps"]) == ("for", 11.0)
     assert len(found.colors) >= 11
     assert row(site, "camera")["reason"] in ("agrees", "virtual")
+    assert "answered" in explained(site, "light")
 
 
 @pytest.mark.parametrize(
@@ -118,3 +144,5 @@ async def test_who_asked_for_less_motion_is_asked_to_turn_the_head(site: Site, f
     assert found.kind != "success"  # the film does not know which way
     assert row(site, "turn")["stand"] != "for"
     assert {"turn_left", "turn_right", "look_up", "look_down"} & set(found.hints)
+    said = row(site, "turn")["reason"]
+    assert said in explained(site, "turn")
