@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import islice
-from math import inf, sqrt
+from math import inf, isfinite, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,6 +96,8 @@ class Freshness:
         ratio, growth = float(np.minimum.reduce(apart) / means[1]), float(apart[-1] / means[1])
         echo = self._lags.echo()
         numbers |= {"ratio": ratio, "growth": growth, "echo": echo}
+        if not all(map(isfinite, numbers.values())):  # nan is neither side of any limit
+            return self._say(Stand.UNKNOWN, "not_measured", {"frames": float(n)})
         if ratio < policy.loop_ratio or echo >= policy.loop_echo:
             return self._say(Stand.AGAINST, "looping", numbers)
         if ratio < policy.alive_ratio or echo >= policy.alive_echo:

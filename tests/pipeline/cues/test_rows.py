@@ -133,6 +133,15 @@ def test_doubled_frames_of_a_slow_camera_are_no_freeze():
     assert cue.row(POLICY).stand is not Stand.AGAINST
 
 
+def test_a_mesh_that_is_no_number_is_not_fresh():
+    cue, shots = Freshness(), list(Camera(motion=2.0).shots(ALL, 24))
+    for n, obs in enumerate(shots):
+        mesh = np.full_like(obs.face.mesh_px, np.nan) if n == 12 else obs.face.mesh_px
+        cue.add(replace(obs, face=replace(obs.face, mesh_px=mesh)))
+    row = cue.row(POLICY)
+    assert (row.stand, row.reason) == (Stand.UNKNOWN, "not_measured")
+
+
 def test_memory_is_bounded():
     cue = watched(5 * MOST)
     assert cue.row(POLICY).numbers["frames"] == MOST
