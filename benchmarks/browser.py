@@ -18,7 +18,7 @@ import aiohttp
 from aiohttp import web
 from playwright.async_api import BrowserContext, async_playwright
 
-from benchmarks.caller import Film
+from benchmarks.caller import ROOM_S, Film, starts
 from benchmarks.numbers import Call
 from benchmarks.serving import CLIENT, Server
 from tests.e2e.cameras import mjpeg, person
@@ -30,8 +30,6 @@ FLAGS = [
     "--allow-loopback-in-peer-connection",
 ]  # fmt: skip
 LOGIN_MS = 40_000
-FILM_S = 20.0
-"""Chromium plays it from the start for every page, and again from the start after that."""
 PAGE = """<!doctype html><title>login</title>
 <script type="module" src="{server}/web/face-login.js"></script>
 <face-login server="{server}" session-url="/session"></face-login>"""
@@ -59,25 +57,30 @@ class NoBrowser(Exception):
 
 
 async def logins(server: Server, film: Film, count: int, folder: Path) -> list[Call]:
-    """One after the other in one browser, a fresh page each. Raises NoBrowser."""
+    """One after the other, each in a fresh browser whose camera begins elsewhere in the film.
+    Raises NoBrowser."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
         raise NoBrowser("no chromium on the PATH")
-    images = person(film.clip, start_s=film.start_s, seconds=FILM_S)
-    camera = await asyncio.to_thread(mjpeg, images, folder / "camera.mjpeg")
+    calls: list[Call] = []
     sessions: list[str] = []
     async with _relying_app(server, film.subject, sessions), async_playwright() as playwright:
-        context = await playwright.chromium.launch_persistent_context(
-            str(folder / "profile"),
-            executable_path=chromium,
-            headless=False,
-            args=[*FLAGS, f"--use-file-for-fake-video-capture={camera}"],
-            ignore_default_args=["--headless", "--mute-audio"],
-        )
-        try:
-            return [await _login(context, server.origin, sessions) for _ in range(count)]
-        finally:
-            await context.close()
+        for n, start_s in enumerate(starts(count, film.seconds)):
+            images = person(film.clip, start_s=film.start_s + start_s, seconds=ROOM_S)
+            camera = await asyncio.to_thread(mjpeg, images, folder / f"camera{n}.mjpeg")
+            context = await playwright.chromium.launch_persistent_context(
+                str(folder / f"profile{n}"),
+                executable_path=chromium,
+                headless=False,
+                args=[*FLAGS, f"--use-file-for-fake-video-capture={camera}"],
+                ignore_default_args=["--headless", "--mute-audio"],
+            )
+            try:
+                calls.append(await _login(context, server.origin, sessions))
+            finally:
+                await context.close()
+                camera.unlink()
+    return calls
 
 
 async def _login(context: BrowserContext, origin: str, sessions: list[str]) -> Call:

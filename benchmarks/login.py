@@ -1,6 +1,6 @@
 """What a login takes: each stage in ms, the server's CPU and memory, the cost of a frame.
 
-    python -m benchmarks.login [--logins 20] [--concurrent 1,4] [--memory 50] [--chromium 10]
+    python -m benchmarks.login [--logins 20] [--concurrent 1,4] [--memory 50] [--chromium 20]
         [--write README.md]
 
 Starts a server of its own on loopback and ends it. Nothing is asserted: the table says which goal
