@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
-from math import hypot, sqrt
+from math import acos, cos, hypot, pi, sqrt
 from statistics import median
 
 import numpy as np
@@ -136,28 +136,29 @@ class _Steps:
         """The last step changed the face's shape more than those before it, or was too long to
         tell."""
         self._last: Observation | None = None
+        self._shape: _Shape | None = None
         self._steps: deque[_Step] = deque(maxlen=NEWEST)
 
     def cut(self, obs: Observation, policy: Policy) -> bool:
         """Take one observation; True where the picture was cut before it."""
         self.doubtful = False
-        face, last = obs.face, self._last
+        face, last, old_shape = obs.face, self._last, self._shape
         if face is None:
             return False
-        if last is None or last.face is None or not face.same or _resized(last, obs):
-            self._last = obs
+        if last is None or old_shape is None or not face.same or _resized(last, obs):
+            self._last, self._shape = obs, _Shape(face.mesh_px)
             self._steps.clear()
             return False
         picture = _length(obs.sketch - last.sketch)
         if picture <= SAME:
             return False
-        self._last = obs
+        self._last, self._shape = obs, _Shape(face.mesh_px)
         gap_s = obs.arrival_s - last.arrival_s
         if gap_s > policy.lost_s:
             self.doubtful = True
             self._steps.clear()
             return False
-        step = _Step(gap_s, picture, _reshaped(last.face.mesh_px, face.mesh_px))
+        step = _Step(gap_s, picture, self._shape.changed(old_shape))
         before = list(self._steps)
         self._steps.append(step)
         if len(before) < LEAST:
@@ -174,22 +175,45 @@ def _resized(last: Observation, now: Observation) -> bool:
     return (last.width_px, last.height_px) != (now.width_px, now.height_px)
 
 
-def _reshaped(before_px: Floats, now_px: Floats) -> float:
-    """As `_Step.shape`. The best turn need not be known: its residual follows from the singular
-    values of the covariance (Kabsch, Acta Cryst. A32, 1976)."""
-    a, b = _centred(before_px), _centred(now_px)
-    both = a.T @ b
-    one, two, three = np.linalg.svd(both, compute_uv=False).tolist()
-    fit = one + two + (three if np.linalg.det(both) >= 0 else -three)
-    rest = float(np.vdot(b, b)) - fit * fit / max(float(np.vdot(a, a)), 1e-9)
-    x, y = (now_px[EYE_RIGHT, :2] - now_px[EYE_LEFT, :2]).tolist()
-    return sqrt(max(rest, 0.0) / len(_STIFF)) / max(hypot(x, y), 1.0)
+class _Shape:
+    """A face's stiff points about their middle."""
+
+    def __init__(self, mesh_px: Floats) -> None:
+        self.points: NDArray[np.float64] = mesh_px[_STIFF].astype(np.float64)
+        self.points -= np.add.reduce(self.points) / len(STIFF)
+        self.square = float(np.vdot(self.points, self.points))
+        x, y, _ = (mesh_px[EYE_RIGHT] - mesh_px[EYE_LEFT]).tolist()
+        self.eyes_px = max(hypot(x, y), 1.0)
+
+    def changed(self, before: _Shape) -> float:
+        """As `_Step.shape`. The best turn need not be known: its residual follows from the sum of
+        the covariance's singular values, the least one negative if the covariance mirrors (Kabsch,
+        Acta Cryst. A32, 1976)."""
+        fit = _turned((before.points.T @ self.points).tolist())
+        rest = self.square - fit * fit / max(before.square, 1e-9)
+        return sqrt(max(rest, 0.0) / len(STIFF)) / self.eyes_px
 
 
-def _centred(mesh_px: Floats) -> NDArray[np.float64]:
-    points: NDArray[np.float64] = mesh_px[_STIFF].astype(np.float64)
-    points -= np.add.reduce(points) / len(points)
-    return points
+def _turned(m: list[list[float]]) -> float:
+    """Greatest trace that a rotation gives a 3x3 matrix M: the sum of its singular values with the
+    sign of its determinant on the least. Two are the roots of eigenvalues of M'M, which a cubic has
+    (Smith, Comm. ACM 4, 1961), the third divides the determinant by them; np.linalg takes twenty
+    times as long."""
+    (a, b, c), (d, e, f), (g, h, i) = m
+    p, q, r = a * a + d * d + g * g, b * b + e * e + h * h, c * c + f * f + i * i
+    u, v, w = a * b + d * e + g * h, a * c + d * f + g * i, b * c + e * f + h * i
+    mean = (p + q + r) / 3
+    p, q, r = p - mean, q - mean, r - mean
+    size = sqrt((p * p + q * q + r * r + 2 * (u * u + v * v + w * w)) / 6)
+    most = middle = mean
+    if size > 1e-12 * mean:
+        half = (p * (q * r - w * w) - u * (u * r - w * v) + v * (u * w - q * v)) / (2 * size**3)
+        angle = acos(min(1.0, max(-1.0, half))) / 3
+        most = mean + 2 * size * cos(angle)
+        middle = max(mean + 2 * size * cos(angle - 2 * pi / 3), 0.0)
+    two = sqrt(most * middle)
+    det = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
+    return sqrt(most) + sqrt(middle) + (det / two if two > 1e-12 * most else 0.0)
 
 
 def _length(vector: Floats) -> float:
