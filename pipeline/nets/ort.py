@@ -44,7 +44,7 @@ class Nets:
         return tuple(self._sessions[net].run(None, {self._inputs[net]: feed}))
 
     def warm_up(self) -> None:
-        """Run every net once: the first run allocates its arena and takes several times as long."""
+        """Run every net once: the first run takes several times as long."""
         for name in self._sessions:
             self(name, np.zeros(SPECS[name].feed, np.float32))
 
@@ -74,6 +74,9 @@ def session_options() -> ort.SessionOptions:
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
+    # Without an arena of each net: those keep the most that any moment needed, 100 MB after the
+    # first four sessions at a time, and are no faster (docs/benchmarks.md).
+    options.enable_cpu_mem_arena = False
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
