@@ -28,29 +28,38 @@ from pipeline.frame import Frame, Reference
 from pipeline.nets import Floats, Run, iris
 from pipeline.nets.ort import SPECS, Nets
 from pipeline.observation import Ask, Tracks
+from pipeline.policy import POLICIES
 from pipeline.see import see
 from pipeline.sight import motion, patch
 from pipeline.sight.edges import edges
 from pipeline.sight.glow import glow
+from pipeline.sight.mouth import mouth
 from pipeline.sight.tint import tint
 from tests.clips import cache_dir, clip
 
 T = TypeVar("T")
 
 FPS = 15.0
-BASE = {"detect": 0.5, "spoof": 0.25, "embed": 0.33}
-AROUND = {"edges": 0.5, "glow": 0.5, "motion": 0.2}
-EYES = {"eyes": 0.125}
+POLICY = POLICIES["standard"]
+LIVENESS = {
+    "detect": POLICY.detect_period_s, "spoof": POLICY.spoof_period_s,
+    "edges": POLICY.edges_period_s, "glow": POLICY.edges_period_s,
+    "mouth": POLICY.edges_period_s, "motion": POLICY.motion_period_s,
+}  # fmt: skip
+EMBED = {"embed": POLICY.embed_period_s}
+EYES = {"eyes": POLICY.eyes_period_s}
 TINT = {"tint": 0.0}
 """The session's schedule: seconds between runs; the mesh runs on every frame."""
+BASE = {name: every for name, every in LIVENESS.items() if name in ("detect", "spoof")} | EMBED
 SCHEDULES = {
-    "nets alone": BASE,
-    "with edges, glow, motion": {**BASE, **AROUND},
-    "and eyes": {**BASE, **AROUND, **EYES},
-    "and tint on every frame": {**BASE, **AROUND, **EYES, **TINT},
-    "and no embedding": {**BASE, **AROUND, **EYES, "embed": 1e9},
+    "mesh, detector, anti-spoof": {name: BASE[name] for name in ("detect", "spoof")},
+    "liveness: and edges, glow, mouth, motion": LIVENESS,
+    "a session: and embeddings": LIVENESS | EMBED,
+    "in doubt: and eyes": LIVENESS | EMBED | EYES,
+    "light challenge: and tint on every frame": LIVENESS | EMBED | EYES | TINT,
 }
-REFERENCE_S = 3.0
+ASKS = ("spoof", "edges", "glow", "mouth", "eyes", "tint", "motion")
+REFERENCE_S = POLICY.window_s
 """Motion begins again with every window of evidence."""
 
 
@@ -106,7 +115,7 @@ def play(
             roi=roi,
             embed_above=0.35 if "embed" in due else None,
             tracks=tracks,
-            **{name: name in due for name in ("spoof", "edges", "glow", "eyes", "tint", "motion")},
+            **{name: name in due for name in ASKS},
         )
         start = time.perf_counter()
         frame = reference.attach(picture)
@@ -138,6 +147,7 @@ def looks(clip_frames: list[Frame], run: Run) -> dict[str, list[float]]:
             continue
         image, mesh = frame.image, face.mesh_px
         clock("edges", edges, image, mesh)
+        clock("mouth", mouth, image, mesh)
         near = clock("cut for glow and tint", patch.near, image, mesh)
         if near is not None:
             clock("glow", glow, near, mesh)

@@ -52,8 +52,9 @@ class Policy:
     eyes_period_s: float = 0.125
     """Eyelids: a blink closes the eye for 0.1 to 0.3 s. Measured only where a blink could matter,
     as it costs more than all other supporting cues together."""
-    embed_period_s: float = 0.33
-    """Embeddings: four within `settle_s`, the dearest net."""
+    embed_period_s: float = 0.4
+    """Embeddings, the dearest net: four within `settle_s`, and one more at once wherever the face's
+    shape changed (`doubt_shape`)."""
 
     # The face in the frame
     min_quality: float = 0.35

