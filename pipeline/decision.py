@@ -1,10 +1,11 @@
 """From rows of evidence to accept, reject, go on or try again. Pure; default deny.
 
 A row says what one cue found; the decision is the table of rows against a policy. Absence of
-evidence never accepts: every required cue must be FOR, none may be AGAINST, and the clipped
-log-likelihood ratios of liveness must add up. Sequential in the sense of Wald (1945): it stops at
-the first moment the evidence is enough, either way; a window that ends between the two sums has
-proved nothing, and fresh evidence is gathered. The rule and its errors: docs/liveness.md.
+evidence never accepts: every required cue must be FOR, every weighed one measured, none may be
+AGAINST, and the clipped log-likelihood ratios of liveness must add up. Sequential in the sense of
+Wald (1945): it stops at the first moment the evidence is enough, either way; a window that ends
+between the two sums has proved nothing, and fresh evidence is gathered. The rule and its errors:
+docs/liveness.md.
 """
 
 from __future__ import annotations
@@ -116,9 +117,9 @@ def decide(
     `elapsed_s` counts from the first usable frame. Before `settle_s` nothing is decided: a window
     shorter than that was never measured. Then a certain row AGAINST, or a sum of `reject_llr` or
     less, refuses; all required rows FOR with a sum of `accept_llr` or more accept. From `window_s`
-    on, `accept_late_llr` is enough, any row AGAINST refuses, and what is still undecided means
-    gathering afresh. Identity refuses only what is live: else a photo would be an oracle for whose
-    face it shows.
+    on, `accept_late_llr` is enough where the weighed rows are FOR as well, any row AGAINST refuses,
+    and what is still undecided means gathering afresh. Identity refuses only what is live: else a
+    photo would be an oracle for whose face it shows.
     """
     if elapsed_s < settle_s:
         return Decision(Step.GO_ON)
@@ -127,19 +128,23 @@ def decide(
     total = liveness_sum(rows)
     if _refuses(liveness, late=late) or total <= policy.reject_llr:
         return Decision(Step.REJECT, (Reason.LIVENESS,))
+    strong = total >= policy.accept_llr
+    needed = policy.required if strong else policy.required + policy.weighed
+    measured = {row.cue for row in rows if row.stand is not Stand.UNKNOWN}
     live = (
-        any(row.cue in policy.required for row in liveness)
-        and all(row.stand is Stand.FOR for row in liveness if row.cue in policy.required)
+        any(row.cue in needed for row in liveness)
+        and measured.issuperset(policy.weighed)
+        and all(row.stand is Stand.FOR for row in liveness if row.cue in needed)
         and all(row.stand is not Stand.AGAINST for row in liveness)
-        and total >= (policy.accept_late_llr if late else policy.accept_llr)
+        and (strong or (late and total >= policy.accept_late_llr))
     )
     for topic, reason in ((Topic.IDENTITY, Reason.NO_MATCH), (Topic.QUALITY, Reason.QUALITY)):
         if live and _refuses([row for row in rows if row.topic is topic], late=late):
             return Decision(Step.REJECT, (reason,))
     if (
         live  # never without a required liveness row: a policy that requires none accepts nobody
-        and {row.cue for row in rows if row.stand is Stand.FOR}.issuperset(policy.required)
-        and all(row.stand is Stand.FOR for row in rows if row.cue in policy.required)
+        and {row.cue for row in rows if row.stand is Stand.FOR}.issuperset(needed)
+        and all(row.stand is Stand.FOR for row in rows if row.cue in needed)
         and all(row.stand is not Stand.AGAINST for row in rows)
     ):
         return Decision(Step.ACCEPT)
@@ -156,5 +161,6 @@ def _shortfall(rows: Sequence[Evidence], policy: Policy, *, live: bool) -> Reaso
     """Why a whole window was not enough: pictures that could not be judged, or a doubtful face."""
     judged = all(row.stand is Stand.FOR for row in rows if row.topic is Topic.QUALITY)
     stands = {row.cue: row.stand for row in rows if row.topic is Topic.LIVENESS}
-    seen = all(stands.get(cue) is not Stand.UNKNOWN for cue in policy.required)
+    wanted = policy.required + policy.weighed
+    seen = all(stands.get(cue) is not Stand.UNKNOWN for cue in wanted)
     return Reason.LIVENESS if judged and seen and not live else Reason.QUALITY

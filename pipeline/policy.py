@@ -19,8 +19,11 @@ class Policy:
     """How clients refer to it."""
     acr: str = "passive"
     """Level claimed in the token: liveness judged without asking the person to do anything."""
-    required: tuple[str, ...] = ("face", "spoof", "freshness", "identity")
+    required: tuple[str, ...] = ("face", "freshness", "identity")
     """Cues that must be FOR."""
+    weighed: tuple[str, ...] = ("spoof",)
+    """Cues that must have been measured, and be FOR where the sum is below `accept_llr`: a doubtful
+    vote (down to its veto, `spoof_strong`) is outvoted only by nearly everything else together."""
 
     # Time
     time_limit_s: float = 25.0

@@ -206,7 +206,7 @@ def _turned(m: list[list[float]]) -> float:
     p, q, r = p - mean, q - mean, r - mean
     size = sqrt((p * p + q * q + r * r + 2 * (u * u + v * v + w * w)) / 6)
     most = middle = mean
-    if size > 1e-12 * mean:
+    if size > 1e-12 * mean and size**3 > 0.0:
         half = (p * (q * r - w * w) - u * (u * r - w * v) + v * (u * w - q * v)) / (2 * size**3)
         angle = acos(min(1.0, max(-1.0, half))) / 3
         most = mean + 2 * size * cos(angle)

@@ -47,6 +47,7 @@ def watching(policy: Policy) -> Policy:
         windows=10**6,
         time_limit_s=1e9,
         required=(),
+        weighed=(),
         challenge="none",
         reject_llr=-1e9,
         accept_llr=1e9,

@@ -78,6 +78,20 @@ def test_no_sum_makes_up_for_a_required_row():
     assert judged([row for row in FULL if row.cue != "spoof"] + [glow], 3.0).step is Step.TRY_AGAIN
 
 
+def test_a_doubtful_vote_is_outvoted_by_a_strong_sum_alone():
+    others = Evidence("bezel", Topic.LIVENESS, Stand.FOR, "no_border", 2.0)
+    doubtful = changed("spoof", stand=Stand.OPEN, llr=-0.4)
+    assert judged([*doubtful, others], 1.5).step is Step.ACCEPT
+    some = replace(others, llr=1.8)  # together 1.4
+    assert judged([*doubtful, some], 2.9).step is Step.GO_ON
+    assert judged([*doubtful, some], 3.0) == Decision(Step.TRY_AGAIN, (Reason.LIVENESS,))
+    for stand in (Stand.UNKNOWN, Stand.AGAINST):
+        rows = [*changed("spoof", stand=stand, llr=-0.4), replace(others, llr=9.0)]
+        assert judged(rows, 3.0).step is not Step.ACCEPT
+    unmeasured = [row for row in FULL if row.cue != "spoof"]
+    assert judged([*unmeasured, replace(others, llr=9.0)], 3.0).step is Step.TRY_AGAIN
+
+
 def test_a_spoof_is_refused_at_the_end_or_at_once_when_certain():
     spoof = changed("spoof", stand=Stand.AGAINST, llr=-1.0)
     assert judged(spoof).step is Step.GO_ON
@@ -139,6 +153,13 @@ def test_acceptance_needs_every_required_row_and_nothing_against(rows, elapsed_s
     if judged(rows, elapsed_s).step is Step.ACCEPT:
         stands = {row.cue: row.stand for row in rows}
         assert all(stands[cue] is Stand.FOR for cue in POLICY.required)
+        assert all(
+            any(r.cue == cue and r.stand is not Stand.UNKNOWN for r in rows)
+            for cue in POLICY.weighed
+        )
+        if liveness_sum(rows) < POLICY.accept_llr:
+            assert all(stands[cue] is Stand.FOR for cue in POLICY.weighed)
+            assert elapsed_s >= POLICY.window_s
         assert all(row.stand is not Stand.AGAINST for row in rows)
         assert elapsed_s >= 1.5
 
