@@ -113,9 +113,10 @@ def _again(job: tuple[Clip, Policy], cache: Path, now: str) -> tuple[str, dict[s
 def refitted(reports: Sequence[Report]) -> Policy:
     """The policy with the two logistic cues fitted together on these clips, the rest as it is. The
     windows of a clip share a weight of 1; the bezel keeps its share of the offset, which clips it.
-    Raises ValueError without people or attacks."""
+    Not on deepfakes, which look live to both: the ratios are those of people over prints and
+    screens. Raises ValueError without people or attacks."""
     samples: list[tuple[list[float], bool, float]] = []
-    for report in reports:
+    for report in (report for report in reports if report.clip.group != "deepfake"):
         pairs = [(found.get("spoof"), found.get("bezel")) for found in report.windows]
         known = [
             [margin, max(edge, -POLICY.bezel_most)]
