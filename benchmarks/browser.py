@@ -30,6 +30,8 @@ FLAGS = [
     "--allow-loopback-in-peer-connection",
 ]  # fmt: skip
 LOGIN_MS = 40_000
+WARM_S = 2.0
+"""A fresh browser has this long for its own start; people's have been open for a while."""
 PAGE = """<!doctype html><title>login</title>
 <script type="module" src="{server}/web/face-login.js"></script>
 <face-login server="{server}" session-url="/session"></face-login>"""
@@ -88,6 +90,7 @@ async def _login(context: BrowserContext, origin: str, sessions: list[str]) -> C
     page.set_default_timeout(LOGIN_MS)
     try:
         await page.goto(origin)
+        await asyncio.sleep(WARM_S)
         async with asyncio.timeout(LOGIN_MS / 1000):
             told = await page.evaluate(LOGIN)
     except TimeoutError:

@@ -46,6 +46,7 @@ BROWSER = "Chromium, hard film"
 """The column of the real browser."""
 CALLS_S = 240.0
 """The longest that one set of logins may take."""
+REST_S = 2.0
 SEE_S = 20.0
 """Seconds of video for the cost of a frame."""
 
@@ -158,11 +159,17 @@ def log_ins(given: argparse.Namespace, folder: Path) -> tuple[list[Run], Memory]
             with tempfile.TemporaryDirectory(prefix="lookgate-camera-") as scratch:
                 made = partial(browsed, server, given.chromium, Path(scratch))
                 runs.append(measured(server, BROWSER, made))
-        before = server.rss_mb()
+        before = _at_rest(server)
         if given.memory:
             _say(f"{given.memory} logins for the memory")
             played(server, CLEAR_LOGIN, given.memory, max(given.concurrent))
-        return runs, Memory(started, warm, before, server.rss_mb(), given.memory)
+        return runs, Memory(started, warm, before, _at_rest(server), given.memory)
+
+
+def _at_rest(server: Server) -> float:
+    """Its memory once the last connection is closed."""
+    time.sleep(REST_S)
+    return server.rss_mb()
 
 
 def goals(runs: list[Run], memory: Memory, cost: Cost) -> list[Goal]:

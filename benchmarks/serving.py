@@ -72,8 +72,9 @@ def machine_busy_s() -> float:
 
 
 @contextmanager
-def serving(folder: Path, models_dir: Path | None = None) -> Iterator[Server]:
-    """`lookgate serve` on loopback with a client `bench`. Raises ServerFailed."""
+def serving(folder: Path, models_dir: Path | None = None, **settings: str) -> Iterator[Server]:
+    """`lookgate serve` on loopback with a client `bench`, and other settings than the defaults
+    where given. Raises ServerFailed."""
     port, page_port = free_port(), free_port()
     url, origin = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{page_port}"
     environ = config.child_environ(
@@ -86,6 +87,7 @@ def serving(folder: Path, models_dir: Path | None = None) -> Iterator[Server]:
         offer_rate="100",
         client_rate="100",
         **({} if models_dir is None else {"models_dir": str(models_dir)}),
+        **settings,
     )
     environ["PYTHONPATH"] = str(ROOT)
     command = [sys.executable, "-m", "server.cli"]
