@@ -186,7 +186,14 @@ class Policy:
     """The same ratio from which nothing repeats."""
     loop_echo: float = 0.65
     """Correlation of the steps with those of some frames before, from which the picture repeats:
-    loops of 8 frames .32 to 1.0 within 1.6 s and .51 or more in 3 s, 25 live clips at most .51."""
+    loops of 8 frames .32 to 1.0 within 1.6 s and .51 or more in 3 s; live clips .51 at most where
+    the next two hold."""
+    echo_near: float = 3.4
+    """Grey levels that the picture must come back to for that: loops whose steps agree by .5 come
+    back to 3.1 (the encoder's noise), people who nod or shake the head to 3.6 at the nearest."""
+    echo_ratio: float = 1.25
+    """The same, in distances at lag one: loops 1.1 at most; a still man who moved once and again
+    the same way 2.4."""
     alive_echo: float = 0.55
     """The same correlation below which nothing repeats."""
     noise_step: float = 1.5

@@ -94,7 +94,8 @@ class Freshness:
         # Lags up to half the window: each is then judged on at least as many pairs as its length.
         apart = means[FIRST_LAG : max(FIRST_LAG + 1, n // 2 + 1)]
         ratio, growth = float(np.minimum.reduce(apart) / means[1]), float(apart[-1] / means[1])
-        echo = self._lags.echo()
+        near = means <= min(policy.echo_near, policy.echo_ratio * float(means[1]))
+        echo = self._lags.echo(near)
         numbers |= {"ratio": ratio, "growth": growth, "echo": echo}
         if not all(map(isfinite, numbers.values())):  # nan is neither side of any limit
             return self._say(Stand.UNKNOWN, "not_measured", {"frames": float(n)})
@@ -169,11 +170,12 @@ class _Lags:
                 rows[MOST:] = 0.0
             self._first = 0
 
-    def echo(self) -> float:
-        """Greatest correlation of the steps with the steps of some frames before, -1..1.
+    def echo(self, near: NDArray[np.bool_]) -> float:
+        """Greatest correlation of the steps with the steps of some frames before, 0..1.
 
         A loop takes the same steps again; the encoder's noise, which hides a quiet loop from
-        `means`, is another one each time round. 0 with too few frames.
+        `means`, is another one each time round. Only at lags (n,) that are `near`: who nods takes
+        the same steps again, but does not come back to the same picture. 0 with too few frames.
         """
         n = self.n - 1
         if n < FIRST_ECHO + LEAST_PAIRS:
@@ -183,7 +185,9 @@ class _Lags:
         # Squares of the n - lag newest steps, and of the n - lag oldest ones.
         squares = np.add.accumulate(alike[::-1, 0]) * np.add.accumulate(alike[:, 0])
         scales = np.sqrt(squares[n - 1 - FIRST_ECHO : LEAST_PAIRS - 2 : -1])
-        return max(0.0, float(np.maximum.reduce(sums / np.maximum(scales, 1e-9))))
+        ratios = sums / np.maximum(scales, 1e-9)
+        ratios[~near[FIRST_ECHO : n - LEAST_PAIRS + 1]] = 0.0
+        return max(0.0, float(np.maximum.reduce(ratios)))
 
     def means(self) -> NDArray[np.float64]:
         """Mean distance at each lag, (n,); at lag 0 it is 0."""

@@ -152,7 +152,8 @@ def test_what_is_kept_of_the_newest_sketches_is_what_they_say_together(frames):
     cue, shots = Freshness(), list(Camera(noise=0.5, loop=23).shots(ALL, frames))
     for obs in shots:
         cue.add(obs)
-    numbers = cue.row(replace(POLICY, min_frames=9)).numbers
+    anywhere = replace(POLICY, min_frames=9, echo_near=1e9, echo_ratio=1e9)
+    numbers = cue.row(anywhere).numbers
     newest = np.stack([obs.sketch for obs in shots[-MOST:]]).astype(np.float64)
     n, steps = len(newest), np.diff(newest, axis=0)
     means = [
@@ -167,6 +168,19 @@ def test_what_is_kept_of_the_newest_sketches_is_what_they_say_together(frames):
     assert numbers["ratio"] == pytest.approx(min(means[2:]) / means[0], rel=1e-5)
     assert numbers["growth"] == pytest.approx(means[-1] / means[0], rel=1e-5)
     assert numbers["echo"] == pytest.approx(max([0.0, *echoes]), abs=1e-5)
+
+
+def test_a_nod_takes_the_same_steps_and_comes_to_another_picture():
+    rng = np.random.default_rng(4)
+    way = np.tile(rng.normal(0, 0.6, (12, 64)), (4, 1))  # the same steps every 12 frames
+    drift = np.full(64, 0.06)  # while the whole moves on, by 6 grey levels a time round
+    for moved, reason in ((drift, "fresh"), (0.0 * drift, "looping")):
+        cue = Freshness()
+        paths = np.cumsum(way - way.mean(axis=0) + moved, axis=0).astype(np.float32)
+        for obs, sketch in zip(Camera().shots(ALL, 40), paths, strict=False):
+            cue.add(replace(obs, sketch=sketch))
+        row = cue.row(POLICY)
+        assert (row.reason, row.numbers["echo"] > POLICY.loop_echo) == (reason, reason != "fresh")
 
 
 def test_what_is_kept_of_the_newest_shapes_is_what_they_say_together():
