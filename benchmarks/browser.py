@@ -30,8 +30,8 @@ FLAGS = [
     "--allow-loopback-in-peer-connection",
 ]  # fmt: skip
 LOGIN_MS = 40_000
-WARM_S = 2.0
-"""A fresh browser has this long for its own start; people's have been open for a while."""
+READ_S = 2.0
+"""Between a page and its login: nobody presses the button sooner, and its modules have loaded."""
 PAGE = """<!doctype html><title>login</title>
 <script type="module" src="{server}/web/face-login.js"></script>
 <face-login server="{server}" session-url="/session"></face-login>"""
@@ -59,30 +59,31 @@ class NoBrowser(Exception):
 
 
 async def logins(server: Server, film: Film, count: int, folder: Path) -> list[Call]:
-    """One after the other, each in a fresh browser whose camera begins elsewhere in the film.
-    Raises NoBrowser."""
+    """One after the other in one browser, a fresh page each, whose camera begins elsewhere in the
+    film. Raises NoBrowser."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
         raise NoBrowser("no chromium on the PATH")
     calls: list[Call] = []
     sessions: list[str] = []
+    camera = folder / "camera.mjpeg"
     async with _relying_app(server, film.subject, sessions), async_playwright() as playwright:
-        for n, start_s in enumerate(starts(count, film.seconds)):
-            images = person(film.clip, start_s=film.start_s + start_s, seconds=ROOM_S)
-            camera = await asyncio.to_thread(mjpeg, images, folder / f"camera{n}.mjpeg")
-            context = await playwright.chromium.launch_persistent_context(
-                str(folder / f"profile{n}"),
-                executable_path=chromium,
-                headless=False,
-                args=[*FLAGS, f"--use-file-for-fake-video-capture={camera}"],
-                ignore_default_args=["--headless", "--mute-audio"],
-            )
-            try:
+        context = await playwright.chromium.launch_persistent_context(
+            str(folder / "profile"),
+            executable_path=chromium,
+            headless=False,
+            args=[*FLAGS, f"--use-file-for-fake-video-capture={camera}"],
+            ignore_default_args=["--headless", "--mute-audio"],
+        )
+        try:
+            for start_s in starts(count, film.seconds):
+                images = person(film.clip, start_s=film.start_s + start_s, seconds=ROOM_S)
+                # Chromium opens the file anew for every page that asks for a camera.
+                await asyncio.to_thread(mjpeg, images, camera)
                 calls.append(await _login(context, server.origin, sessions))
-            finally:
-                await context.close()
-                camera.unlink()
-    return calls
+            return calls
+        finally:
+            await context.close()
 
 
 async def _login(context: BrowserContext, origin: str, sessions: list[str]) -> Call:
@@ -90,7 +91,7 @@ async def _login(context: BrowserContext, origin: str, sessions: list[str]) -> C
     page.set_default_timeout(LOGIN_MS)
     try:
         await page.goto(origin)
-        await asyncio.sleep(WARM_S)
+        await asyncio.sleep(READ_S)
         async with asyncio.timeout(LOGIN_MS / 1000):
             told = await page.evaluate(LOGIN)
     except TimeoutError:
