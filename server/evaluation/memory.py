@@ -10,6 +10,9 @@ import contextlib
 import hashlib
 import json
 import os
+import re
+import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,10 @@ from models import manifest
 from pipeline import __file__ as _pipeline
 
 Value = dict[str, Any]
+VERSION = re.compile(r"[0-9a-f]{16}")
+"""The name of a folder of answers."""
+UNUSED_DAYS = 30
+"""Answers that no run asked for since: other code's, mostly. They hold faces, so they go."""
 
 
 def private(*folders: Path) -> None:
@@ -33,6 +40,8 @@ class Memory:
         """`version` names all that answers depend on besides the file."""
         self._folder = folder / version
         private(folder, self._folder)
+        os.utime(self._folder)
+        _forget(folder)
 
     def get(self, sha256: str) -> Value | None:
         """What a file of this content gave; None if nobody looked yet."""
@@ -55,6 +64,13 @@ class Memory:
 
     def _file(self, sha256: str) -> Path:
         return self._folder / sha256[:2] / f"{sha256}.json"
+
+
+def _forget(folder: Path) -> None:
+    oldest = time.time() - UNUSED_DAYS * 86400
+    for old in folder.iterdir():
+        if VERSION.fullmatch(old.name) and not old.is_symlink() and old.stat().st_mtime < oldest:
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def version(*said: str, session: bool = False) -> str:
