@@ -26,8 +26,6 @@ from server.evaluation import memory, vp8
 from server.evaluation.folder import FILMS, STILLS, Item, digest
 from server.media import to_bgr
 
-ANSWERS = re.compile(r"[0-9a-f]{16}")
-"""The name of a folder of answers: a version."""
 Image = NDArray[np.uint8]
 
 
@@ -166,7 +164,7 @@ def version(models: Path) -> str:
 def forget(cache: Path, keep: str) -> None:
     """Remove the answers of other versions."""
     for old in cache.glob("*/"):
-        if old.name != keep and ANSWERS.fullmatch(old.name):
+        if old.name != keep and memory.VERSION.fullmatch(old.name):
             for file in old.glob("*.pickle"):
                 file.unlink(missing_ok=True)
             with contextlib.suppress(OSError):

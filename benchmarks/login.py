@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import browser, caller, numbers, see_cost, serving
 from benchmarks.caller import Done, Film, Order
-from benchmarks.numbers import Goal, Run, Spread, mean_ms
+from benchmarks.numbers import Goal, Run, mean_ms
 from benchmarks.serving import Server, ServerFailed
 from models.manifest import default_dir
 from pipeline.nets.ort import Nets
@@ -176,17 +176,14 @@ def goals(runs: list[Run], memory: Memory, cost: Cost) -> list[Goal]:
     """What was promised for one login at a time, and what was measured: with our own caller, and
     in the browser where one was used."""
     judged = [runs[0], *(run for run in runs if run.title == BROWSER)]
-    timed = [
-        goal
-        for run in judged
-        for goal in (
-            Goal(
-                f"POST offer → first decoded frame, p50; {run.title}", 150, _p(run.first_frame, 50)
-            ),
-            Goal(f"first frame → verdict, p50; {run.title}", 2000, _p(run.verdict, 50)),
-            Goal(f"first frame → verdict, p95; {run.title}", 3000, _p(run.verdict, 95)),
-        )
-    ]
+    timed = []
+    for run in judged:
+        first, verdict = run.first_frame, run.verdict
+        timed += [
+            Goal(f"POST offer → first decoded frame, p50; {run.title}", 150, first and first.p50),
+            Goal(f"first frame → verdict, p50; {run.title}", 2000, verdict and verdict.p50),
+            Goal(f"first frame → verdict, p95; {run.title}", 3000, verdict and verdict.p95),
+        ]
     return [
         *timed,
         Goal("CPU of `see()` over CPU of its nets", 1.25, cost.ratio, 2, ""),
@@ -196,12 +193,6 @@ def goals(runs: list[Run], memory: Memory, cost: Cost) -> list[Goal]:
             memory.after - memory.before if memory.logins else None, 1, "MB",
         ),
     ]  # fmt: skip
-
-
-def _p(spread: Spread | None, percent: int) -> float | None:
-    if spread is None:
-        return None
-    return spread.p50 if percent == 50 else spread.p95
 
 
 def section(

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from pipeline.observation import Face
+from pipeline.observation import EYE_LEFT, EYE_RIGHT, Face
 
 Fault = Literal[
     "small", "large", "yaw", "pitch", "roll", "blur", "dark", "bright", "cut", "covered"
@@ -96,7 +96,7 @@ def fault(face: Face) -> Fault:
 
 
 def _look(face: Face) -> Look:
-    across = face.mesh_px[263] - face.mesh_px[33]
+    across = face.mesh_px[EYE_RIGHT] - face.mesh_px[EYE_LEFT]
     return Look(
         eyes_px=math.hypot(float(across[0]), float(across[1])),
         yaw_deg=face.yaw_deg,

@@ -16,7 +16,7 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.observation import Face, Observation
+from pipeline.observation import EYE_LEFT, EYE_RIGHT, SAME_PICTURE, Face, Observation, apart
 from pipeline.policy import Policy
 from pipeline.template import pooled
 
@@ -29,10 +29,6 @@ SLOW_FRAME_S = 0.5
 """Frames further apart than this do not continue each other, whatever they show."""
 NEWEST, LEAST = 8, 4
 """Steps that a step is compared with, half a second at 15 frames/s, and how few of them will do."""
-SAME = 0.05
-"""Grey levels between two sketches below which it is the same picture again, and no step."""
-EYE_LEFT, EYE_RIGHT = 33, 263
-"""Outer eye corners in the MediaPipe mesh: the unit of length."""
 # fmt: off
 STIFF = (6, 8, 9, 10, 33, 50, 54, 67, 103, 109, 116, 117, 127, 133, 151, 168, 195, 197, 263, 280,
          284, 297, 332, 338, 345, 346, 356, 362)
@@ -149,8 +145,8 @@ class _Steps:
             self._last, self._shape = obs, _Shape(face.mesh_px)
             self._steps.clear()
             return False
-        picture = _length(obs.sketch - last.sketch)
-        if picture <= SAME:
+        picture = apart(obs.sketch, last.sketch)
+        if picture <= SAME_PICTURE:
             return False
         self._last, self._shape = obs, _Shape(face.mesh_px)
         gap_s = obs.arrival_s - last.arrival_s
@@ -214,7 +210,3 @@ def _turned(m: list[list[float]]) -> float:
     two = sqrt(most * middle)
     det = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
     return sqrt(most) + sqrt(middle) + (det / two if two > 1e-12 * most else 0.0)
-
-
-def _length(vector: Floats) -> float:
-    return sqrt(float(np.einsum("i,i->", vector, vector)))

@@ -15,14 +15,15 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import islice
-from math import inf, isfinite, sqrt
+from math import inf, isfinite
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.decision import Evidence, Stand, Topic
-from pipeline.observation import Observation
+from pipeline.observation import EYE_LEFT, EYE_RIGHT, SAME_PICTURE, Observation, apart
 from pipeline.policy import Policy
+from pipeline.quantile import quantile
 
 MOST = 64
 """Frames kept: 3 s at 15 frames/s and room; older ones are forgotten, cost stays bounded."""
@@ -37,11 +38,6 @@ LATE = 10
 SHAPES = 48
 """Faces whose shape is compared: 3 s at 15 frames/s; a living face leaves its mean shape with time,
 a stiff one does not."""
-SAME = 0.05
-"""Grey levels between two sketches below which it is the same picture again; the quietest camera
-moves by .81 from frame to frame. What a camera of 10 frames/s shows may be sent at 15."""
-LEFT_EYE, RIGHT_EYE = 33, 263
-"""Outer eye corners in the MediaPipe mesh: the unit of length."""
 
 
 class Freshness:
@@ -56,12 +52,12 @@ class Freshness:
 
     def add(self, obs: Observation) -> bool:
         """Take one observation. False: it shows the picture before it once more."""
-        step = inf if self._last is None else _length(obs.sketch - self._last)
+        step = inf if self._last is None else apart(obs.sketch, self._last)
         if self._last is not None:
             self._steps.append(step)
         self._last = obs.sketch
         self._times_s.append(obs.arrival_s)
-        if step <= SAME:
+        if step <= SAME_PICTURE:
             return False
         self._lags.add(obs.sketch)
         if obs.face is not None:
@@ -78,7 +74,7 @@ class Freshness:
         if len(self._times_s) < policy.min_frames:
             frames = float(len(self._times_s))
             return self._say(Stand.UNKNOWN, "too_few_frames", {"frames": frames})
-        step = _upper_quartile(list(islice(reversed(self._steps), LATE)))
+        step = quantile(islice(reversed(self._steps), LATE), 0.75)
         still_s = self._still_s(policy)
         n = self._lags.n
         numbers = {"frames": float(n), "step": step, "still_s": still_s}
@@ -239,18 +235,5 @@ class _Shapes:
         explained = along.real**2 + along.imag**2
         explained /= np.maximum(self._squares[: self.n], 1e-6)
         rest = np.maximum(np.vecdot(mean, mean).real - explained, 0.0)
-        eyes = abs(mean[LEFT_EYE] - mean[RIGHT_EYE])
+        eyes = abs(mean[EYE_LEFT] - mean[EYE_RIGHT])
         return float(np.add.reduce(np.sqrt(rest / len(mean)))) / self.n / max(float(eyes), 1.0)
-
-
-def _length(vector: NDArray[np.float32]) -> float:
-    return sqrt(float(np.einsum("i,i->", vector, vector)))
-
-
-def _upper_quartile(values: list[float]) -> float:
-    """Between the neighbouring values, as np.quantile does it: that one costs 60 us."""
-    values.sort()
-    at = 0.75 * (len(values) - 1)
-    low = int(at)
-    high = min(low + 1, len(values) - 1)
-    return values[low] + (values[high] - values[low]) * (at - low)
