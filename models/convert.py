@@ -16,7 +16,7 @@ from models.lower import lower
 from models.manifest import Net
 from models.prelu import flush_tiny, rewrite
 
-VERSION = 1
+VERSION = 2
 """Raised with every change that changes converted bytes; the manifest's must be the same."""
 
 

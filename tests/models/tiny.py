@@ -83,7 +83,7 @@ def net(of: Source, data: bytes, converted: bytes, **changes: Any) -> Net:
         source_sha256=sha256(data),
         source_bytes=len(data),
         conversion="onnx",
-        conversion_version=1,
+        conversion_version=2,
         file="tiny.onnx",
         sha256=sha256(converted),
         bytes=len(converted),
