@@ -1,7 +1,8 @@
 """From a package's file to the ONNX bytes that the server loads.
 
 Here: which steps each kind of source takes, and the names and shapes that the manifest promises.
-Not here: the steps themselves (fold, lower, prelu), downloading, checking. Source: docs/models.md.
+Not here: the steps themselves (fold, lower, prelu, widen), downloading, checking. Source:
+docs/models.md.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from models.fold import fold
 from models.lower import lower
 from models.manifest import Net
 from models.prelu import flush_tiny, rewrite
+from models.widen import widen
 
 VERSION = 2
 """Raised with every change that changes converted bytes; the manifest's must be the same."""
@@ -36,6 +38,7 @@ def convert(net: Net, data: bytes) -> bytes:
         fold(proto)
     flush_tiny(proto)
     rewrite(proto)
+    widen(proto)
     _declare(proto, net)
     return graph.serialise(proto, net.name)
 

@@ -1,9 +1,9 @@
 """ONNX protobufs written so that the same net always gives the same bytes.
 
-Here: tensors, nodes, values, and `serialise`. Not here: what to change in a net (fold, prelu,
-lower). Source: ONNX IR specification (onnx/onnx docs/IR.md). The onnx package's own helpers are
-left aside on purpose: what they fill in (producer, doc strings, attribute order) differs between
-its versions, and the server compares the sha256 of these bytes with the manifest.
+Here: tensors, nodes, values, and `serialise`. Not here: what to change in a net (fold, lower,
+prelu, widen). Source: ONNX IR specification (onnx/onnx docs/IR.md). The onnx package's own helpers
+are left aside on purpose: what they fill in (producer, doc strings, attribute order) differs
+between its versions, and the server compares the sha256 of these bytes with the manifest.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """PRelu rewritten with operators that ONNX Runtime has fast CPU kernels for.
 
 Here: one rewrite, exact but for rounding. Not here: any other optimisation; the runtime fuses the
-rest. Source: measured, a mesh in 2.0 instead of 2.9 ms for what else seemed the same (docs/models.md).
+rest. Source: measured (docs/models.md).
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ def rewrite(net: graph.Proto) -> int:
     `conv(Relu(x), 1 - slope) + conv(x, slope)`.
 
     Convolutions, their sum and Relu are what the runtime computes without leaving its own layout of
-    channels; a subtraction would make it reorder the values twice for each PRelu. Returns how many were replaced. Slopes must be constants, one per channel or one for all.
-    May go when ONNX Runtime's PRelu kernel is as fast (it is a generic broadcast today).
+    channels; a subtraction would make it reorder the values twice for each PRelu. Returns how many
+    were replaced. Slopes must be constants, one per channel or one for all. May go when ONNX
+    Runtime's PRelu kernel is as fast (it is a generic broadcast today).
     """
     g = net.graph
     constants = {i.name: graph.array_of(i) for i in g.initializer}
     nodes = []
-    weights = {}
+    weights: dict[str, graph.Array] = {}
     for n in g.node:
         if n.op_type != "PRelu":
             nodes.append(n)
