@@ -19,6 +19,7 @@ import aiohttp
 from server import config, headless, media, tokens
 from server.gate import utc_now
 from server.headless import HeadlessError
+from server.rtc_caller import Encoded
 
 HTTP_S = 15.0
 
@@ -38,6 +39,9 @@ class Attempt:
     """Stage and milliseconds since the offer."""
     hints: tuple[str, ...]
     """Guidance on the way, in order."""
+    frames_sent: int = 0
+    key_frames_asked: int = 0
+    """As in HeadlessResult."""
 
 
 async def attempt(
@@ -47,7 +51,7 @@ async def attempt(
     secret: str,
     purpose: str,
     subject: str | None,
-    video: Path | str | Iterator[media.Timed],
+    video: Path | str | Iterator[media.Timed] | Encoded,
     replace: bool = False,
     origin: str | None = None,
     loop: bool = False,
@@ -94,7 +98,16 @@ async def attempt(
             )
             header = _part(str(token), 0)
     hints = tuple(str(m.get("hint")) for _, m in result.messages if m.get("type") == "hint")
-    return Attempt(purpose, said, claims, header, result.timeline_ms, hints)
+    return Attempt(
+        purpose,
+        said,
+        claims,
+        header,
+        result.timeline_ms,
+        hints,
+        result.frames_sent,
+        result.key_frames_asked,
+    )
 
 
 def secret_of(file: Path | None) -> str:

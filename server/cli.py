@@ -146,7 +146,9 @@ def _parser() -> argparse.ArgumentParser:
     again.add_argument("tape", type=Path, help="a tape's folder, or a zip file of it")
     how = again.add_mutually_exclusive_group()
     how.add_argument("--see", action="store_true", help="measure the video again with the nets")
-    how.add_argument("--webrtc", action="store_true", help="stream the video to a running server")
+    how.add_argument(
+        "--webrtc", action="store_true", help="send the recorded frames, as they are, to a server"
+    )
     again.add_argument("--server", help="with --webrtc; default: LOOKGATE_SERVER")
     again.add_argument("--client", help="with --webrtc; the relying app's id")
     again.add_argument("--secret-file", type=Path, help="else LOOKGATE_CLIENT_SECRET")

@@ -1,7 +1,7 @@
 """A login without a browser: a video file as the camera, for command line, tests and benchmarks.
 
 Speaks the page's half of docs/protocol.md with a session and ticket that a backend made. Knows
-nothing of WebRTC (rtc_caller.py) or of files (media.py).
+nothing of WebRTC (rtc_caller.py), of files (media.py) or of tapes (tape_verbs.py).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from urllib.parse import quote, urlsplit
 import aiohttp
 
 from server import media
-from server.rtc_caller import Caller
+from server.rtc_caller import Caller, Encoded
 from server.rtc_patches import Network
 
 WIDGET = "lookgate-headless"
@@ -49,6 +49,8 @@ class HeadlessResult:
     timeline_ms: dict[str, float]
     """answer, connected, channel, first_message, verdict: ms after the offer was posted."""
     frames_sent: int
+    key_frames_asked: int
+    """Requests of the server that an encoded video could not answer."""
 
 
 class _Conversation:
@@ -85,7 +87,7 @@ async def run(
     server_url: str,
     session: str,
     ticket: str,
-    video: Path | str | Iterator[media.Timed],
+    video: Path | str | Iterator[media.Timed] | Encoded,
     ice_servers: Sequence[Mapping[str, Any]] = (),
     origin: str | None = None,
     fps: float = 15,
@@ -96,20 +98,24 @@ async def run(
     network: Network | None = None,
     relay_only: bool = False,
 ) -> HeadlessResult:
-    """Play `video` (a film, a still, or pictures with their seconds) until the verdict comes.
+    """Play `video` (a film, a still, pictures with their seconds, or frames that are encoded
+    already and sent as they are) until the verdict comes.
 
     At most `fps` pictures a second, at most `size` px on the longer side, at the file's own pace,
     from the moment of connection. A still is shown all the time; `loop` repeats a film. `origin`
     is the page's origin that the client registered; `relay_only` tries the TURN server among
     `ice_servers` and no other way. Raises HeadlessError and media.MediaError.
     """
+    shown: Iterator[media.Timed] | Encoded
     if isinstance(video, str | Path):
-        pictures = await _camera(Path(video), fps=fps, size=size, loop=loop)
+        shown = await _camera(Path(video), fps=fps, size=size, loop=loop)
+    elif isinstance(video, Encoded):
+        shown = video
     else:
-        pictures = ((t, media.resize(picture, size)) for t, picture in video)
+        shown = ((t, media.resize(picture, size)) for t, picture in video)
     talk = _Conversation(on_message)
     caller = await Caller.offer(
-        pictures,
+        shown,
         on_message=talk.hear,
         ice_servers=ice_servers,
         network=network or _near(server_url),
@@ -143,6 +149,7 @@ async def run(
         messages=tuple(((at_s - zero_s) * 1000, message) for at_s, message in talk.messages),
         timeline_ms={stage: (at_s - zero_s) * 1000 for stage, at_s in talk.times_s.items()},
         frames_sent=caller.camera.sent,
+        key_frames_asked=caller.key_frames_asked,
     )
 
 

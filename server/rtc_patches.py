@@ -391,3 +391,9 @@ class _SteadyVp8(Vp8Encoder):
 def steady_encoder(sender: Any, bitrate: int) -> None:
     """Let a sender that has not started encode VP8 at `bitrate`, bit/s."""
     sender._RTCRtpSender__encoder = _SteadyVp8(bitrate)
+
+
+def key_frames_asked(sender: Any, tell: Callable[[], None]) -> None:
+    """Call `tell` for every key frame that is asked of a sender (PLI, RFC 4585 section 6.3.1; FIR,
+    RFC 5104 section 4.3.1), which then has to go on without one."""
+    sender._send_keyframe = tell

@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import itertools
 import time
-from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
 from pipeline.events import Decided
 from pipeline.explain import explain
 from pipeline.policy import Policy
-from pipeline.tape import CLOCK_HZ, TapeError
+from pipeline.tape import TapeError
 from pipeline.tape.page import page
 from pipeline.tape.reader import Tape, open_tape
 from pipeline.tape.replay import Replayed, replay
-from pipeline.tape.video import Picture, jpeg, pictures
+from pipeline.tape.video import jpeg, packet, pictures, received
 from server import config, log, policy_file, reseeing
 from server.headless import HeadlessError
+from server.rtc_caller import Encoded
+from server.rtc_patches import is_key
 
 DIFFERENT = 1
 SHOWN = 12
@@ -130,20 +130,22 @@ def _webrtc(given: argparse.Namespace, tape: Tape) -> int:
     told = config.command_line()
     purpose = str(tape.header.get("purpose"))
     subject = given.subject or tape.header.get("subject")
-    with tape.video() as stream:
-        shown = pictures(_frames(tape, torn=given.torn), stream, torn=given.torn)
-        result = asyncio.run(
-            attempt.attempt(
-                server_url=(given.server or told["server"] or "").rstrip("/"),
-                client_id=given.client,
-                secret=attempt.secret_of(given.secret_file),
-                purpose=purpose,
-                subject=None if purpose == "identify" else subject,
-                video=_timed(shown),
-                origin=given.origin,
-            )
+    video = _encoded(tape, torn=given.torn)
+    result = asyncio.run(
+        attempt.attempt(
+            server_url=(given.server or told["server"] or "").rstrip("/"),
+            client_id=given.client,
+            secret=attempt.secret_of(given.secret_file),
+            purpose=purpose,
+            subject=None if purpose == "identify" else subject,
+            video=video,
+            origin=given.origin,
         )
+    )
     print("\n".join(attempt.report(result)))
+    print(f"sent      {result.frames_sent} of {len(video.frames)} frames as recorded")
+    if result.key_frames_asked:
+        print(f"asked     {result.key_frames_asked} times for a key frame, which no tape can make")
     recorded = next(
         (line.value for line in tape.lines(torn=given.torn) if isinstance(line.value, Decided)),
         None,
@@ -157,12 +159,24 @@ def _frames(tape: Tape, *, torn: bool) -> list[Any]:
     return [line.value for line in tape.lines(torn=torn) if line.kind == "frame"]
 
 
-def _timed(shown: Iterator[tuple[int, Picture]]) -> Iterator[tuple[float, Picture]]:
-    first = next(shown, None)
-    if first is None:
+def _encoded(tape: Tape, *, torn: bool) -> Encoded:
+    """The frames as they were received, at the times of their arrival, with the sender's ticks."""
+    with tape.video() as stream:
+        found = list(received(_frames(tape, torn=torn), stream, torn=torn))
+    if not found:
         raise TapeError("tape_video", "the video has no picture")
-    for ticks, picture in itertools.chain([first], shown):
-        yield (ticks - first[0]) / CLOCK_HZ, picture
+    first, data = found[0]
+    if not is_key(first["codec"], data):
+        raise HeadlessError(
+            "headless_no_key_frame",
+            "the recording does not begin with a key frame: what follows cannot be decoded",
+        )
+    if any(line["codec"] != first["codec"] for line, _ in found):
+        raise TapeError("tape_video", "the codec changes on the way")
+    return Encoded(
+        first["codec"],
+        [(line["t"] - first["t"], packet(data, line["ticks"])) for line, data in found],
+    )
 
 
 def explain_verb(given: argparse.Namespace) -> int:

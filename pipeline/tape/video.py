@@ -145,10 +145,25 @@ def pictures(
 ) -> Iterator[tuple[int, av.VideoFrame]]:
     """Decode a tape's video as the server did: ticks and picture, in the order of decoding.
 
-    `frames` are the tape's frame lines, whose checksums each packet must fit. What cannot be
-    decoded is left out, as live. Raises TapeError tape_video; `torn`: the video may end early.
+    What cannot be decoded is left out, as live. `frames`, `torn` and errors as `received`.
     """
     context: VideoCodecContext | None = None
+    for line, data in received(frames, stream, torn=torn):
+        if context is None:
+            context = decoder(line["codec"])
+        yield from _decoded(context, packet(data, line["ticks"]))
+    if context is not None:
+        yield from _decoded(context, None)
+
+
+def received(
+    frames: Iterable[Mapping[str, Any]], stream: BinaryIO, *, torn: bool = False
+) -> Iterator[tuple[Mapping[str, Any], bytes]]:
+    """Each frame line with the encoded frame as the server received it.
+
+    `frames` are the tape's frame lines, whose checksums each packet must fit. Raises TapeError
+    tape_video; `torn`: the video may end early.
+    """
     boxed = packets(stream)
     for line in frames:
         data = _next(boxed, torn=torn)
@@ -158,13 +173,9 @@ def pictures(
             raise TapeError("tape_video", f"the video ends before frame {line['n']}")
         if line["codec"] == "H264":
             data = _with_start_codes(data)
-        if len(data) != line["size"] or digest(data) != line["sha256"]:
+        if len(data) != line.get("size") or digest(data) != line["sha256"]:
             raise TapeError("tape_video", f"frame {line['n']} of the video is not the recorded one")
-        if context is None:
-            context = decoder(line["codec"])
-        yield from _decoded(context, packet(data, line["ticks"]))
-    if context is not None:
-        yield from _decoded(context, None)
+        yield line, data
 
 
 def _next(boxed: Iterator[bytes], *, torn: bool) -> bytes | None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.rtc import Connection, RtcSettings, prepare
-from server.rtc_caller import Caller
+from server.rtc_caller import Caller, Encoded
 from server.rtc_patches import Network
 
 HERE = "127.0.0.1"
@@ -71,7 +71,7 @@ class Pair:
 
 async def call(
     settings: RtcSettings = LOCAL,
-    pictures: Iterator[tuple[float, av.VideoFrame]] | None = None,
+    pictures: Iterator[tuple[float, av.VideoFrame]] | Encoded | None = None,
     codec: str = "VP8",
     on_encoded: Callable[[str, int, bytes], None] | None = None,
     connect: bool = True,

@@ -158,6 +158,7 @@ async def test_the_private_names_are_there() -> None:
     assert "_RTCRtpReceiver__decoder_queue" in receiver
     assert "_Vp8Encoder__target_bitrate" in vars(Vp8Encoder())
     assert "_RTCRtpSender__encoder" in vars(RTCRtpSender("video", SimpleNamespace(state="new")))  # type: ignore[arg-type]
+    assert "_send_keyframe" in RTCRtpSender._handle_rtcp_packet.__code__.co_names
     assert aiortc.rtcrtpreceiver.get_decoder is rtc_patches._get_decoder  # type: ignore[attr-defined]
     assert "get_decoder" in aiortc.rtcrtpreceiver.decoder_worker.__code__.co_names
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import shutil
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from pipeline.observation import Ask, Observation
 from pipeline.policy import POLICIES
 from pipeline.reasons import Purpose
 from pipeline.session import SessionPipeline
-from pipeline.tape import LINES, TapeError
+from pipeline.tape import LINES, VIDEO, TapeError
 from pipeline.tape.reader import open_tape
 from pipeline.tape.video import decoder, packet
 from pipeline.tape.writer import TapeWriter, taped
@@ -24,7 +26,12 @@ from server import cli, policy_file
 from server.media import to_frame
 from server.policy_file import PolicyError
 from server.reseeing import TOLERANCE, differences, resee
+from server.rtc_patches import is_key
+from server.shelf import Shelf
 from tests.pipeline.observations import Camera, gallery
+from tests.server.pictures import until
+from tests.server.test_app import Running, Scene
+from tests.server.test_rtc_caller import Frames, recorded
 from tests.tapes.make import HERE, drawn
 
 ACCEPTED, FILMED = str(HERE / "accepted.zip"), str(HERE / "drawn_face.zip")
@@ -124,6 +131,85 @@ def test_streaming_needs_to_know_the_client(capsys: pytest.CaptureFixture[str]) 
     assert err.startswith("lookgate: client_missing:")
 
 
+TOLD = {
+    "purpose": Purpose.LOGIN,
+    "policy": POLICIES["standard"],
+    "gallery": gallery(1),
+    "model_id": "test",
+    "started_s": 100.0,
+}
+
+
+def _filmed(folder: Path, frames: Frames, apart_s: float = 0.0) -> Path:
+    """A tape of encoded frames that came so far apart, and of nothing else."""
+    tape = TapeWriter(folder, session=TOLD, about={"subject": "ann"}, at_s=100.0)
+    for n, (codec, ticks, data) in enumerate(frames):
+        tape.frame(codec, ticks, data, key=is_key(codec, data), at_s=101.0 + apart_s * n)
+    tape.close(199.0)
+    return folder
+
+
+def _frame_lines(tape: Path) -> list[dict[str, Any]]:
+    """What there is of a tape that may still be written."""
+    return [line.value for line in open_tape(tape).lines(torn=True) if line.kind == "frame"]
+
+
+@pytest.mark.parametrize("codec", ["VP8", "H264"])
+async def test_a_server_receives_the_frames_that_were_recorded(
+    codec: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tape = _filmed(tmp_path / "tape", await recorded(codec, 20), apart_s=0.02)
+    scene = Scene()
+    scene.camera.person = None  # nobody to judge: the test ends it
+    async with Running(tmp_path, scene) as running:
+        running.gate.shelf = Shelf(tmp_path / "tapes", 30.0)
+        running.gate.shelf.open()
+        (tmp_path / "secret").write_text(running.secret)
+        url = str(running.server.make_url("")).rstrip("/")
+        given = ["replay", str(tape), "--webrtc", "--server", url, "--client", "shop"]
+        given += ["--secret-file", str(tmp_path / "secret")]
+        going = asyncio.create_task(asyncio.to_thread(cli.main, given))
+        shelf = running.gate.shelf.folder
+        await until(lambda: going.done() or list(shelf.rglob(LINES)) != [])
+        (again,) = [path.parent for path in shelf.rglob(LINES)]
+        await until(lambda: going.done() or len(_frame_lines(again)) == 20)
+        for peer in running.gate.peers:
+            peer.stop()
+        assert await going == 1, "another end than that of the tape, which has none"
+        said = capsys.readouterr().out
+        assert "sent      20 of 20 frames as recorded" in said
+        assert "asked" not in said
+    was, now = _frame_lines(tape), _frame_lines(again)
+    for name in ("sha256", "size", "ticks", "codec", "key", "n"):
+        assert [line[name] for line in now] == [line[name] for line in was]
+    assert now[-1]["t"] - now[0]["t"] > 0.3, "not faster than they came"
+
+
+def _streamed(capsys: pytest.CaptureFixture[str], tape: Path | str) -> str:
+    """What is said where nobody may be called."""
+    more = ("--webrtc", "--client", "shop", "--server", "http://127.0.0.1:9")
+    status, out, err = _run(capsys, "replay", str(tape), *more)
+    assert (status, out) == (2, "")
+    return err
+
+
+def test_what_cannot_be_streamed_calls_nobody(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOOKGATE_CLIENT_SECRET", "s" * 43)
+    vp8 = [("VP8", ticks, data) for ticks, data in islice(drawn(), 4)]
+    midway = _filmed(tmp_path / "midway", vp8[1:])
+    assert _streamed(capsys, midway).startswith("lookgate: headless_no_key_frame:")
+    assert "tape_video: the tape has no video" in _streamed(capsys, ACCEPTED)
+    mixed = _filmed(tmp_path / "mixed", [*vp8, ("H264", 90000, vp8[0][2])])
+    assert "tape_video" in _streamed(capsys, mixed)
+    short = tmp_path / "short"
+    shutil.copytree(_filmed(tmp_path / "more", vp8), short)
+    shutil.copy(_filmed(tmp_path / "less", vp8[:2]) / VIDEO, short / VIDEO)
+    assert "tape_video: the video ends before frame 2" in _streamed(capsys, short)
+    assert "server_unreachable" in _streamed(capsys, tmp_path / "more")
+
+
 class Eye:
     """Measures something of every picture, as nets would."""
 
@@ -146,16 +232,9 @@ class Eye:
 @pytest.fixture
 def seen(tmp_path: Path) -> Path:
     """A tape whose observations come from its video, every second frame dropped."""
-    told = {
-        "purpose": Purpose.LOGIN,
-        "policy": POLICIES["standard"],
-        "gallery": gallery(1),
-        "model_id": "test",
-        "started_s": 100.0,
-    }
     now_s, eye, context = 100.0, Eye(), decoder("VP8")
-    tape = TapeWriter(tmp_path / "seen", session=told, about={}, at_s=now_s)
-    session = taped(SessionPipeline(**told), tape, lambda: now_s)
+    tape = TapeWriter(tmp_path / "seen", session=TOLD, about={}, at_s=now_s)
+    session = taped(SessionPipeline(**TOLD), tape, lambda: now_s)
     session.begin()
     for n, (ticks, data) in enumerate(islice(drawn(), 12)):
         now_s += 1 / 12
