@@ -68,7 +68,7 @@ def see(frame: Frame, ask: Ask, run: Run) -> Observation:
         media_s=frame.media_s,
         width_px=width,
         height_px=height,
-        luma=float(thumb.mean()),
+        luma=cv2.mean(thumb)[0],
         sketch=_sketch(thumb),
         faces=None if found is None else len(found),
         rival=_rival(found or [], chosen, face),
@@ -146,7 +146,9 @@ def _face(
     aligned = embed.align(image, points)
     if aligned is None:
         return None
-    box = mesh.box(seen.points_px) if chosen is None else chosen.box_px
+    # The detector cuts its box at the frame: what is outside only the mesh knows.
+    whole = mesh.box(seen.points_px)
+    box = whole if chosen is None else chosen.box_px
     yaw, pitch, roll = mesh.pose_deg(seen.points_px)
     sharpness, luma, clipped = _surface(aligned)
     look = quality.Look(
@@ -157,8 +159,7 @@ def _face(
         sharpness=sharpness,
         luma=luma,
         clipped=clipped,
-        # The detector cuts its box at the frame: what is outside only the mesh knows.
-        inside=_inside(mesh.box(seen.points_px), image.shape[1], image.shape[0]),
+        inside=_inside(whole, image.shape[1], image.shape[0]),
         score=seen.score,
         detection=None if chosen is None else chosen.score,
         agreement=math.nan if chosen is None else _agreement(chosen.points_px, points),
@@ -209,8 +210,8 @@ def _surface(aligned: Image) -> tuple[float, float, float]:
     luma = cv2.cvtColor(aligned, cv2.COLOR_BGR2GRAY)
     _, spread = cv2.meanStdDev(cv2.Laplacian(luma, cv2.CV_16S))
     middle = luma[FACE_ROWS, FACE_COLUMNS]
-    lost = np.count_nonzero((middle < CRUSHED) | (middle > BURNT))
-    return float(spread[0, 0]) ** 2, float(middle.mean()), int(lost) / middle.size
+    kept = cv2.countNonZero(cv2.inRange(middle, (CRUSHED,), (BURNT,)))
+    return float(spread[0, 0]) ** 2, cv2.mean(middle)[0], (middle.size - kept) / middle.size
 
 
 def _agreement(detector: Floats, ours: Floats) -> float:

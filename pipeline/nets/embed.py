@@ -6,12 +6,14 @@ Source: OpenCV Zoo face_recognition_sface_2021dec; template of ArcFace (arXiv:18
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from pipeline.nets import Floats, Image, Run, Spec
+from pipeline.nets.warp import warp
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ TEMPLATE_PX = np.array(
     np.float32,
 )
 """Where eyes, nose tip and mouth corners go in the 112x112 crop (insightface face_align)."""
+LEAST_SCALE = 1e-3
+"""Crop pixels a frame pixel below which the points are no face: none is 100,000 pixels wide."""
 
 
 def similarity(source: Floats, target: Floats) -> Floats | None:
@@ -51,15 +55,13 @@ def similarity(source: Floats, target: Floats) -> Floats | None:
     None if the points coincide or are not finite. Least squares without reflection: Umeyama (PAMI
     1991) in its closed form for the plane, where turn and scale are one complex number.
     """
-    if not np.isfinite(source).all():
+    a = [complex(x, y) for x, y in source.tolist()]
+    b = [complex(x, y) for x, y in target.tolist()]
+    a_mean, b_mean = sum(a) / len(a), sum(b) / len(b)
+    spread = sum(abs(p - a_mean) ** 2 for p in a)
+    if not 1.0 <= spread < math.inf:  # nan, too
         return None
-    a = source[:, 0].astype(np.float64) + 1j * source[:, 1]
-    b = target[:, 0].astype(np.float64) + 1j * target[:, 1]
-    a_mean, b_mean = a.mean(), b.mean()
-    spread = float((np.abs(a - a_mean) ** 2).sum())
-    if spread < 1.0:
-        return None
-    turn = (np.conj(a - a_mean) * (b - b_mean)).sum() / spread
+    turn = sum((p - a_mean).conjugate() * (q - b_mean) for p, q in zip(a, b, strict=True)) / spread
     shift = b_mean - turn * a_mean
     return np.array(
         [[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]], np.float32
@@ -69,16 +71,9 @@ def similarity(source: Floats, target: Floats) -> Floats | None:
 def align(image: Image, points_px: Floats) -> Image | None:
     """The face of uint8 HxWx3 BGR as ArcFace wants it, uint8 112x112x3 BGR; None if degenerate."""
     matrix = similarity(points_px, TEMPLATE_PX)
-    if matrix is None:
+    if matrix is None or math.hypot(float(matrix[0, 0]), float(matrix[1, 0])) < LEAST_SCALE:
         return None
-    aligned: Image = cv2.warpAffine(  # type: ignore[assignment]
-        image,
-        matrix,
-        (SIZE_PX, SIZE_PX),
-        flags=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    return aligned
+    return warp(image, cv2.invertAffineTransform(matrix).astype(np.float32), SIZE_PX)
 
 
 def embed(aligned: Image, run: Run) -> Floats | None:

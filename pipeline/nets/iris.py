@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from pipeline.nets import Floats, Image, Run, Spec
+from pipeline.nets.warp import warp
 
 SIZE_PX = 64
 REACH = 2.3
@@ -71,10 +72,4 @@ def _crop(image: Image, x: float, y: float, dx: float, dy: float, *, mirrored: b
         ],
         np.float32,
     )
-    return cv2.warpAffine(  # type: ignore[return-value]
-        image,
-        to_frame,
-        (SIZE_PX, SIZE_PX),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
+    return warp(image, to_frame, SIZE_PX)

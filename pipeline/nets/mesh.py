@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from pipeline.nets import Floats, Image, Run, Spec
+from pipeline.nets.warp import warp
 from pipeline.observation import Roi
 
 SIZE_PX = 192
@@ -91,15 +92,8 @@ def landmarks(image: Image, roi: Roi, run: Run) -> Landmarks | None:
     if not usable(roi, width, height):
         return None
     matrix = to_frame(roi)
-    crop = cv2.warpAffine(
-        image,
-        matrix,
-        (SIZE_PX, SIZE_PX),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
     feed = np.empty(SPEC.feed, np.float32)
-    feed[0] = cv2.cvtColor(crop, cv2.COLOR_BGR2RGB)
+    feed[0] = cv2.cvtColor(warp(image, matrix, SIZE_PX), cv2.COLOR_BGR2RGB)
     feed *= np.float32(1 / 255)
     points, logit = run("mesh", feed)
     # A broken answer must not become a square: nan, or points far from the crop it was given
@@ -186,13 +180,23 @@ def pose_deg(points_px: Floats) -> tuple[float, float, float]:
     picture upright, read off where the face's forward axis points.
     """
     roll = roll_rad(points_px)
-    seen = points_px[_RIGID_IDS].astype(np.float64)
-    seen[:, :2] = seen[:, :2] @ _turn(roll).T
-    left, _, right = np.linalg.svd((seen - seen.mean(0)).T @ _RIGID_FACE)
-    left[:, 2] *= np.sign(np.linalg.det(left @ right))  # a turn, never a reflection
-    x, y, z = (-(left @ right)[:, 2]).tolist()  # forward is -z: towards the camera
+    # The mean face is about its middle, so the seen one need not be.
+    spread = points_px[_RIGID_IDS].T @ _RIGID_FACE
+    spread[:2] = _turn(roll) @ spread[:2]
+    left, _, right = np.linalg.svd(spread)
+    turn = (left @ right).tolist()
+    if _mirrors(turn):  # a turn, never a reflection
+        left[:, 2] *= -1
+        turn = (left @ right).tolist()
+    x, y, z = (-row[2] for row in turn)  # forward is -z: towards the camera
     yaw, pitch = math.atan2(x, -z), math.atan2(-y, math.hypot(x, z))
     return math.degrees(yaw), math.degrees(pitch), math.degrees(roll)
+
+
+def _mirrors(m: list[list[float]]) -> bool:
+    """Whether the determinant is negative."""
+    (a, b, c), (d, e, f), (g, h, i) = m
+    return a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g) < 0
 
 
 def _bounds(points: Floats) -> tuple[Floats, Floats]:

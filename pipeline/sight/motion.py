@@ -128,7 +128,9 @@ def _carried(points: Floats, mesh: Floats, mesh_now: Floats) -> Floats:
     """Where the mesh says that points of the face are now: moved as its nearest vertex. Only a
     place to begin the search at."""
     some, some_now = mesh[::GUIDE], mesh_now[::GUIDE]
-    nearest = ((points[:, None] - some[None]) ** 2).sum(2).argmin(1)
+    # |p - v|^2 without |p|^2, which is the same for every vertex v
+    away = np.einsum("ij,ij->i", some, some) - 2 * np.einsum("ik,jk->ij", points, some)
+    nearest = away.argmin(1)
     carried: Floats = points + some_now[nearest] - some[nearest]
     return carried
 
