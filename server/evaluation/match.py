@@ -1,216 +1,41 @@
 """`lookgate evaluate match`: how often faces are confused, and how often their owners refused.
 
-One folder per identity. Every file gives one single embedding; templates are pooled as enrolment
-and login pool them, from files that are never on both sides. Terms: ISO/IEC 19795-1:2021.
+Here: what is said of it, as JSON, tables and plots. What is compared is in samples.py, how errors
+are counted in measured.py. Terms: ISO/IEC 19795-1:2021.
 """
 
 from __future__ import annotations
 
-import random
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from pipeline.policy import Policy
-from pipeline.template import pooled
 from server.evaluation import plots
 from server.evaluation.folder import EvaluationError, Item, Listing, fingerprint
-from server.evaluation.looks import Floats, Look, View
-from server.evaluation.report import FORMAT, VERSION, Plot, Report, Table, listed, made_by
-from server.evaluation.statistics import (
-    Indices,
-    Rate,
-    averaged,
-    clustered,
-    crossed,
-    exact,
-    needed,
-    people_pairs,
+from server.evaluation.looks import Look
+from server.evaluation.measured import Measured, measure, rates
+from server.evaluation.report import (
+    FORMAT,
+    SHOWN,
+    VERSION,
+    Plot,
+    Report,
+    Table,
+    listed,
+    made_by,
 )
-from server.evaluation.trials import Curve, Errors, Searches, Trials, thresholds
+from server.evaluation.samples import Material, Pools, gather, pools, singles
+from server.evaluation.statistics import Rate, clustered, exact, needed
+from server.evaluation.trials import Searches, Trials, thresholds
 
-TARGETS = (1e-2, 1e-3, 1e-4, 1e-5)
 FPIR = (0.1, 0.01, 0.001)
 """Shares of searches of unknown people that find somebody."""
-MOST_VIEWS = 12
-"""Of one clip: as many as a session pools (pipeline.cues.identity)."""
-SEED = 19795
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Sample:
-    """One file that can be used."""
-
-    name: str
-    person: int
-    views: tuple[View, ...]
-    """The best first, at least one."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Material:
-    """All that is compared."""
-
-    people: tuple[str, ...]
-    samples: tuple[Sample, ...]
-    refused: tuple[tuple[str, str], ...]
-    """(file, why it gave nothing), in order of name."""
-    offered: Indices
-    """int64 (people,): pictures each has, usable or not."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Pools:
-    """Templates and probes."""
-
-    trials: Trials
-    failed: tuple[int, ...]
-    """People with enough pictures, too few of which could be used."""
-    short: tuple[int, ...]
-    """People with too few pictures to try."""
-    unprobed: tuple[int, ...]
-    """People with a template and nothing left to probe with."""
-
-
-def gather(looks: Iterable[tuple[Item, Look]], policy: Policy) -> Material:
-    """Sort what files showed into what a session would use and what not."""
-    found = sorted(looks, key=lambda pair: pair[0].name)
-    people = tuple(sorted({item.label for item, _ in found}))
-    number = {person: k for k, person in enumerate(people)}
-    offered = np.zeros(len(people), np.int64)
-    samples, refused = [], []
-    for item, look in found:
-        person = number[item.label]
-        offered[person] += max(1, min(look.pictures, MOST_VIEWS))
-        alone = [view for view in look.views if view.rival < policy.max_rival]
-        good = [view for view in alone if view.quality >= policy.min_quality]
-        if good:
-            good.sort(key=lambda view: -view.quality)
-            samples.append(Sample(item.name, person, tuple(good[:MOST_VIEWS])))
-        elif look.failure:
-            refused.append((item.name, look.failure))
-        elif not alone:
-            refused.append((item.name, "several_faces"))
-        else:
-            best = max(alone, key=lambda view: view.quality)
-            refused.append((item.name, f"quality_{best.fault}"))
-    return Material(people, tuple(samples), tuple(refused), offered)
-
-
-def singles(material: Material) -> Trials:
-    """The best picture of every file against that of every other one."""
-    samples = material.samples
-    rows = _stack([sample.views[0].embedding for sample in samples], _dimensions(material))
-    owners = np.asarray([sample.person for sample in samples], np.int64)
-    files = tuple(frozenset([sample.name]) for sample in samples)
-    size = len(material.people)
-    return Trials(rows, owners, rows, owners, size, True, files, files)
-
-
-def pools(material: Material, enroll: int, probe: int) -> Pools:
-    """One template of `enroll` pictures an identity, and as many probes of `probe` pictures as the
-    other files give. Which files enrol is drawn once, the same on every run."""
-    by: dict[int, list[Sample]] = defaultdict(list)
-    for sample in material.samples:
-        by[sample.person].append(sample)
-    sides: tuple[list[Floats], list[Floats]] = ([], [])
-    owners: tuple[list[int], list[int]] = ([], [])
-    files: tuple[list[frozenset[str]], list[frozenset[str]]] = ([], [])
-    failed, short, unprobed = [], [], []
-    for person in range(len(material.people)):
-        if material.offered[person] < enroll:
-            short.append(person)
-            continue
-        rest = by[person]
-        random.Random(SEED + person).shuffle(rest)
-        side, size = 0, enroll
-        views: list[View] = []
-        names: list[str] = []
-        for sample in rest:
-            views += sample.views
-            names.append(sample.name)
-            if len(views) < size:
-                continue
-            views.sort(key=lambda view: -view.quality)
-            sides[side].append(pooled([view.embedding for view in views[:size]]))
-            owners[side].append(person)
-            files[side].append(frozenset(names))
-            side, size, views, names = 1, probe, [], []
-        if side == 0:
-            failed.append(person)
-        elif person not in owners[1]:
-            unprobed.append(person)
-    trials = Trials(
-        _stack(sides[0], _dimensions(material)),
-        np.asarray(owners[0], np.int64),
-        _stack(sides[1], _dimensions(material)),
-        np.asarray(owners[1], np.int64),
-        len(material.people),
-        False,
-        tuple(files[0]),
-        tuple(files[1]),
-    )
-    return Pools(trials, tuple(failed), tuple(short), tuple(unprobed))
-
-
-def _dimensions(material: Material) -> int:
-    return len(material.samples[0].views[0].embedding) if material.samples else 1
-
-
-def _stack(rows: Sequence[Floats], dimensions: int) -> Floats:
-    if not rows:
-        return np.zeros((0, dimensions), np.float32)
-    return np.stack(rows).astype(np.float32)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Measured:
-    """One way to compare."""
-
-    name: str
-    trials: Trials
-    curve: Curve
-    at: dict[float, tuple[Rate, Rate]]
-    """Threshold -> FMR and FNMR there."""
-    errors: dict[float, Errors]
-    equal: float
-    wanted: dict[float, float]
-    """FMR -> threshold."""
-
-    @property
-    def eer(self) -> Rate:
-        """At the threshold where both errors are nearest."""
-        return averaged(*self.at[self.equal])
-
-    @property
-    def pairs(self) -> int:
-        """Pairs of different people: how many independent impostor trials there are at most."""
-        return people_pairs(self.trials.enrolled(), self.trials.probed())
-
-    def supported(self, target: float) -> bool:
-        """Whether that many pairs can tell a rate so low (rule of three)."""
-        return self.pairs >= needed(target)
-
-
-def measure(name: str, trials: Trials, also: Sequence[float]) -> Measured:
-    """All errors; `also` at these thresholds."""
-    curve = trials.curve()
-    wanted = {target: curve.at_fmr(target) for target in TARGETS}
-    equal = curve.equal()
-    at = sorted({equal, *wanted.values(), *also})
-    found = dict(zip(at, trials.errors(at=at), strict=True))
-    rates = {threshold: _rates(trials, errors) for threshold, errors in found.items()}
-    return Measured(name, trials, curve, rates, found, equal, wanted)
-
-
-def _rates(trials: Trials, errors: Errors) -> tuple[Rate, Rate]:
-    fmr = crossed(
-        errors.false_matches, trials.enrolled(), trials.probed(), symmetric=trials.symmetric
-    )
-    return fmr, clustered(errors.false_non_matches, errors.genuine_trials)
+WORST = 1000
+"""False matches and false non-matches that report.json has, at most, of each: bad data or a bad
+threshold confuse every pair."""
 
 
 def evaluate(
@@ -243,6 +68,7 @@ def evaluate(
     tried = len(material.people) - len(pool.short)
     enrolled = exact(len(pool.failed), tried)
     by_group = _groups(both, groups, policy)
+    wrong = _wrong(template, material, policy)
     found, identified = _searched(searches, len(material.people), policy)
     data: dict[str, Any] = {
         "format": FORMAT,
@@ -271,6 +97,7 @@ def evaluate(
         "not_probed": [material.people[k] for k in pool.unprobed],
         "refused": [{"file": file, "reason": reason} for file, reason in material.refused],
         "ignored": list(listing.ignored),
+        "wrong": wrong,
         "single": _json(single, policy),
         "templates": _json(template, policy),
         "identification": found,
@@ -278,7 +105,7 @@ def evaluate(
     }
     tables = (
         _refused(material, listing),
-        _wrong(template, material, policy),
+        _what_goes_wrong(template.name, wrong, policy),
         _counts(material, pool, acquired, enrolled, enroll),
         *(_table(one, policy) for one in both),
         identified,
@@ -329,6 +156,38 @@ def _json(one: Measured, policy: Policy) -> dict[str, Any]:
     }
 
 
+def _wrong(one: Measured, material: Material, policy: Policy) -> list[dict[str, Any]]:
+    """What is confused at the policy's threshold: of both kinds the worst, the worst first."""
+    errors, people = one.errors[policy.match_score], material.people
+    enrolled, probed = one.trials.enrolled(), one.trials.probed()
+    matched = errors.false_matches.tocoo()
+    worst = np.lexsort((matched.col, matched.row, -matched.data))[:WORST]
+    found = [
+        _said("false match", people[i], people[j], count, enrolled[i] * probed[j])
+        for i, j, count in zip(
+            matched.row[worst], matched.col[worst], matched.data[worst], strict=True
+        )
+    ]
+    missed = errors.false_non_matches
+    for k in np.argsort(-missed, kind="stable")[:WORST]:
+        if missed[k]:
+            said = _said(
+                "false non-match", people[k], people[k], missed[k], errors.genuine_trials[k]
+            )
+            found.append(said)
+    return found
+
+
+def _said(error: str, template: str, probe: str, count: int, of: int) -> dict[str, Any]:
+    return {
+        "error": error,
+        "template": template,
+        "probe": probe,
+        "count": int(count),
+        "of": int(of),
+    }
+
+
 def _distribution(scores: Any) -> dict[str, Any]:
     return {
         "n": scores.n,
@@ -349,18 +208,18 @@ def _refused(material: Material, listing: Listing) -> Table:
     return listed("Files that gave nothing", ("file", "why"), rows, note)
 
 
-def _wrong(one: Measured, material: Material, policy: Policy) -> Table:
-    errors = one.errors[policy.match_score]
-    rows: list[tuple[str, ...]] = []
-    found = errors.false_matches.tocoo()
-    for i, j, count in zip(found.row, found.col, found.data, strict=True):
-        rows.append(("false match", material.people[i], material.people[j], f"{count}"))
-    for k in np.flatnonzero(errors.false_non_matches):
-        missed, tried = errors.false_non_matches[k], errors.genuine_trials[k]
-        person = material.people[k]
-        rows.append(("false non-match", person, person, f"{missed} of {tried}"))
-    title = f"What goes wrong at the policy's threshold, {policy.match_score:g} ({one.name})"
-    return listed(title, ("error", "template", "probe", "trials"), rows, "")
+def _what_goes_wrong(name: str, wrong: Sequence[Mapping[str, Any]], policy: Policy) -> Table:
+    rows = [
+        (one["error"], one["template"], one["probe"], f"{one['count']} of {one['of']}")
+        for one in wrong
+    ]
+    matched = [row for row in rows if row[0] == "false match"]
+    missed = [row for row in rows if row[0] != "false match"]
+    few = max(SHOWN // 2, SHOWN - len(matched))
+    shown = [*matched[: SHOWN - min(few, len(missed))], *missed[:few]]
+    title = f"What goes wrong at the policy's threshold, {policy.match_score:g} ({name})"
+    note = f"The most trials first; of each kind the worst {WORST} at most. All are in the rates."
+    return Table(title, ("error", "template", "probe", "trials"), tuple(shown), note, len(rows))
 
 
 def _counts(material: Material, pool: Pools, acquired: Rate, enrolled: Rate, enroll: int) -> Table:
@@ -464,15 +323,15 @@ def _groups(
         for one in both:
             limit = policy.match_score if not one.trials.symmetric else one.wanted[1e-2]
             said: dict[str, Any] = {"threshold": limit, "groups": {}}
-            rates: list[tuple[str, Rate, Rate]] = []
+            found: list[tuple[str, Rate, Rate]] = []
             for group in sorted(set(members.values())):
                 part = _only(one.trials, members, group)
-                fmr, fnmr = _rates(part, part.errors(at=[limit])[0])
-                rates.append((group, fmr, fnmr))
+                fmr, fnmr = rates(part, part.errors(at=[limit])[0])
+                found.append((group, fmr, fnmr))
                 said["groups"][group] = {"fmr": fmr.to_json(), "fnmr": fnmr.to_json()}
                 rows.append((one.name, group, f"{fmr}", f"{fnmr}"))
             for name, k in (("fmr", 1), ("fnmr", 2)):
-                said[f"{name}_worst_to_mean"] = _worst([r[k] for r in rates])  # type: ignore[misc]
+                said[f"{name}_worst_to_mean"] = _worst([r[k] for r in found])  # type: ignore[misc]
             worst = [said[f"{name}_worst_to_mean"] for name in ("fmr", "fnmr")]
             cells = ["-" if w is None else f"{w:.2f}" for w in worst]
             rows.append((one.name, "worst to mean", *cells))

@@ -7,7 +7,7 @@ pattern recognition systems: the subsets bootstrap", CVIU 93 (2004); ISO/IEC 197
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,7 +73,7 @@ class Rate:
         low, high = 100 * self.low, 100 * self.high
         if self.method in (MEANS, BOUNDS):  # no count of anything
             return f"{100 * self.rate:.{digits}f} % [{low:.{digits}f}, {high:.{digits}f}]"
-        count = f"{self.count:g}/{self.n}"
+        count = f"{self.count:.12g}/{self.n}"
         return f"{100 * self.rate:.{digits}f} % [{low:.{digits}f}, {high:.{digits}f}] ({count})"
 
 
@@ -202,11 +202,9 @@ def _middle(rates: Numbers) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _resamples(identities: int) -> list[Numbers]:
+def _resamples(identities: int) -> Iterator[Numbers]:
     """float64 (AT_ONCE, identities) each: how often every identity was drawn."""
     random = np.random.default_rng(SEED)
     even = np.full(identities, 1 / identities)
-    return [
-        random.multinomial(identities, even, size=AT_ONCE).astype(np.float64)
-        for _ in range(RESAMPLES // AT_ONCE)
-    ]
+    for _ in range(RESAMPLES // AT_ONCE):
+        yield random.multinomial(identities, even, size=AT_ONCE).astype(np.float64)

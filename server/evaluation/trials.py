@@ -23,8 +23,9 @@ STEP = 2.0 / BINS
 """Cosine: the resolution of every threshold."""
 ROUNDING = 1e-3
 """Of a bin: float32 products differ by 1e-7 from one BLAS to the next."""
-ROWS = 1024
-"""Rows compared at once: 40 MB against 10,000."""
+AT_ONCE = 2**21
+"""Scores at once: 8 MB, and ten times as much for what is counted of them, however many there
+are. Two million are enough to keep the arithmetic busy."""
 
 
 class Scores:
@@ -202,8 +203,9 @@ class Trials:
 
     def _blocks(self) -> Iterator[tuple[int, Floats, Bools, Bools]]:
         """First row, scores (b, p), whether both are one identity's, whether it is a trial."""
-        for start in range(0, len(self.references), ROWS):
-            rows = self.references[start : start + ROWS]
+        height = _rows(len(self.probes))
+        for start in range(0, len(self.references), height):
+            rows = self.references[start : start + height]
             scores: Floats = rows @ self.probes.T
             same = self.owners[start : start + len(rows), None] == self.probe_owners[None, :]
             wanted = np.ones(scores.shape, np.bool_)
@@ -211,6 +213,11 @@ class Trials:
                 number = np.arange(start, start + len(rows))
                 wanted = np.arange(len(self.probes))[None, :] > number[:, None]
             yield start, scores, same, wanted
+
+
+def _rows(width: int) -> int:
+    """Of that many scores each, how many at once."""
+    return max(1, AT_ONCE // max(width, 1))
 
 
 def _matrix(codes: list[Indices], counts: list[Indices], size: int) -> sparse.csr_array:
@@ -236,8 +243,9 @@ class Searches:
     def of(cls, trials: Trials) -> Searches:
         """Search with every probe. The references must be one per identity."""
         own, best, second = [], [], []
-        for start in range(0, len(trials.probes), ROWS):
-            scores = trials.probes[start : start + ROWS] @ trials.references.T
+        height = _rows(len(trials.references))
+        for start in range(0, len(trials.probes), height):
+            scores = trials.probes[start : start + height] @ trials.references.T
             owners = trials.probe_owners[start : start + len(scores), None]
             same = owners == trials.owners[None, :]
             own.append(np.where(same, scores, -np.inf).max(axis=1, initial=-np.inf))

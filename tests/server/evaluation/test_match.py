@@ -114,9 +114,36 @@ def test_a_look_alike_and_a_stranger_to_himself_are_named() -> None:
         ("false match", "p05", "p04"),
         ("false non-match", "p03", "p03"),
     }
+    named = {(w["error"], w["template"], w["probe"]): w for w in found.data["wrong"]}
+    assert named["false match", "p04", "p05"]["count"] == 5
+    assert named["false match", "p04", "p05"]["of"] == 5
+    assert ("false match", "p04", "p05", "5 of 5") in table.rows
+    assert len(named) == table.total == len(table.rows)
     assert found.data["single"]["at_policy"]["fnmr"]["count"] == 9
     assert found.data["single"]["at_policy"]["fmr"]["count"] == 36
     assert found.data["identification"]["rank_1"]["rate"] < 1.0
+
+
+def test_of_many_errors_the_worst_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = _people(12, 4)
+    # all of them but p00 look like p01, some in fewer pictures; nobody like himself in the last
+    for k, (item, _, sha) in enumerate(looks):
+        if item.label != "p00":
+            looks[k] = (item, _look(_view(1, 900 + k)), sha)
+        if item.label == "p02":
+            looks[k] = (item, _look(_view(50 + k, 900 + k)), sha)
+    every = _evaluate(looks, enroll=1, probe=1)
+    pairs = [w for w in every.data["wrong"] if w["error"] == "false match"]
+    assert len(pairs) == 10 * 9
+    assert [w["count"] for w in pairs] == sorted((w["count"] for w in pairs), reverse=True)
+    shown = every.tables[1]
+    assert len(shown.rows) == report.SHOWN
+    assert shown.rows[-1] == ("false non-match", "p02", "p02", "3 of 3"), "both kinds are shown"
+    assert "... and 51 more in report.json" in report.text(every)
+    monkeypatch.setattr(match, "WORST", 7)
+    few = _evaluate(looks, enroll=1, probe=1)
+    assert few.data["wrong"] == [*pairs[:7], every.data["wrong"][-1]]
+    assert few.data["templates"] == every.data["templates"], "the rates are of all"
 
 
 def test_what_cannot_be_used_is_listed_and_counted() -> None:

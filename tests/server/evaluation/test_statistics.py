@@ -124,6 +124,12 @@ def test_auc_by_hand() -> None:
     assert statistics.auc_interval([2] * 10, [1] * 3) == statistics.interval(3, 3)
 
 
+def test_a_rate_names_every_trial() -> None:
+    assert str(statistics.Rate(1, 67, 0.0004, 0.0804)) == "1.49 % [0.04, 8.04] (1/67)"
+    assert str(statistics.Rate(1053820, 41983068, 0.02, 0.03)).endswith("(1053820/41983068)")
+    assert str(statistics.Rate(0, 0, 0.0, 1.0)) == "-"
+
+
 def test_the_mean_of_two_rates() -> None:
     found = statistics.averaged(statistics.exact(1, 10), statistics.exact(3, 10))
     assert found.rate == pytest.approx(0.2)
