@@ -26,7 +26,7 @@ from statistics import median
 
 import cv2
 
-from benchmarks.liveness_clips import Clip, NoClips, Seen, clips, forget, stills, version
+from benchmarks.liveness_clips import Clip, NoClips, Seen, clips, stills, version
 from benchmarks.liveness_numbers import fit
 from models.manifest import default_dir
 from pipeline.decision import Stand, liveness_sum
@@ -278,7 +278,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"nothing measured: {problem}", file=sys.stderr)
         return 2
     now = version(args.models)
-    forget(args.cache, now)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     with ProcessPoolExecutor(2, initializer=_open, initargs=(args.models,)) as pool:
         look = partial(_first_look, cache=args.cache, now=now)

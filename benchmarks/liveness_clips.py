@@ -7,7 +7,6 @@ sessions and errors (liveness.py).
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import hashlib
 import pickle
@@ -103,8 +102,7 @@ class Seen:
         """`version`: of everything that answers depend on; other versions' are not used. Raises
         MediaError, and OSError, if the clip cannot be read."""
         self.clip, self._run = clip, run
-        memory.private(cache, cache / version)
-        self._file = cache / version / f"{digest(clip.path)}.pickle"
+        self._file = memory.opened(cache, version) / f"{digest(clip.path)}.pickle"
         self._images: list[Image] = []
         self._known: dict[bytes, Observation] = {}
         self._grown = False
@@ -159,13 +157,3 @@ def version(models: Path) -> str:
     """Names the code and the nets that observations come from."""
     nets = [f"{net.name} {net.stat().st_size}" for net in sorted(models.glob("*.onnx"))]
     return memory.version("benchmark", *nets)
-
-
-def forget(cache: Path, keep: str) -> None:
-    """Remove the answers of other versions."""
-    for old in cache.glob("*/"):
-        if old.name != keep and memory.VERSION.fullmatch(old.name):
-            for file in old.glob("*.pickle"):
-                file.unlink(missing_ok=True)
-            with contextlib.suppress(OSError):
-                old.rmdir()

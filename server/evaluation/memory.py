@@ -26,11 +26,21 @@ UNUSED_DAYS = 30
 """Answers that no run asked for since: other code's, mostly. They hold faces, so they go."""
 
 
-def private(*folders: Path) -> None:
-    """Make folders, parents first, that nobody but their owner can look into."""
-    for folder in folders:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        folder.chmod(0o700)
+def opened(folder: Path, version: str) -> Path:
+    """The folder of a version's answers, in use from now on, for nobody but its owner. Removes
+    those of versions that have not been in use for UNUSED_DAYS."""
+    own = folder / version
+    for part in (folder, own):
+        part.mkdir(parents=True, exist_ok=True, mode=0o700)
+        part.chmod(0o700)
+    os.utime(own)
+    oldest = time.time() - UNUSED_DAYS * 86400
+    for old in folder.iterdir():
+        with contextlib.suppress(FileNotFoundError):  # another run was quicker
+            ours = VERSION.fullmatch(old.name) and not old.is_symlink()
+            if ours and old.stat().st_mtime < oldest:
+                shutil.rmtree(old, ignore_errors=True)
+    return own
 
 
 class Memory:
@@ -38,10 +48,7 @@ class Memory:
 
     def __init__(self, folder: Path, version: str) -> None:
         """`version` names all that answers depend on besides the file."""
-        self._folder = folder / version
-        private(folder, self._folder)
-        os.utime(self._folder)
-        _forget(folder)
+        self._folder = opened(folder, version)
 
     def get(self, sha256: str) -> Value | None:
         """What a file of this content gave; None if nobody looked yet."""
@@ -64,13 +71,6 @@ class Memory:
 
     def _file(self, sha256: str) -> Path:
         return self._folder / sha256[:2] / f"{sha256}.json"
-
-
-def _forget(folder: Path) -> None:
-    oldest = time.time() - UNUSED_DAYS * 86400
-    for old in folder.iterdir():
-        if VERSION.fullmatch(old.name) and not old.is_symlink() and old.stat().st_mtime < oldest:
-            shutil.rmtree(old, ignore_errors=True)
 
 
 def version(*said: str, session: bool = False) -> str:

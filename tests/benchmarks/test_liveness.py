@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import liveness_clips
 from benchmarks.liveness import DIMENSIONS, POLICY, error, main, measured, play
-from benchmarks.liveness_clips import Clip, NoClips, Seen, clips, forget
+from benchmarks.liveness_clips import Clip, NoClips, Seen, clips
 from benchmarks.liveness_numbers import fit
 from pipeline.frame import Frame
 from pipeline.nets import Run
@@ -92,12 +92,8 @@ def test_what_was_seen_is_kept_for_its_owner_and_not_looked_at_again(
     assert play(Seen(clip, _never, cache, "0" * 16), POLICY) == first
     assert looks.count == 0
     assert cache.stat().st_mode & 0o077 == 0
-    forget(cache, "0" * 16)
-    assert (cache / ("0" * 16)).is_dir()
-    forget(cache, "1" * 16)
-    assert list(cache.iterdir()) == []
     play(Seen(clip, _never, cache, "1" * 16), POLICY)
-    assert looks.count > 0
+    assert looks.count > 0, "other code looks for itself"
 
 
 def test_it_says_what_the_evaluation_says_of_the_same_film(
