@@ -86,9 +86,11 @@ def leaning(
 def liveness_sum(rows: Sequence[Evidence]) -> float:
     """S: the liveness ratios added up. Rows that were not measured count nothing (facts: naive
     Bayes over clipped ratios; the cues are not independent, which is what the clips are for)."""
-    return sum(
-        row.llr for row in rows if row.topic is Topic.LIVENESS and row.stand is not Stand.UNKNOWN
-    )
+    total, liveness, unknown = 0.0, Topic.LIVENESS, Stand.UNKNOWN
+    for row in rows:
+        if row.topic is liveness and row.stand is not unknown:
+            total += row.llr
+    return total
 
 
 class Step(StrEnum):
@@ -125,10 +127,12 @@ def decide(
         return Decision(Step.GO_ON)
     late = elapsed_s >= window_s
     liveness = [row for row in rows if row.topic is Topic.LIVENESS]
-    total = liveness_sum(rows)
-    if _refuses(liveness, late=late) or total <= policy.reject_llr:
+    total = liveness_sum(liveness)
+    if total <= policy.reject_llr or _refuses(liveness, late=late):
         return Decision(Step.REJECT, (Reason.LIVENESS,))
     strong = total >= policy.accept_llr
+    if not (strong or late):
+        return Decision(Step.GO_ON)
     needed = policy.required if strong else policy.required + policy.weighed
     measured = {row.cue for row in rows if row.stand is not Stand.UNKNOWN}
     live = (
@@ -136,7 +140,7 @@ def decide(
         and measured.issuperset(policy.weighed)
         and all(row.stand is Stand.FOR for row in liveness if row.cue in needed)
         and all(row.stand is not Stand.AGAINST for row in liveness)
-        and (strong or (late and total >= policy.accept_late_llr))
+        and (strong or total >= policy.accept_late_llr)
     )
     for topic, reason in ((Topic.IDENTITY, Reason.NO_MATCH), (Topic.QUALITY, Reason.QUALITY)):
         if live and _refuses([row for row in rows if row.topic is topic], late=late):
@@ -151,6 +155,14 @@ def decide(
     if not late:
         return Decision(Step.GO_ON)
     return Decision(Step.TRY_AGAIN, (_shortfall(rows, policy, live=live),))
+
+
+def undecided(weighed: Sequence[Evidence], policy: Policy) -> bool:
+    """Whether a window must go on until its end, by the liveness rows that carry a ratio or may be
+    certain: `decide` says so then whatever the other rows are."""
+    return policy.reject_llr < liveness_sum(weighed) < policy.accept_llr and not _refuses(
+        weighed, late=False
+    )
 
 
 def _refuses(rows: Sequence[Evidence], *, late: bool) -> bool:

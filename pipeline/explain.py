@@ -1,7 +1,7 @@
 """The decision table over time, as plain text: what each cue said when, and what it summed up to.
 
 Here: how it is written. Not here: the rows (cues/), the verdict (decision.py), where a session's
-tables come from (session.history, tapes). For operators and developers only: an attacker who reads
+tables come from (session.py, tapes). For operators and developers only: an attacker who reads
 this has a gradient.
 """
 

@@ -10,6 +10,7 @@ EARLY_S = 0.02
 taken: the fourth for 0.24 s at 15 frames/s, every one at 5."""
 GAP_S = 0.5
 """Longest gap that is expected to come again: slower cameras are no film any more."""
+_NEVER_S = float("-inf")
 
 
 class Schedule:
@@ -18,20 +19,21 @@ class Schedule:
     def __init__(self) -> None:
         self._made_s: dict[str, float] = {}
         self._heard_s: float | None = None
-        self._gap_s = 0.0
+        self._next_s = float("inf")
 
     def heard(self, at_s: float) -> None:
         """A frame arrived; the next one is expected after the same gap again."""
         if self._heard_s is not None:
-            self._gap_s = min(max(at_s - self._heard_s, 0.0), GAP_S)
+            gap_s = min(max(at_s - self._heard_s, 0.0), GAP_S)
+            self._next_s = at_s + gap_s + max(EARLY_S, gap_s / 2)
+        else:
+            self._next_s = at_s + EARLY_S
         self._heard_s = at_s
 
     def made(self, what: str, at_s: float) -> None:
         """It was measured in the frame that arrived at `at_s`."""
         self._made_s[what] = at_s
 
-    def due(self, what: str, period_s: float, now_s: float) -> bool:
-        """Whether the frame after the one of `now_s` should be measured, by when it will probably
-        arrive."""
-        next_s = now_s + self._gap_s + max(EARLY_S, self._gap_s / 2)
-        return next_s - self._made_s.get(what, float("-inf")) >= period_s
+    def due(self, what: str, period_s: float) -> bool:
+        """Whether it should be measured in the next frame, by when that will probably arrive."""
+        return self._next_s - self._made_s.get(what, _NEVER_S) >= period_s

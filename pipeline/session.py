@@ -15,10 +15,12 @@ The shell (server/peer.py) owns sockets, clocks and nets; it asks `ask()` before
 
 from __future__ import annotations
 
+from functools import partial
+
 from pipeline.cues import framing
 from pipeline.cues.camera import CameraCheck, Claim
 from pipeline.cues.continuity import Continuity
-from pipeline.decision import Decision, Evidence, Step, decide
+from pipeline.decision import Evidence, Step, decide, undecided
 from pipeline.events import Decided, Event, Hinted, PhaseChanged, Progressed
 from pipeline.observation import Ask, Observation, Roi
 from pipeline.policy import Policy
@@ -41,10 +43,9 @@ HINT_S = 0.4
 """A hint is sent once its cause has lasted this long, and withdrawn likewise: no flicker."""
 QUIET_S = 0.8
 """No frame for this long: tell the person that the camera is slow."""
-HISTORY_S = 0.25
-"""The table of rows is kept this often, for `explain`."""
-HISTORY_MOST = 128
-"""Tables kept: 25 s of them, and room; the oldest go first."""
+LOOK_S = 0.25
+"""Before a window can be decided, its rows are looked at this often: for what to measure next, and
+whether the picture stands still."""
 
 
 class SessionPipeline:
@@ -79,9 +80,11 @@ class SessionPipeline:
         self._camera = CameraCheck(None)
         self._cover = framing.Cover()
         self._undecided = 0
-        self._rows: list[Evidence] = []
-        self._started_s = started_s
-        self._history: list[tuple[float, list[Evidence]]] = []
+        self._rows: list[Evidence] | None = []
+        self._weighed: list[Evidence] = []
+        self._answers: list[Evidence] = []
+        self._frozen = False
+        self._looked_s = float("-inf")
         self._schedule = Schedule()
         self._asked = Ask()
         self._roi: Roi | None = None
@@ -106,12 +109,10 @@ class SessionPipeline:
 
     def evidence(self) -> list[Evidence]:
         """The newest table of rows; after the verdict, the one that decided."""
+        if self._rows is None:
+            assert self._window is not None, "a window was left without its table"
+            self._rows = self._table(self._window, self._heard_s)
         return list(self._rows)
-
-    def history(self) -> list[tuple[float, list[Evidence]]]:
-        """The tables of the session, oldest first, each with its seconds since the start; the last
-        one is `evidence()`."""
-        return list(self._history)
 
     def deadline_s(self) -> float:
         """When `tick` must be called at the latest, if no frame comes before."""
@@ -123,19 +124,18 @@ class SessionPipeline:
         """What to measure in the next frame: the detector now and then, everything else on its
         schedule and only while evidence is being gathered that it could change."""
         policy, now_s, window = self._policy, self._heard_s, self._window
-        detect = self._missed or self._schedule.due("detect", policy.detect_period_s, now_s)
+        due = self._schedule.due
+        detect = self._missed or due("detect", policy.detect_period_s)
         if window is None:
             self._asked = Ask(detect=detect, roi=self._roi)
             return self._asked
-
-        def due(what: str, period_s: float) -> bool:
-            return self._schedule.due(what, period_s, now_s)
-
-        embed, motion = due("embed", policy.embed_period_s), due("motion", policy.motion_period_s)
-        embed = embed or self._continuity.doubts
+        embed = due("embed", policy.embed_period_s) or self._continuity.doubts
+        motion = due("motion", policy.motion_period_s)
         border = due("edges", policy.edges_period_s)
         # Where everything else is clear a blink cannot matter, and the iris net is dear.
-        doubt = self._undecided > 0 or window.doubtful(policy, self._rows)
+        eyes = due("eyes", policy.eyes_period_s) and (
+            self._undecided > 0 or window.doubtful(policy, self._weighed)
+        )
         self._asked = Ask(
             detect=detect,
             roi=self._roi,
@@ -144,7 +144,7 @@ class SessionPipeline:
             edges=border,
             glow=border,
             mouth=border,
-            eyes=doubt and due("eyes", policy.eyes_period_s),
+            eyes=eyes,
             tint=self._trial.tint(policy, now_s),
             motion=motion,
             tracks=window.tracks(policy, now_s) if motion else None,
@@ -185,6 +185,7 @@ class SessionPipeline:
         hint = Hint.ONE_FACE_ONLY if self._crowded else framing.wrong(obs, self._policy)
         if self._window is None and hint is None and self._trial.ready(now_s):
             self._window = Window(self._purpose, self._gallery, self._model_id, now_s)
+            self._weighed, self._answers, self._frozen = [], [], False
             self._camera = CameraCheck(self._claim)
             self._cover = framing.Cover()
             events += [*self._move(Phase.GATHERING), *self._trial.begin(now_s)]
@@ -197,6 +198,7 @@ class SessionPipeline:
             # of anything else, and none against the picture either.
             if hint is None or self._trial.hint(hint) is hint:
                 self._window.add(obs, self._policy, usable=hint is None)
+            self._rows = None
             events += self._judge(self._window, now_s)
         if not self.over:
             events += self._guide(self._trial.hint(hint or self._advice()), now_s)
@@ -249,25 +251,34 @@ class SessionPipeline:
     def _judge(self, window: Window, now_s: float) -> list[Event]:
         policy = self._policy
         elapsed_s = now_s - window.since_s
-        if elapsed_s < self._settle_s and not self._table_due(now_s):
-            # Nothing can be decided yet: the table now and then is enough.
+        early = elapsed_s < self._settle_s
+        if early and now_s - self._looked_s < LOOK_S:
             return self._go_on(window, elapsed_s)
-        self._rows = window.rows(policy, now_s) + self._trial.rows(policy, now_s)
-        if self._claim is not None:
-            self._rows.append(self._camera.row(policy))
-        decision = decide(
-            self._rows,
-            self._trial.judge(policy),
+        self._look(window, now_s)
+        window_s = self._trial.end_s(policy, self._end_s(window), elapsed_s)
+        late = elapsed_s >= window_s
+        if early or (not late and undecided(self._weighed, policy)):
+            return self._go_on(window, elapsed_s)
+        judge = partial(
+            decide,
+            policy=self._trial.judge(policy),
             elapsed_s=elapsed_s,
             settle_s=self._settle_s,
-            window_s=self._trial.end_s(policy, self._end_s(window), elapsed_s),
+            window_s=window_s,
         )
-        self._keep(decision, now_s)
+        # What freshness says in the end is dear and no more than a condition of acceptance: before
+        # the window's end it is asked only where nothing else stands against one.
+        if not late and judge(self._table(window, now_s, brief=True)).step is Step.GO_ON:
+            return self._go_on(window, elapsed_s)
+        self._rows = self._table(window, now_s)
+        decision = judge(self._rows)
         match decision.step:
             case Step.ACCEPT:
                 return self._accept(window)
             case Step.REJECT:
                 return self._end(Phase.REJECTED, *decision.reasons)
+            case Step.GO_ON:
+                return self._go_on(window, elapsed_s)
             case Step.TRY_AGAIN:
                 self._undecided += 1
                 if self._undecided >= policy.windows:
@@ -276,8 +287,20 @@ class SessionPipeline:
                     self._trial.want()
                 self._missed = True
                 return self._start_over(now_s)
-            case Step.GO_ON:
-                return self._go_on(window, elapsed_s)
+
+    def _look(self, window: Window, now_s: float) -> None:
+        """At the rows that carry a ratio, and for a picture that stands still."""
+        policy = self._policy
+        self._answers = self._trial.rows(policy, now_s)
+        if self._claim is not None:
+            self._answers.append(self._camera.row(policy))
+        self._weighed = window.weighed(policy) + self._answers
+        if now_s - self._looked_s >= LOOK_S:
+            self._looked_s = now_s
+            self._frozen = window.freshness.row(policy, brief=True).reason == "frozen"
+
+    def _table(self, window: Window, now_s: float, *, brief: bool = False) -> list[Evidence]:
+        return window.rows(self._policy, now_s, brief=brief) + self._answers
 
     def _go_on(self, window: Window, elapsed_s: float) -> list[Event]:
         share = min(window.share(self._policy), self._trial.share(self._policy))
@@ -288,16 +311,6 @@ class SessionPipeline:
         if window.enough_frames(self._policy):
             return self._window_s
         return max(self._window_s, self._policy.slow_window_s)
-
-    def _table_due(self, now_s: float) -> bool:
-        last_s = self._history[-1][0] if self._history else float("-inf")
-        return now_s - self._started_s - last_s >= HISTORY_S
-
-    def _keep(self, decision: Decision, now_s: float) -> None:
-        if decision.step is Step.GO_ON and not self._table_due(now_s):
-            return
-        self._history.append((now_s - self._started_s, list(self._rows)))
-        del self._history[:-HISTORY_MOST]
 
     def _accept(self, window: Window) -> list[Event]:
         subject = template = None
@@ -325,6 +338,7 @@ class SessionPipeline:
         self._roi = None
         if self._window is None:
             return []
+        self.evidence()  # what there was of it
         self._window = None
         return [*self._move(Phase.FRAMING), *self._report(0.0)]
 
@@ -350,7 +364,7 @@ class SessionPipeline:
         """What would help although the frame itself is fine."""
         if self._window is None:
             return None
-        if any(row.reason == "frozen" for row in self._rows):
+        if self._frozen:
             return Hint.CAMERA_FROZEN
         if self._cover.seen:
             return Hint.UNCOVER_FACE

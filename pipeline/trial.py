@@ -56,6 +56,7 @@ class Trial:
         self._turn: TurnAnswer | None = None
         self._ended_s = float("-inf")
         self._advice: Hint | None = None
+        self._judged: tuple[Policy, str, Policy] | None = None
 
     @property
     def name(self) -> str | None:
@@ -119,11 +120,13 @@ class Trial:
 
     def judge(self, policy: Policy) -> Policy:
         """The policy, with the answer among what is required."""
-        return policy if self.name is None else replace(policy, required=self._all_of(policy))
-
-    def _all_of(self, policy: Policy) -> tuple[str, ...]:
-        assert self.name is not None, "asked by judge only"
-        return (*policy.required, self.name)
+        name = self.name
+        if name is None:
+            return policy
+        if self._judged is None or self._judged[0] is not policy or self._judged[1] != name:
+            asked = replace(policy, required=(*policy.required, name))
+            self._judged = policy, name, asked
+        return self._judged[2]
 
     def end_s(self, policy: Policy, window_s: float, elapsed_s: float) -> float:
         """How long the window may last, of which `elapsed_s` are over."""

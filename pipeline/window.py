@@ -40,6 +40,13 @@ class _Cue(Protocol):
         """What it says."""
 
 
+class _Weak(_Cue, Protocol):
+    """One that hears of a face now and then."""
+
+    def add(self, obs: Observation) -> bool:
+        """Take one observation; whether there was something in it."""
+
+
 class Window:
     """Collects observations from the first usable frame on. Times are the server's seconds."""
 
@@ -53,8 +60,17 @@ class Window:
         self.identity = Identity(gallery, search=purpose is Purpose.IDENTIFY)
         self.enrolment = Enrolment(model_id) if purpose is Purpose.ENROLL else None
         self._weak = (self.bezel, self.background, self.glow, self.micro, self.plane, self.blink)
+        self._reads: dict[str, tuple[_Weak, ...]] = {
+            "edges": (self.bezel,),
+            "glow": (self.glow,),
+            "motion": (self.background, self.micro, self.plane),
+            "eyes": (self.blink,),
+        }
+        """What of a face each of them reads: where it was not measured, they are not told."""
         self._kept: dict[_Cue, Evidence] = {}
         """Rows whose cues took nothing since."""
+        self._weighed: list[Evidence] = []
+        """What `weighed` says of them; empty where one of them did."""
         self._policy: Policy | None = None
         """What they were judged by."""
         self._tracks: Tracks | None = None
@@ -70,30 +86,41 @@ class Window:
         self._follow(obs)
         if not usable:
             return
+        face = obs.face
         if self.spoof.add(obs, policy):
-            self._kept.pop(self.spoof, None)
-        for cue in self._weak:
-            if cue.add(obs):
-                self._kept.pop(cue, None)
+            self._forget(self.spoof)
+        for what, cues in self._reads.items():
+            if getattr(face, what, None) is not None:
+                for cue in cues:
+                    if cue.add(obs):
+                        self._forget(cue)
         if self.enrolment is not None:
             self.enrolment.add(obs, policy)
         else:
             self.identity.add(obs)
 
-    def rows(self, policy: Policy, now_s: float) -> list[Evidence]:
-        """The table as it stands."""
+    def weighed(self, policy: Policy) -> list[Evidence]:
+        """The rows of the table that carry a ratio or may be certain of an attack."""
         if policy is not self._policy:
             self._policy = policy
             self._kept.clear()
+            self._weighed = []
+        if not self._weighed:
+            self._weighed = [self._row(cue, policy) for cue in (self.spoof, *self._weak)]
+        return self._weighed
+
+    def rows(self, policy: Policy, now_s: float, *, brief: bool = False) -> list[Evidence]:
+        """The table as it stands; `brief` as in Freshness.row."""
+        spoof, *weak = self.weighed(policy)
         if self.enrolment is not None:
             owner = self.enrolment.row(policy, now_s - self.since_s, now_s)
         else:
             owner = self.identity.row(policy, now_s)
         return [
             self.face.row(policy),
-            self._row(self.spoof, policy),
-            self.freshness.row(policy),
-            *[self._row(cue, policy) for cue in self._weak],
+            spoof,
+            self.freshness.row(policy, brief=brief),
+            *weak,
             owner,
         ]
 
@@ -116,6 +143,10 @@ class Window:
         few of the points are found again (a turned head), and once it is as old as a window."""
         old = now_s - self._tracked_s >= policy.window_s
         return None if old or self._lost >= LOST else self._tracks
+
+    def _forget(self, cue: _Cue) -> None:
+        self._kept.pop(cue, None)
+        self._weighed = []
 
     def _row(self, cue: _Cue, policy: Policy) -> Evidence:
         """Most cues hear something new a few times a second, and are asked at every frame."""

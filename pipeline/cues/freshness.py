@@ -14,7 +14,7 @@ frames could weigh the votes and hide a loop.
 from __future__ import annotations
 
 from collections import deque
-from itertools import islice
+from collections.abc import Iterable, Sequence
 from math import inf, isfinite
 
 import numpy as np
@@ -24,6 +24,8 @@ from pipeline.decision import Evidence, Stand, Topic
 from pipeline.observation import EYE_LEFT, EYE_RIGHT, SAME_PICTURE, Observation, apart
 from pipeline.policy import Policy
 from pipeline.quantile import quantile
+
+Floats64 = NDArray[np.float64]
 
 MOST = 64
 """Frames kept: 3 s at 15 frames/s and room; older ones are forgotten, cost stays bounded."""
@@ -41,57 +43,70 @@ a stiff one does not."""
 
 
 class Freshness:
-    """Collects the sketches and face shapes of one window."""
+    """Collects the sketches and face shapes of one window.
+
+    To take one costs next to nothing: what they say together is measured when a row is wanted, of
+    all that are kept.
+    """
 
     def __init__(self) -> None:
         self._last: NDArray[np.float32] | None = None
-        self._steps: deque[float] = deque(maxlen=MOST - 1)
-        self._times_s: deque[float] = deque(maxlen=MOST)
-        self._lags = _Lags()
-        self._shapes = _Shapes()
+        self._steps: list[float] = []
+        self._times_s: list[float] = []
+        self._sketches: deque[NDArray[np.float32]] = deque(maxlen=MOST)
+        self._meshes_px: deque[NDArray[np.float32]] = deque(maxlen=SHAPES)
 
     def add(self, obs: Observation) -> bool:
         """Take one observation. False: it shows the picture before it once more."""
         step = inf if self._last is None else apart(obs.sketch, self._last)
-        if self._last is not None:
-            self._steps.append(step)
         self._last = obs.sketch
+        self._steps.append(step)
         self._times_s.append(obs.arrival_s)
+        if len(self._steps) > 2 * MOST:
+            del self._steps[:-MOST], self._times_s[:-MOST]
         if step <= SAME_PICTURE:
             return False
-        self._lags.add(obs.sketch)
+        self._sketches.append(obs.sketch)
         if obs.face is not None:
-            self._shapes.add(obs.face.mesh_px)
+            self._meshes_px.append(obs.face.mesh_px)
         return True
 
     def share(self, policy: Policy) -> float:
         """How much of the evidence needed is in, 0..1."""
-        return min(1.0, self._shapes.n / policy.min_frames)
+        return min(1.0, len(self._meshes_px) / policy.min_frames)
 
-    def row(self, policy: Policy) -> Evidence:
+    def row(self, policy: Policy, *, brief: bool = False) -> Evidence:
         """AGAINST for frozen and looping pictures; OPEN while it cannot be told, UNKNOWN with too
-        few frames."""
-        if len(self._times_s) < policy.min_frames:
-            frames = float(len(self._times_s))
-            return self._say(Stand.UNKNOWN, "too_few_frames", {"frames": frames})
-        step = quantile(islice(reversed(self._steps), LATE), 0.75)
+        few frames.
+
+        `brief`: without what is dear. Then FOR and OPEN, with the reason `not_yet_judged`, say that
+        the whole row may be FOR and that it is not; all else is the whole row.
+        """
+        frames = min(len(self._times_s), MOST)
+        if frames < policy.min_frames:
+            return self._say(Stand.UNKNOWN, "too_few_frames", {"frames": float(frames)})
+        # The first step led to nothing.
+        step = quantile(self._steps[-min(LATE, len(self._steps) - 1) :], 0.75)
         still_s = self._still_s(policy)
-        n = self._lags.n
+        n = len(self._sketches)
         numbers = {"frames": float(n), "step": step, "still_s": still_s}
         if still_s >= policy.frozen_s or step <= policy.frozen_step:
             return self._say(Stand.AGAINST, "frozen", numbers)
-        if min(n, self._shapes.n) < policy.min_frames:
+        if min(n, len(self._meshes_px)) < policy.min_frames:
             return self._say(Stand.UNKNOWN, "too_few_frames", numbers)
-        wobble = self._shapes.wobble()
+        if brief:
+            stand = Stand.OPEN if step < policy.fresh_step else Stand.FOR
+            return self._say(stand, "not_yet_judged", numbers)
+        wobble = _wobble(self._meshes_px)
         numbers["wobble"] = wobble
         if step < policy.fresh_step and wobble <= policy.frozen_wobble:
             return self._say(Stand.AGAINST, "stiff", numbers)
-        means = self._lags.means()
+        pairs = _Pairs(self._sketches)
+        means = pairs.means()
         # Lags up to half the window: each is then judged on at least as many pairs as its length.
         apart = means[FIRST_LAG : max(FIRST_LAG + 1, n // 2 + 1)]
         ratio, growth = float(np.minimum.reduce(apart) / means[1]), float(apart[-1] / means[1])
-        near = means <= min(policy.echo_near, policy.echo_ratio * float(means[1]))
-        echo = self._lags.echo(near)
+        echo = pairs.echo(means <= min(policy.echo_near, policy.echo_ratio * float(means[1])))
         numbers |= {"ratio": ratio, "growth": growth, "echo": echo}
         if not all(map(isfinite, numbers.values())):  # nan is neither side of any limit
             return self._say(Stand.UNKNOWN, "not_measured", {"frames": float(n)})
@@ -107,12 +122,11 @@ class Freshness:
 
     def _still_s(self, policy: Policy) -> float:
         """Length of the run without change that ends now, seconds."""
-        run = 0
-        for step in reversed(self._steps):
-            if step > policy.frozen_step:
-                break
-            run += 1
-        return self._times_s[-1] - self._times_s[-1 - run]
+        began = len(self._times_s) - 1
+        least = max(0, began - MOST + 1)
+        while began > least and self._steps[began] <= policy.frozen_step:
+            began -= 1
+        return self._times_s[-1] - self._times_s[began]
 
     @staticmethod
     def _say(stand: Stand, reason: str, numbers: dict[str, float]) -> Evidence:
@@ -120,51 +134,28 @@ class Freshness:
         return Evidence("freshness", Topic.LIVENESS, stand, reason, numbers=numbers)
 
 
-class _Lags:
-    """The newest sketches, how far each is from those before it, and how much the step to it is
-    that of some frames before: all measured once, when the sketch comes."""
+class _Pairs:
+    """How far each of the newest sketches is from each other, and how much alike the steps are that
+    lead to them: both follow from the sketches' scalar products."""
 
-    def __init__(self) -> None:
-        self.n = 0
-        """Sketches kept: rows `_first` to `_first + n`. There is room for twice as many, so that
-        they need to be moved but now and then."""
-        self._first = 0
-        self._sketches = np.zeros((2 * MOST, 0), np.float32)
-        self._steps = self._sketches
-        """Row i: sketch i - 1 minus sketch i."""
-        self._apart = np.zeros((2 * MOST, MOST))
-        """Row i, column k: distance between sketches i and i - k; 0 if that was forgotten."""
-        self._alike = np.zeros((2 * MOST, MOST))
-        """Row i, column k: scalar product of steps i and i - k; 0 likewise."""
+    def __init__(self, sketches: Iterable[NDArray[np.float32]]) -> None:
+        rows = np.array(list(sketches), np.float64)
+        rows -= rows[0]  # so that little is lost by rounding: no distance changes
+        self.n = len(rows)
+        # Halves: OpenBLAS would wake its own threads, which then spin (measured: two thirds of a
+        # login's CPU), for more than 2^18 products (its interface/gemm.c).
+        half, columns = self.n // 2, rows.T.copy()
+        self._products: Floats64 = np.concatenate((rows[:half] @ columns, rows[half:] @ columns))
 
-    def add(self, sketch: NDArray[np.float32]) -> None:
-        if not self._sketches.size:
-            self._sketches = np.zeros((2 * MOST, len(sketch)), np.float32)
-            self._steps = np.zeros_like(self._sketches)
-        if self.n == MOST:
-            self._forget()
-        first, at, n = self._first, self._first + self.n, self.n
-        if n:
-            gaps = self._sketches[first:at] - sketch
-            self._apart[at, n:0:-1] = np.sqrt(np.einsum("ij,ij->i", gaps, gaps))
-            self._steps[at] = gaps[-1]
-            # Not @: BLAS would wake its own threads, as in wobble.
-            self._alike[at, n - 1 :: -1] = np.vecdot(self._steps[first + 1 : at + 1], gaps[-1])
-        self._sketches[at] = sketch
-        self.n += 1
-
-    def _forget(self) -> None:
-        """The oldest sketch, and the step from it."""
-        for pairs, oldest in ((self._apart, self._first), (self._alike, self._first + 1)):
-            # Along the diagonal: one row further on it is one frame longer ago.
-            pairs.reshape(-1)[oldest * MOST :: MOST + 1][: self._first + MOST - oldest] = 0.0
-        self._first += 1
-        self.n -= 1
-        if self._first == MOST:
-            for rows in (self._sketches, self._steps, self._apart, self._alike):
-                rows[:MOST] = rows[MOST:]
-                rows[MOST:] = 0.0
-            self._first = 0
+    def means(self) -> Floats64:
+        """Mean distance at each lag, (n,); at lag 0 it is 0."""
+        squares = self._products.diagonal()
+        gaps = squares[:, None] + squares
+        gaps -= self._products
+        gaps -= self._products
+        np.sqrt(np.maximum(gaps, 0.0, out=gaps), out=gaps)
+        means: Floats64 = _by_lag(gaps) / np.arange(self.n, 0, -1)
+        return means
 
     def echo(self, near: NDArray[np.bool_]) -> float:
         """Greatest correlation of the steps with the steps of some frames before, 0..1.
@@ -174,66 +165,52 @@ class _Lags:
         the same steps again, but does not come back to the same picture. 0 with too few frames.
         """
         n = self.n - 1
-        if n < FIRST_ECHO + LEAST_PAIRS:
+        if n < FIRST_ECHO + LEAST_PAIRS or not near[FIRST_ECHO : n - LEAST_PAIRS + 1].any():
             return 0.0
-        alike = self._alike[self._first + 1 : self._first + self.n]
-        sums = np.add.reduce(alike, axis=0)[FIRST_ECHO : n - LEAST_PAIRS + 1]
+        to = self._products[1:] - self._products[:-1]
+        alike = to[:, 1:] - to[:, :-1]
+        sums = _by_lag(alike)[FIRST_ECHO : n - LEAST_PAIRS + 1]
         # Squares of the n - lag newest steps, and of the n - lag oldest ones.
-        squares = np.add.accumulate(alike[::-1, 0]) * np.add.accumulate(alike[:, 0])
+        squares = alike.diagonal()
+        squares = np.add.accumulate(squares[::-1]) * np.add.accumulate(squares)
         scales = np.sqrt(squares[n - 1 - FIRST_ECHO : LEAST_PAIRS - 2 : -1])
         ratios = sums / np.maximum(scales, 1e-9)
         ratios[~near[FIRST_ECHO : n - LEAST_PAIRS + 1]] = 0.0
         return max(0.0, float(np.maximum.reduce(ratios)))
 
-    def means(self) -> NDArray[np.float64]:
-        """Mean distance at each lag, (n,); at lag 0 it is 0."""
-        n = self.n
-        sums: NDArray[np.float64] = np.add.reduce(self._apart[self._first : self._first + n])
-        return sums[:n] / _PAIRS[MOST - n :]
+
+def _by_lag(pairs: Floats64) -> Floats64:
+    """Sum of all pairs that are so many frames apart, (n,), of a symmetric matrix (n, n)."""
+    n = len(pairs)
+    # Read as rows of one more, what was a diagonal is a column.
+    wide = np.zeros((n + 1, 2 * n))
+    wide[:n, :n] = pairs
+    columns: Floats64 = wide.reshape(-1)[: n * (2 * n + 1)].reshape(n, 2 * n + 1)
+    sums: Floats64 = np.add.reduce(columns)[:n]
+    return sums
 
 
-_PAIRS = np.arange(MOST, 0, -1)
+def _wobble(meshes_px: Sequence[NDArray[np.float32]]) -> float:
+    """Mean RMS distance of each face to the mean face after the best turn, scale and shift, in eye
+    distances: least squares in the complex plane, so no reflection.
 
-
-class _Shapes:
-    """The newest faces' shapes, (n, 468) points about their middle, and how much they differ."""
-
-    def __init__(self) -> None:
-        self.n = 0
-        """Shapes kept."""
-        self._at = 0
-        self._points = np.zeros((SHAPES, 0), np.complex128)
-        """Each row: x + iy of all points, px."""
-        self._squares = np.zeros(SHAPES)
-        self._sum = np.zeros(0, np.complex128)
-
-    def add(self, mesh_px: NDArray[np.float32]) -> None:
-        if not self._points.size:
-            self._points = np.zeros((SHAPES, len(mesh_px)), np.complex128)
-            self._sum = np.zeros(len(mesh_px), np.complex128)
-        points = self._points[self._at]
-        self._sum -= points
-        points.real, points.imag = mesh_px[:, 0], mesh_px[:, 1]
-        points -= np.add.reduce(points) / len(points)
-        self._sum += points
-        self._squares[self._at] = np.vecdot(points, points).real
-        self.n = min(self.n + 1, SHAPES)
-        self._at = (self._at + 1) % SHAPES
-        if self._at == 0:
-            self._sum = np.add.reduce(self._points)  # what was lost by rounding
-
-    def wobble(self) -> float:
-        """Mean RMS distance of each face to the mean face after the best turn, scale and shift, in
-        eye distances: least squares in the complex plane, so no reflection.
-
-        With c a face and m the mean, both complex, the best turn leaves |m|^2 - |<c, m>|^2 / |c|^2.
-        """
-        mean = self._sum / self.n
-        # Row by row, not @: BLAS would wake its own threads, which then spin (measured: two
-        # thirds of a login's CPU).
-        along = np.vecdot(self._points[: self.n], mean)
-        explained = along.real**2 + along.imag**2
-        explained /= np.maximum(self._squares[: self.n], 1e-6)
-        rest = np.maximum(np.vecdot(mean, mean).real - explained, 0.0)
-        eyes = abs(mean[EYE_LEFT] - mean[EYE_RIGHT])
-        return float(np.add.reduce(np.sqrt(rest / len(mean)))) / self.n / max(float(eyes), 1.0)
+    With c a face and m the mean, both complex and about their middle, the best turn leaves
+    |m|^2 - |<c, m>|^2 / |c|^2.
+    """
+    flat = np.array(meshes_px)[:, :, :2].astype(np.float64)
+    faces: NDArray[np.complex128] = flat.view(np.complex128)[:, :, 0]
+    count, points = faces.shape
+    mean = np.add.reduce(faces) / count
+    # About the middle, by what the shift adds to each product: no pass over all points.
+    middles = np.add.reduce(faces, axis=1) / points
+    middle = np.add.reduce(mean) / points
+    # Row by row, not @: see _Pairs.
+    along = np.vecdot(faces, mean) - points * middles.conj() * middle
+    squares = np.vecdot(flat.reshape(count, -1), flat.reshape(count, -1))
+    squares -= points * (middles.real**2 + middles.imag**2)
+    whole = np.vecdot(mean, mean).real - points * abs(middle) ** 2
+    explained = (along.real**2 + along.imag**2) / np.maximum(squares, 1e-6)
+    rest = np.maximum(whole - explained, 0.0)
+    eyes: np.float64 = abs(mean[EYE_LEFT] - mean[EYE_RIGHT])
+    left = float(np.add.reduce(np.sqrt(rest / points)))
+    return left / count / max(float(eyes), 1.0)

@@ -23,7 +23,7 @@ RESERVED = frozenset({"frame", "ask", "in", "out", "event", "note", "end"})
 """Kinds of lines that are no input of the session."""
 
 
-READS = frozenset({"ask", "deadline_s", "evidence", "history"})
+READS = frozenset({"ask", "deadline_s", "evidence"})
 """Methods of the session that only tell; everything else public is an input."""
 
 

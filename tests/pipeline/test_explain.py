@@ -8,10 +8,12 @@ from tests.pipeline.test_session import started, watched
 
 def test_one_line_for_each_table_and_the_last_in_full():
     session, camera = started(), Camera(person=1)
-    watched(session, camera, 10)
-    history = session.history()
+    history = []
+    while not session.over:
+        watched(session, camera, 1 / camera.fps)
+        if rows := session.evidence():
+            history.append((camera.now_s - 100.0, rows))
     text = explain(history)
-    assert history[-1][1] == session.evidence()
     lines = text.splitlines()
     head = lines.index(next(line for line in lines if line.lstrip().startswith("time")))
     assert lines[head].split()[2:] == [row.cue for row in session.evidence()]
@@ -35,11 +37,3 @@ def test_the_sum_leaves_out_what_was_not_measured():
 
 def test_nothing_gathered_is_said():
     assert explain([]) == "no evidence was gathered\n"
-
-
-def test_history_is_bounded_and_in_order():
-    session, camera = started(), Camera(person=1, fps=60.0, margin=-1.0, eye_change=0.3)
-    watched(session, camera, 24)
-    times = [at_s for at_s, _ in session.history()]
-    assert times == sorted(times)
-    assert 10 < len(times) <= 128

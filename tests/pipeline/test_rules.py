@@ -148,11 +148,11 @@ def test_evidence_before_a_break_never_counts_after_it(attack, warm_s, how):
 def test_a_terminal_verdict_is_terminal(attack, later_s):
     session = shown(measured(Camera(**attack), 15))
     assert session.over
-    ended, rows, history = session.phase, session.evidence(), session.history()
+    ended, rows = session.phase, session.evidence()
     camera = Camera(now_s=120.0, margin=-8.0 if ended is Phase.ACCEPTED else 8.0)
     for obs in measured(camera, 3):
         assert session.step(obs) == []
     at_s = 130.0 + later_s
     silent = session.tick(at_s), session.cancel(at_s), session.disconnect(at_s), session.fail(at_s)
     assert silent == ([], [], [], [])
-    assert (session.phase, session.evidence(), session.history()) == (ended, rows, history)
+    assert (session.phase, session.evidence()) == (ended, rows)
