@@ -7,9 +7,8 @@ was measured on films of people and on films made of two: docs/liveness.md.
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from math import acos, cos, hypot, pi, sqrt
 from statistics import median
 
@@ -36,6 +35,8 @@ STIFF = (6, 8, 9, 10, 33, 50, 54, 67, 103, 109, 116, 117, 127, 133, 151, 168, 19
 """Points that no expression moves, those that the pose is read off (nets/mesh.py): a blink or an
 open mouth is no other face."""
 _STIFF = np.array(STIFF)
+_LEFT, _RIGHT = STIFF.index(EYE_LEFT), STIFF.index(EYE_RIGHT)
+_ONES = np.ones(len(STIFF), np.float32)
 
 
 class Break(StrEnum):
@@ -107,17 +108,29 @@ def _growth(before: Face, now: Face) -> float:
     return max(a / b, b / a)
 
 
-@dataclass(frozen=True, slots=True)
 class _Step:
     """From one picture to the next."""
 
-    gap_s: float
-    """Between their arrivals."""
-    picture: float
-    """Distance of their sketches, grey levels."""
-    shape: float
-    """How far the stiff points are from where they were, RMS in eye distances, after the best turn
-    in space, scale and shift."""
+    __slots__ = ("_changed", "_now", "_was", "gap_s", "picture")
+
+    def __init__(self, gap_s: float, picture: float, was: _Shape, now: _Shape) -> None:
+        self.gap_s = gap_s
+        """Between their arrivals."""
+        self.picture = picture
+        """Distance of their sketches, grey levels."""
+        self._was, self._now = was, now
+        self._changed: float | None = None
+
+    def shape(self) -> float:
+        """How far the stiff points are from where they were, RMS in eye distances, after the best
+        turn in space, scale and shift."""
+        if self._changed is None:
+            self._changed = self._now.changed(self._was)
+        return self._changed
+
+    def reaches(self, shape: float) -> bool:
+        """Whether `shape()` is that much: mostly it takes no turn to say no."""
+        return self._now.moved(self._was) >= shape and self.shape() >= shape
 
 
 class _Steps:
@@ -133,7 +146,7 @@ class _Steps:
         tell."""
         self._last: Observation | None = None
         self._shape: _Shape | None = None
-        self._steps: deque[_Step] = deque(maxlen=NEWEST)
+        self._steps: list[_Step] = []
 
     def cut(self, obs: Observation, policy: Policy) -> bool:
         """Take one observation; True where the picture was cut before it."""
@@ -143,7 +156,7 @@ class _Steps:
             return False
         if last is None or old_shape is None or not face.same or _resized(last, obs):
             self._last, self._shape = obs, _Shape(face.mesh_px)
-            self._steps.clear()
+            self._steps = []
             return False
         picture = apart(obs.sketch, last.sketch)
         if picture <= SAME_PICTURE:
@@ -152,19 +165,20 @@ class _Steps:
         gap_s = obs.arrival_s - last.arrival_s
         if gap_s > policy.lost_s:
             self.doubtful = True
-            self._steps.clear()
+            self._steps = []
             return False
-        step = _Step(gap_s, picture, self._shape.changed(old_shape))
-        before = list(self._steps)
-        self._steps.append(step)
-        if len(before) < LEAST:
+        step, before = _Step(gap_s, picture, old_shape, self._shape), self._steps
+        self._steps = [*before[1 - NEWEST :], step]
+        if len(before) < LEAST or not step.reaches(policy.doubt_shape):
             return False
-        most, shape = max(old.picture for old in before), max(old.shape for old in before)
+        if any(old.shape() > step.shape() for old in before):
+            return False
+        self.doubtful = True
         # Where frames are missing, one step holds the motion of several.
         late = max(1.0, gap_s / max(median(old.gap_s for old in before), 0.02))
-        self.doubtful = step.shape >= max(policy.doubt_shape, shape)
+        most = max(old.picture for old in before)
         sudden = picture >= max(policy.cut_picture, policy.cut_step * late * most)
-        return sudden and self.doubtful and step.shape >= policy.cut_shape
+        return sudden and step.shape() >= policy.cut_shape
 
 
 def _resized(last: Observation, now: Observation) -> bool:
@@ -172,21 +186,39 @@ def _resized(last: Observation, now: Observation) -> bool:
 
 
 class _Shape:
-    """A face's stiff points about their middle."""
+    """A face's stiff points."""
 
     def __init__(self, mesh_px: Floats) -> None:
-        self.points: NDArray[np.float64] = mesh_px[_STIFF].astype(np.float64)
-        self.points -= np.add.reduce(self.points) / len(STIFF)
-        self.square = float(np.vdot(self.points, self.points))
-        x, y, _ = (mesh_px[EYE_RIGHT] - mesh_px[EYE_LEFT]).tolist()
-        self.eyes_px = max(hypot(x, y), 1.0)
+        self.points_px = mesh_px.take(_STIFF, 0)
+
+    @cached_property
+    def eyes_px(self) -> float:
+        """Between the eyes' outer corners."""
+        x, y, _ = (self.points_px[_RIGHT] - self.points_px[_LEFT]).tolist()
+        return max(hypot(x, y), 1.0)
+
+    @cached_property
+    def about(self) -> tuple[NDArray[np.float64], float]:
+        """The points about their middle, and their squares' sum."""
+        points = self.points_px.astype(np.float64)
+        points -= np.add.reduce(points) / len(STIFF)
+        return points, float(np.vdot(points, points))
+
+    def moved(self, before: _Shape) -> float:
+        """As `_Step.shape`, after the best shift alone: never less, but for rounding."""
+        gaps = self.points_px - before.points_px
+        x, y, z = np.dot(_ONES, gaps).tolist()
+        flat = gaps.reshape(-1)
+        rest = float(np.dot(flat, flat)) - (x * x + y * y + z * z) / len(STIFF)
+        return 1.001 * sqrt(max(rest, 0.0) / len(STIFF)) / self.eyes_px
 
     def changed(self, before: _Shape) -> float:
         """As `_Step.shape`. The best turn need not be known: its residual follows from the sum of
         the covariance's singular values, the least one negative if the covariance mirrors (Kabsch,
         Acta Cryst. A32, 1976)."""
-        fit = _turned((before.points.T @ self.points).tolist())
-        rest = self.square - fit * fit / max(before.square, 1e-9)
+        (points, square), (old_points, old_square) = self.about, before.about
+        fit = _turned((old_points.T @ points).tolist())
+        rest = square - fit * fit / max(old_square, 1e-9)
         return sqrt(max(rest, 0.0) / len(STIFF)) / self.eyes_px
 
 

@@ -211,6 +211,6 @@ def _wobble(meshes_px: Sequence[NDArray[np.float32]]) -> float:
     whole = np.vecdot(mean, mean).real - points * abs(middle) ** 2
     explained = (along.real**2 + along.imag**2) / np.maximum(squares, 1e-6)
     rest = np.maximum(whole - explained, 0.0)
-    eyes: np.float64 = abs(mean[EYE_LEFT] - mean[EYE_RIGHT])
+    eyes = abs(mean[EYE_LEFT] - mean[EYE_RIGHT])
     left = float(np.add.reduce(np.sqrt(rest / points)))
-    return left / count / max(float(eyes), 1.0)
+    return float(left / count / max(float(eyes), 1.0))
