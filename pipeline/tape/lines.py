@@ -16,12 +16,15 @@ import msgspec
 
 from pipeline.tape import FORMAT, VERSION, TapeError
 
-MARK = b',"sum":"'
+MARK, END = b',"sum":"', b'"}'
 DIGITS = 16
 """Hex digits of SHA-256 that are kept: 64 bits, far more than damage needs."""
-TAIL = len(MARK) + DIGITS + len('"}\n')
+TAIL = len(MARK) + DIGITS + len(END)
 MAX_LINE = 16 * 1024 * 1024
 """Bytes; a header with the templates of 10,000 people has 7 MB."""
+TOO_LONG = "the line is too long for a tape"
+FIRST, MOST = 8 * 1024, 1024 * 1024
+"""Bytes that are read at a time, at first and at most."""
 
 _decode: Callable[[bytes], Any] = msgspec.json.Decoder().decode
 _encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
@@ -33,10 +36,9 @@ class Chain:
     def __init__(self) -> None:
         self._last = b""
 
-    def next(self, body: bytes | memoryview) -> bytes:
+    def next(self, body: bytes) -> bytes:
         """Hex digits for the line that has `body` before its checksum."""
-        digest = hashlib.sha256(self._last)
-        digest.update(body)
+        digest = hashlib.sha256(self._last + body, usedforsecurity=False)
         self._last = digest.hexdigest()[:DIGITS].encode("ascii")
         return self._last
 
@@ -44,7 +46,7 @@ class Chain:
 def seal(line: dict[str, Any], chain: Chain) -> bytes:
     """A line ready to be written."""
     body = _encode(line).encode("utf-8", "surrogatepass")[:-1]
-    return body + MARK + chain.next(body) + b'"}\n'
+    return body + MARK + chain.next(body) + END + b"\n"
 
 
 def unsealed(stream: BinaryIO, *, torn: bool = False) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -53,30 +55,39 @@ def unsealed(stream: BinaryIO, *, torn: bool = False) -> Iterator[tuple[int, dic
     Raises TapeError. `torn`: a last line that was not written to its end is left out; whether there
     is more to say of the end is the reader's (reader.py).
     """
-    chain, number = Chain(), 0
-    while raw := stream.readline(MAX_LINE + 1):
-        number += 1
-        if len(raw) > MAX_LINE:
-            raise _wrong(number, "the line is too long for a tape")
-        if not raw.endswith(b"\n"):
-            if torn and number > 1:
-                return
-            if number == 1:
-                raise TapeError("tape_not", "this is not a tape", 1)
-            raise TapeError("tape_truncated", "the tape breaks off within this line", number)
-        body, tail = memoryview(raw)[:-TAIL], raw[-TAIL:]
-        if not tail.startswith(MARK) or not tail.endswith(b'"}\n'):
-            raise _wrong(number, "this is no line of a tape")
-        try:
-            line = _decode(raw)
-        except (ValueError, RecursionError):
-            raise _wrong(number, "this is no JSON") from None
-        if number == 1:
-            _check_version(line)
-        if chain.next(body) != tail[len(MARK) : -3]:
-            raise TapeError("tape_changed", "the checksum does not fit: changed or damaged", number)
-        del line["sum"]
-        yield number, line
+    chain, number, rest, size = Chain(), 0, b"", FIRST
+    while chunk := stream.read(size):
+        # The header first, for those who want no more; then pieces of many lines.
+        size = min(8 * size, MOST)
+        *lines, rest = (rest + chunk).split(b"\n")
+        for raw in lines:
+            number += 1
+            yield number, _unsealed(raw, number, chain)
+        if len(rest) >= MAX_LINE:
+            raise _wrong(number + 1, TOO_LONG)
+    if not rest or (torn and number):
+        return
+    if number == 0:
+        raise TapeError("tape_not", "this is not a tape", 1)
+    raise TapeError("tape_truncated", "the tape breaks off within this line", number + 1)
+
+
+def _unsealed(raw: bytes, number: int, chain: Chain) -> dict[str, Any]:
+    if len(raw) >= MAX_LINE:
+        raise _wrong(number, TOO_LONG)
+    body, tail = raw[:-TAIL], raw[-TAIL:]
+    if not tail.startswith(MARK) or not tail.endswith(END):
+        raise _wrong(number, "this is no line of a tape")
+    try:
+        line: dict[str, Any] = _decode(raw)
+    except (ValueError, RecursionError):
+        raise _wrong(number, "this is no JSON") from None
+    if number == 1:
+        _check_version(line)
+    if chain.next(body) != tail[len(MARK) : -len(END)]:
+        raise TapeError("tape_changed", "the checksum does not fit: changed or damaged", number)
+    del line["sum"]
+    return line
 
 
 def unpacked(text: Any) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -25,9 +25,6 @@ from pipeline.tape.writer import inputs
 
 MAX_VIDEO = 512 * 1024 * 1024
 """Bytes of a video in a zip file; a session of 60 s has 9 MB."""
-
-CHUNK = 64 * 1024
-"""Bytes that are unpacked of a zip file at a time: some lines."""
 
 
 class Line(NamedTuple):
@@ -53,6 +50,8 @@ class Tape:
     session: Mapping[str, Any]
     """What the session was made with: keyword arguments of SessionPipeline."""
     has_video: bool
+    arrays: Sequence[Any] = ()
+    """Those of the header, which later lines may name."""
 
     @property
     def policy(self) -> Policy:
@@ -65,13 +64,12 @@ class Tape:
 
         `torn`: a tape whose end is missing, because the recorder died, is read up to there.
         """
-        with _opened(self.path) as stream:
-            arrays = fields.Arrays()
+        with _opened(self.path) as (stream, _):
+            arrays = fields.Arrays(self.arrays)
             ended, number = False, 0
             frames = 0
             for number, line in unsealed(stream, torn=torn):
                 if number == 1:
-                    _session(line, arrays)
                     continue
                 if ended:
                     raise TapeError("tape_invalid", "something comes after the end", number)
@@ -111,23 +109,24 @@ class Tape:
 
 def open_tape(path: Path) -> Tape:
     """Find a tape's files and read its header. Raises TapeError."""
-    with _opened(path) as stream:
+    with _opened(path) as (stream, has_video):
         for number, line in unsealed(stream):
-            session = _session(line, fields.Arrays())
+            arrays = fields.Arrays()
+            session = _session(line, arrays)
             about = {name: value for name, value in line.items() if name != "session"}
             assert number == 1
-            return Tape(path, about, session, _has_video(path))
+            return Tape(path, about, session, has_video, arrays.found)
     raise TapeError("tape_not", "the file is empty")
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
-    """tape.jsonl of a folder or zip file. Raises TapeError."""
+def _opened(path: Path) -> Iterator[tuple[BinaryIO, bool]]:
+    """tape.jsonl of a folder or zip file, and whether a video is beside it. Raises TapeError."""
     if path.is_dir():
         if not (path / LINES).is_file():
             raise TapeError("tape_not", f"the folder has no {LINES}")
-        with (path / LINES).open("rb") as stream:
-            yield stream
+        with (path / LINES).open("rb", buffering=0) as stream:
+            yield cast(BinaryIO, stream), (path / VIDEO).is_file()
         return
     if not path.is_file():
         raise TapeError("tape_missing", "there is no such folder or file")
@@ -137,8 +136,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
             if name is None:
                 raise TapeError("tape_not", f"the zip file has no {LINES}")
             with box.open(name) as member:
-                # A member looks for the ends of lines in Python.
-                yield io.BufferedReader(cast(io.RawIOBase, member), CHUNK)
+                yield cast(BinaryIO, member), _member(box, VIDEO) is not None
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as fault:
         raise TapeError("tape_not", "this is neither a tape's folder nor a zip of one") from fault
 
@@ -147,13 +145,6 @@ def _member(box: zipfile.ZipFile, wanted: str) -> str | None:
     """A tape's file in a zip file: at the top, or in the one folder that was packed."""
     found = [n for n in box.namelist() if PurePosixPath(n).name == wanted and n.count("/") < 2]
     return found[0] if len(found) == 1 else None
-
-
-def _has_video(path: Path) -> bool:
-    if path.is_dir():
-        return (path / VIDEO).is_file()
-    with zipfile.ZipFile(path) as box:
-        return _member(box, VIDEO) is not None
 
 
 def _session(line: dict[str, Any], arrays: fields.Arrays) -> dict[str, Any]:

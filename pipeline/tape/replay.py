@@ -7,9 +7,11 @@ measuring the pictures again (server/reseeing.py). Source: docs/tape.md.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, is_dataclass
-from typing import Any
+from functools import cache
+from operator import attrgetter
+from typing import Any, cast
 
 import numpy as np
 
@@ -160,12 +162,10 @@ def equal(one: Any, other: Any) -> bool:
     kind: Any = one.__class__
     if kind is not other.__class__:
         return False
-    if is_dataclass(one):
-        for name in names(kind):
-            a, b = getattr(one, name), getattr(other, name)
-            if a is not b and not equal(a, b):
-                return False
-        return True
+    if kind is float:
+        return bool(one == other) or (one != one and other != other)
+    if (parts := _parts(kind)) is not None:
+        return all(a is b or equal(a, b) for a, b in zip(parts(one), parts(other), strict=True))
     if isinstance(one, np.ndarray):
         return (
             one.dtype == other.dtype
@@ -175,6 +175,15 @@ def equal(one: Any, other: Any) -> bool:
     if isinstance(one, tuple | list):
         return len(one) == len(other) and all(map(equal, one, other))
     return bool(one == other) or (one != one and other != other)
+
+
+@cache
+def _parts(kind: Any) -> Callable[[Any], tuple[Any, ...]] | None:
+    """The values of a dataclass's fields; None for other classes."""
+    if not is_dataclass(kind):
+        return None
+    found: tuple[str, ...] = names(cast(Any, kind))
+    return attrgetter(*found) if len(found) > 1 else lambda one: (getattr(one, found[0]),)
 
 
 def shown(event: Event) -> str:
