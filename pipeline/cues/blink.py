@@ -24,7 +24,7 @@ BEFORE_S, AFTER_S = 0.5, 0.6
 LEAST = 5
 """Samples needed for an idea of the open eye."""
 MOST = 64
-"""Samples kept: 8 s at 8 a second."""
+"""Samples kept: 4 s at 15 a second."""
 
 
 class Blink:
@@ -57,6 +57,8 @@ class Blink:
     def _blinked(self) -> bool:
         both = [(left + right) / 2 for left, right in self._eyes]
         open_both = _open(both)
+        if min(both) / open_both >= CLOSED:
+            return False
         open_left, open_right = (_open(eye) for eye in zip(*self._eyes, strict=True))
         for n, (left, right) in enumerate(self._eyes):
             closed = both[n] / open_both < CLOSED

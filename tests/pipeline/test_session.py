@@ -469,7 +469,7 @@ def test_supporting_cues_are_measured_on_schedule():
     session, camera = started(), doubtful()
     watched(session, camera, 8.9)
     asked, seconds = camera.asked, camera.now_s - 100.0
-    for what, most in (("edges", 2.2), ("glow", 2.2), ("motion", 5.2), ("eyes", 8.2)):
+    for what, most in (("edges", 2.2), ("glow", 2.2), ("motion", 5.2), ("eyes", 15.2)):
         assert 1.0 < sum(getattr(ask, what) for ask in asked) / seconds <= most
     begun = [ask for ask in asked if ask.motion and ask.tracks is None]
     assert len(begun) == 3  # a reference for each window
