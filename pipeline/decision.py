@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from operator import attrgetter
 
 from pipeline.policy import Policy
 from pipeline.reasons import Reason
@@ -160,9 +161,11 @@ def decide(
 def undecided(weighed: Sequence[Evidence], policy: Policy) -> bool:
     """Whether a window must go on until its end, by the liveness rows that carry a ratio or may be
     certain: `decide` says so then whatever the other rows are."""
-    return policy.reject_llr < liveness_sum(weighed) < policy.accept_llr and not _refuses(
-        weighed, late=False
-    )
+    between = policy.reject_llr < liveness_sum(weighed) < policy.accept_llr
+    return between and True not in map(_certain, weighed)
+
+
+_certain = attrgetter("certain")
 
 
 def _refuses(rows: Sequence[Evidence], *, late: bool) -> bool:

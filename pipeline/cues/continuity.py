@@ -8,7 +8,6 @@ was measured on films of people and on films made of two: docs/liveness.md.
 from __future__ import annotations
 
 from enum import StrEnum
-from functools import cached_property
 from math import acos, cos, hypot, pi, sqrt
 from statistics import median
 
@@ -17,7 +16,6 @@ from numpy.typing import NDArray
 
 from pipeline.observation import EYE_LEFT, EYE_RIGHT, SAME_PICTURE, Face, Observation, apart
 from pipeline.policy import Policy
-from pipeline.template import pooled
 
 Floats = NDArray[np.float32]
 
@@ -85,8 +83,9 @@ class Continuity:
         if cut:
             return Break.CUT
         if face.embedding is not None and len(self._embeddings) > 1:
-            others = pooled(self._embeddings[:-1])
-            if float(others @ face.embedding) < policy.same_face:
+            others = np.add.reduce(self._embeddings[:-1])  # as long as it may be: its direction
+            alike = float(np.dot(others, face.embedding))
+            if alike < policy.same_face * sqrt(np.dot(others, others)):
                 return Break.ANOTHER_FACE
         return None
 
@@ -190,14 +189,9 @@ class _Shape:
 
     def __init__(self, mesh_px: Floats) -> None:
         self.points_px = mesh_px.take(_STIFF, 0)
-
-    @cached_property
-    def eyes_px(self) -> float:
-        """Between the eyes' outer corners."""
         x, y, _ = (self.points_px[_RIGHT] - self.points_px[_LEFT]).tolist()
-        return max(hypot(x, y), 1.0)
+        self.eyes_px = max(hypot(x, y), 1.0)
 
-    @cached_property
     def about(self) -> tuple[NDArray[np.float64], float]:
         """The points about their middle, and their squares' sum."""
         points = self.points_px.astype(np.float64)
@@ -216,7 +210,7 @@ class _Shape:
         """As `_Step.shape`. The best turn need not be known: its residual follows from the sum of
         the covariance's singular values, the least one negative if the covariance mirrors (Kabsch,
         Acta Cryst. A32, 1976)."""
-        (points, square), (old_points, old_square) = self.about, before.about
+        (points, square), (old_points, old_square) = self.about(), before.about()
         fit = _turned((old_points.T @ points).tolist())
         rest = square - fit * fit / max(old_square, 1e-9)
         return sqrt(max(rest, 0.0) / len(STIFF)) / self.eyes_px
