@@ -200,4 +200,4 @@ class Observation:
 def apart(one: Floats, other: Floats) -> float:
     """Distance between two sketches, grey levels."""
     gap = one - other
-    return sqrt(np.dot(gap, gap))  # so few numbers wake no threads of BLAS
+    return sqrt(gap.dot(gap))  # so few numbers wake no threads of BLAS

@@ -43,6 +43,8 @@ HINT_S = 0.4
 """A hint is sent once its cause has lasted this long, and withdrawn likewise: no flicker."""
 QUIET_S = 0.8
 """No frame for this long: tell the person that the camera is slow."""
+PROGRESS_STEP, PROGRESS_MOST = 0.05, 0.99
+"""Smaller changes of the progress are not told, and there is no more before the verdict."""
 LOOK_S = 0.25
 """Before a window can be decided, its rows are looked at this often: for what to measure next, and
 whether the picture stands still."""
@@ -90,6 +92,7 @@ class SessionPipeline:
         self._roi: Roi | None = None
         self._missed = True
         self._crowded = False
+        self._over = False
         self._heard_s = started_s
         self._hint: Hint | None = None
         self._cause: tuple[Hint | None, float] = (None, started_s)
@@ -105,7 +108,7 @@ class SessionPipeline:
     @property
     def over(self) -> bool:
         """True once a terminal phase is reached."""
-        return not MOVES[self._phase]
+        return self._over
 
     def evidence(self) -> list[Evidence]:
         """The newest table of rows; after the verdict, the one that decided."""
@@ -171,18 +174,18 @@ class SessionPipeline:
 
     def step(self, obs: Observation) -> list[Event]:
         """One observation, in order of arrival."""
-        now_s = obs.arrival_s
+        now_s, policy, face = obs.arrival_s, self._policy, obs.face
         events = self.tick(now_s)
-        if self.over:
+        if self._over:
             return events
         self._heard_s = now_s
         self._note_schedule(obs)
-        if self._continuity.broken(obs, self._policy) is not None:
+        if self._continuity.broken(obs, policy) is not None:
             events += self._start_over(now_s)
-        self._missed = obs.face is None
-        if obs.face is not None:
-            self._roi = obs.face.roi
-        hint = Hint.ONE_FACE_ONLY if self._crowded else framing.wrong(obs, self._policy)
+        self._missed = face is None
+        if face is not None:
+            self._roi = face.roi
+        hint = Hint.ONE_FACE_ONLY if self._crowded else framing.wrong(obs, policy)
         if self._window is None and hint is None and self._trial.ready(now_s):
             self._window = Window(self._purpose, self._gallery, self._model_id, now_s)
             self._weighed, self._answers, self._frozen = [], [], False
@@ -190,23 +193,23 @@ class SessionPipeline:
             self._cover = framing.Cover()
             events += [*self._move(Phase.GATHERING), *self._trial.begin(now_s)]
         if self._window is not None:
-            self._trial.add(obs, self._policy)
+            self._trial.add(obs, policy)
             self._camera.add(obs)
             if hint is None:
                 self._cover.add(obs)
             # A head that turns as it was asked to is not badly placed: those frames are no evidence
             # of anything else, and none against the picture either.
             if hint is None or self._trial.hint(hint) is hint:
-                self._window.add(obs, self._policy, usable=hint is None)
+                self._window.add(obs, policy, usable=hint is None)
             self._rows = None
             events += self._judge(self._window, now_s)
-        if not self.over:
+        if not self._over:
             events += self._guide(self._trial.hint(hint or self._advice()), now_s)
         return events
 
     def tick(self, now_s: float) -> list[Event]:
         """Time went by."""
-        if self.over:
+        if self._over:
             return []
         if now_s >= self._limit_s:
             return self._end(Phase.EXPIRED, Reason.TIMEOUT)
@@ -244,9 +247,14 @@ class SessionPipeline:
         if face.embedding is not None:
             # By result: a frame too poor for it is followed by the next.
             self._schedule.made("embed", at_s)
-        for what in ("spoof", "edges", "eyes", "motion"):
-            if getattr(asked, what):
-                self._schedule.made(what, at_s)
+        if asked.spoof:
+            self._schedule.made("spoof", at_s)
+        if asked.edges:
+            self._schedule.made("edges", at_s)
+        if asked.eyes:
+            self._schedule.made("eyes", at_s)
+        if asked.motion:
+            self._schedule.made("motion", at_s)
 
     def _judge(self, window: Window, now_s: float) -> list[Event]:
         policy = self._policy
@@ -303,8 +311,10 @@ class SessionPipeline:
         return window.rows(self._policy, now_s, brief=brief) + self._answers
 
     def _go_on(self, window: Window, elapsed_s: float) -> list[Event]:
+        if self._progress > PROGRESS_MOST - 0.9 * PROGRESS_STEP:
+            return []  # it only rises
         share = min(window.share(self._policy), self._trial.share(self._policy))
-        return self._report(min(elapsed_s / self._settle_s, share, 0.99))
+        return self._report(min(elapsed_s / self._settle_s, share, PROGRESS_MOST))
 
     def _end_s(self, window: Window) -> float:
         """How long this window may last: longer where a slow camera still owes frames."""
@@ -349,12 +359,12 @@ class SessionPipeline:
 
     def _move(self, phase: Phase) -> list[Event]:
         assert phase in MOVES[self._phase], f"{self._phase} -> {phase}"
-        self._phase = phase
+        self._phase, self._over = phase, not MOVES[phase]
         return [PhaseChanged(phase)]
 
     def _report(self, fraction: float) -> list[Event]:
         fraction = round(fraction, 2)
-        small = 0.0 < fraction < 1.0 and abs(fraction - self._progress) < 0.05
+        small = 0.0 < fraction < 1.0 and abs(fraction - self._progress) < PROGRESS_STEP
         if fraction == self._progress or small:
             return []
         self._progress = fraction

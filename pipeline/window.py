@@ -127,7 +127,7 @@ class Window:
     def share(self, policy: Policy) -> float:
         """How much of the evidence needed is in, 0..1: the scarcest of the required cues."""
         owner = self.identity if self.enrolment is None else self.enrolment
-        return min(cue.share(policy) for cue in (self.spoof, self.freshness, owner))
+        return min(self.spoof.share(policy), self.freshness.share(policy), owner.share(policy))
 
     def enough_frames(self, policy: Policy) -> bool:
         """False while a slow camera has not sent what a window needs."""
@@ -135,8 +135,10 @@ class Window:
 
     def doubtful(self, policy: Policy, rows: list[Evidence]) -> bool:
         """Whether the votes are in and the sum is short of acceptance: where a blink matters."""
-        voted = any(row.cue == "spoof" and row.stand is not Stand.UNKNOWN for row in rows)
-        return voted and liveness_sum(rows) < policy.accept_llr
+        for row in rows:
+            if row.cue == "spoof" and row.stand is not Stand.UNKNOWN:
+                return liveness_sum(rows) < policy.accept_llr
+        return False
 
     def tracks(self, policy: Policy, now_s: float) -> Tracks | None:
         """What the next look at motion goes on from; None for a new reference: at first, where too

@@ -78,33 +78,25 @@ class Continuity:
             return None
         if not face.same or gap_s > max(policy.lost_s, SLOW_FRAME_S):
             return Break.LOST
-        if _jump(before, face) > policy.max_jump or _growth(before, face) > SIZE_JUMP:
+        if _jumped(before, face, policy):
             return Break.JUMPED
         if cut:
             return Break.CUT
         if face.embedding is not None and len(self._embeddings) > 1:
             others = np.add.reduce(self._embeddings[:-1])  # as long as it may be: its direction
-            alike = float(np.dot(others, face.embedding))
-            if alike < policy.same_face * sqrt(np.dot(others, others)):
+            length = max(sqrt(others.dot(others)), 1e-6)
+            if not others.dot(face.embedding) >= policy.same_face * length:  # nan is nobody
                 return Break.ANOTHER_FACE
         return None
 
 
-def _centre(face: Face) -> tuple[float, float]:
-    x, y, w, h = face.box_px
-    return x + w / 2, y + h / 2
-
-
-def _jump(before: Face, now: Face) -> float:
-    """Distance between centres in face widths."""
-    (x0, y0), (x1, y1) = _centre(before), _centre(now)
-    return hypot(x1 - x0, y1 - y0) / max(before.box_px[2], 1.0)
-
-
-def _growth(before: Face, now: Face) -> float:
-    """Ratio of box widths, >= 1."""
-    a, b = max(before.box_px[2], 1.0), max(now.box_px[2], 1.0)
-    return max(a / b, b / a)
+def _jumped(before: Face, now: Face, policy: Policy) -> bool:
+    """Whether its centre moved farther than a face does, in face widths, or it grew or shrank so
+    much."""
+    (x0, y0, w0, h0), (x1, y1, w1, h1) = before.box_px, now.box_px
+    away_px = hypot(x1 - x0 + (w1 - w0) / 2, y1 - y0 + (h1 - h0) / 2)
+    least, most = (w0, w1) if w0 < w1 else (w1, w0)
+    return away_px > policy.max_jump * max(w0, 1.0) or max(most, 1.0) > SIZE_JUMP * max(least, 1.0)
 
 
 class _Step:
@@ -189,8 +181,9 @@ class _Shape:
 
     def __init__(self, mesh_px: Floats) -> None:
         self.points_px = mesh_px.take(_STIFF, 0)
-        x, y, _ = (self.points_px[_RIGHT] - self.points_px[_LEFT]).tolist()
-        self.eyes_px = max(hypot(x, y), 1.0)
+        at = self.points_px.item
+        eyes_px = hypot(at(_RIGHT, 0) - at(_LEFT, 0), at(_RIGHT, 1) - at(_LEFT, 1))
+        self.eyes_px = max(eyes_px, 1.0)
 
     def about(self) -> tuple[NDArray[np.float64], float]:
         """The points about their middle, and their squares' sum."""
@@ -201,9 +194,9 @@ class _Shape:
     def moved(self, before: _Shape) -> float:
         """As `_Step.shape`, after the best shift alone: never less, but for rounding."""
         gaps = self.points_px - before.points_px
-        x, y, z = np.dot(_ONES, gaps).tolist()
+        x, y, z = _ONES.dot(gaps).tolist()
         flat = gaps.reshape(-1)
-        rest = float(np.dot(flat, flat)) - (x * x + y * y + z * z) / len(STIFF)
+        rest = float(flat.dot(flat)) - (x * x + y * y + z * z) / len(STIFF)
         return 1.001 * sqrt(max(rest, 0.0) / len(STIFF)) / self.eyes_px
 
     def changed(self, before: _Shape) -> float:
