@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass, make_dataclass
 from enum import Enum
 from functools import cache
-from typing import Any, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -64,27 +64,6 @@ class Arrays:
             self._written.popitem(last=False)
         text = binascii.b2a_base64(data, newline=False).decode("ascii")
         return {"d": kind, "s": list(array.shape), "b": text}
-
-    def read(self, value: dict[str, Any]) -> Any:
-        """A read-only array, or for shape [] a NumPy scalar."""
-        if len(value) == 1:
-            number = value["a"]
-            if number.__class__ is not int or number < 0:
-                raise ValueError("an array's number")
-            return self.found[number]
-        shape, data = value["s"], unpacked(value["b"])
-        if len(value) != 3 or shape.__class__ is not list:
-            raise ValueError("an array")
-        for size in shape:
-            if size.__class__ is not int or size < 0:
-                raise ValueError("a shape")
-        array: Any = np.ndarray(shape, DTYPES[value["d"]], data)
-        if array.nbytes != len(data):
-            raise ValueError("an array's elements")
-        if not shape:
-            array = array[()]
-        self.found.append(array)
-        return array
 
 
 def write(value: Any, arrays: Arrays) -> Any:
@@ -176,9 +155,27 @@ def _exactly(kind: type) -> Reader:
 
 
 def _array(value: Any, arrays: Arrays) -> Any:
+    """A read-only array, or for shape [] a NumPy scalar."""
     if value.__class__ is not dict:
         raise TypeError("neither an array nor a number")
-    return arrays.read(value)
+    if len(value) == 1:
+        number = value["a"]
+        if number.__class__ is not int or number < 0:
+            raise ValueError("an array's number")
+        return arrays.found[number]
+    shape, data = value["s"], unpacked(value["b"], bytes)
+    if len(value) != 3 or shape.__class__ is not list:
+        raise ValueError("an array")
+    for size in shape:
+        if size.__class__ is not int or size < 0:
+            raise ValueError("a shape")
+    array: Any = np.ndarray(shape, DTYPES[value["d"]], data)
+    if array.nbytes != len(data):
+        raise ValueError("an array's elements")
+    if not shape:
+        array = array[()]
+    arrays.found.append(array)
+    return array
 
 
 def _text(value: Any, arrays: Arrays) -> str:
@@ -188,7 +185,7 @@ def _text(value: Any, arrays: Arrays) -> str:
 
 
 def _bytes(value: Any, arrays: Arrays) -> bytes:
-    return unpacked(value)
+    return unpacked(value, bytes)
 
 
 _PLAIN: dict[Any, Reader] = {
@@ -207,7 +204,7 @@ def _sequence(origin: Any, arguments: tuple[Any, ...]) -> Reader:
     each = tuple(reader(one) for one in arguments)
 
     def read_tuple(value: Any, arrays: Arrays) -> Any:
-        if tuple(map(type, value)) == arguments and value.__class__ is list:
+        if value.__class__ is list and tuple(map(type, value)) == arguments:
             return tuple(value)  # plain values are themselves
         return tuple(one(v, arrays) for one, v in zip(each, _listed(value), strict=True))
 
@@ -267,7 +264,7 @@ def _record(kind: Any) -> Reader:
 
     # As a writer of this version writes it: all fields, in their order. Which of them must be read
     # follows from the classes of their JSON values alone, and few combinations of these come.
-    whole, make = ("is", *known), _maker(kind)
+    whole, bare = ("is", *known), _bare(kind)
     plans: dict[tuple[type, ...], list[tuple[int, Reader]]] = {}
 
     def plan(classes: tuple[type, ...]) -> list[tuple[int, Reader]]:
@@ -283,9 +280,14 @@ def _record(kind: Any) -> Reader:
         if tuple(value) == whole:
             _, *given = value.values()
             classes = tuple(map(type, given))
-            for n, read_one in plans.get(classes) or plan(classes):
+            found = plans.get(classes)
+            for n, read_one in plan(classes) if found is None else found:
                 given[n] = read_one(given[n], arrays)
-            return make(*given)
+            if bare is None:
+                return kind(*given)
+            one = bare(*given)
+            one.__class__ = kind
+            return one
         made = {}
         for name, one in value.items():  # in the order of the tape: arrays are numbered in it
             if name != "is":
@@ -298,16 +300,9 @@ def _record(kind: Any) -> Reader:
     return read_record
 
 
-def _maker(kind: Any) -> Callable[..., Any]:
-    """Makes one of its values in a tenth of the time: a frozen dataclass makes a call for each
-    field, so one that is not frozen, and looks the same inside, is filled and declared to be it."""
+def _bare(kind: Any) -> Any:
+    """A class whose values look the same inside, to be filled and then declared to be of `kind`: a
+    frozen dataclass makes a call for each field, which takes ten times as long."""
     if "__slots__" not in vars(kind) or hasattr(kind, "__post_init__"):
-        return cast(Callable[..., Any], kind)
-    bare = make_dataclass(kind.__name__, names(kind), slots=True)
-
-    def make(*given: Any) -> Any:
-        made = bare(*given)
-        made.__class__ = kind
-        return made
-
-    return make
+        return None
+    return make_dataclass(kind.__name__, names(kind), slots=True)

@@ -27,6 +27,8 @@ FIRST, MOST = 8 * 1024, 1024 * 1024
 """Bytes that are read at a time, at first and at most."""
 
 _decode: Callable[[bytes], Any] = msgspec.json.Decoder().decode
+unpacked = msgspec.convert
+"""`unpacked(text, bytes)`: what base64 (RFC 4648 section 4) stands for. Raises ValueError."""
 _encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -50,7 +52,7 @@ def seal(line: dict[str, Any], chain: Chain) -> bytes:
 
 
 def unsealed(stream: BinaryIO, *, torn: bool = False) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Number from 1 and content of each line, without its checksum.
+    """Number from 1 and content of each line, its checksum among it.
 
     Raises TapeError. `torn`: a last line that was not written to its end is left out; whether there
     is more to say of the end is the reader's (reader.py).
@@ -62,7 +64,21 @@ def unsealed(stream: BinaryIO, *, torn: bool = False) -> Iterator[tuple[int, dic
         *lines, rest = (rest + chunk).split(b"\n")
         for raw in lines:
             number += 1
-            yield number, _unsealed(raw, number, chain)
+            body, tail = raw[:-TAIL], raw[-TAIL:]
+            if len(raw) >= MAX_LINE:
+                raise _wrong(number, TOO_LONG)
+            if not (tail.startswith(MARK) and tail.endswith(END)):
+                raise _wrong(number, "this is no line of a tape")
+            try:
+                line = _decode(raw)
+            except (ValueError, RecursionError):
+                raise _wrong(number, "this is no JSON") from None
+            if number == 1:
+                _check_version(line)
+            if chain.next(body) != tail[len(MARK) : -len(END)]:
+                text = "the checksum does not fit: changed or damaged"
+                raise TapeError("tape_changed", text, number)
+            yield number, line
         if len(rest) >= MAX_LINE:
             raise _wrong(number + 1, TOO_LONG)
     if not rest or (torn and number):
@@ -70,29 +86,6 @@ def unsealed(stream: BinaryIO, *, torn: bool = False) -> Iterator[tuple[int, dic
     if number == 0:
         raise TapeError("tape_not", "this is not a tape", 1)
     raise TapeError("tape_truncated", "the tape breaks off within this line", number + 1)
-
-
-def _unsealed(raw: bytes, number: int, chain: Chain) -> dict[str, Any]:
-    if len(raw) >= MAX_LINE:
-        raise _wrong(number, TOO_LONG)
-    body, tail = raw[:-TAIL], raw[-TAIL:]
-    if not tail.startswith(MARK) or not tail.endswith(END):
-        raise _wrong(number, "this is no line of a tape")
-    try:
-        line: dict[str, Any] = _decode(raw)
-    except (ValueError, RecursionError):
-        raise _wrong(number, "this is no JSON") from None
-    if number == 1:
-        _check_version(line)
-    if chain.next(body) != tail[len(MARK) : -len(END)]:
-        raise TapeError("tape_changed", "the checksum does not fit: changed or damaged", number)
-    del line["sum"]
-    return line
-
-
-def unpacked(text: Any) -> bytes:
-    """The bytes that base64 (RFC 4648 section 4) stands for. Raises ValueError."""
-    return msgspec.convert(text, bytes)
 
 
 def _wrong(number: int, text: str) -> TapeError:

@@ -113,7 +113,7 @@ def open_tape(path: Path) -> Tape:
         for number, line in unsealed(stream):
             arrays = fields.Arrays()
             session = _session(line, arrays)
-            about = {name: value for name, value in line.items() if name != "session"}
+            about = {name: value for name, value in line.items() if name not in ("session", "sum")}
             assert number == 1
             return Tape(path, about, session, has_video, arrays.found)
     raise TapeError("tape_not", "the file is empty")

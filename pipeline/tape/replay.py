@@ -165,7 +165,10 @@ def equal(one: Any, other: Any) -> bool:
     if kind is float:
         return bool(one == other) or (one != one and other != other)
     if (parts := _parts(kind)) is not None:
-        return all(a is b or equal(a, b) for a, b in zip(parts(one), parts(other), strict=True))
+        for a, b in zip(parts(one), parts(other), strict=True):
+            if a is not b and not equal(a, b):
+                return False
+        return True
     if isinstance(one, np.ndarray):
         return (
             one.dtype == other.dtype

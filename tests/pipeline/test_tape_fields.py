@@ -159,7 +159,7 @@ def test_an_array_that_comes_again_is_its_number() -> None:
     written = [out.write(a) for a in (one, two, one.copy(), one.astype(np.float64))]
     assert written[2] == {"a": 0}
     assert "b" in written[3]  # the same numbers, but other bits
-    read = [back.read(value) for value in written]
+    read = [tape_fields.read(np.ndarray[Any, Any], value, back) for value in written]
     assert read[2] is read[0]
     assert not read[0].flags.writeable
 
