@@ -14,7 +14,7 @@ from models.errors import ModelError
 
 def rewrite(net: graph.Proto) -> int:
     """Replace each PRelu over N,C,H,W, in place, by two 1x1 depthwise convolutions:
-    `conv(Relu(x), 1 - slope) + conv(x, slope)`.
+    `(1 - slope) Relu(x) + slope x`.
 
     Convolutions, their sum and Relu are what the runtime computes without leaving its own layout of
     channels; a subtraction would make it reorder the values twice for each PRelu. Returns how many
@@ -42,24 +42,30 @@ def rewrite(net: graph.Proto) -> int:
             continue
         slopes = values.reshape(-1, 1, 1, 1)
         weights |= {f"{y}/above": 1 - slopes, f"{y}/below": slopes}
-        nodes += [
-            graph.node("Relu", [x], f"{y}/positive"),
-            _scaled(f"{y}/positive", f"{y}/above", channels),
-            _scaled(x, f"{y}/below", channels),
-            graph.node("Add", [f"{y}/above/scaled", f"{y}/below/scaled"], y),
-        ]
+        if (slopes <= 1).all():  # then scaling keeps the sign, and the runtime fuses the Relu
+            above = [
+                _scaled(x, f"{y}/above", f"{y}/raised", channels),
+                graph.node("Relu", [f"{y}/raised"], f"{y}/positive"),
+            ]
+        else:
+            above = [
+                graph.node("Relu", [x], f"{y}/raised"),
+                _scaled(f"{y}/raised", f"{y}/above", f"{y}/positive", channels),
+            ]
+        below = _scaled(x, f"{y}/below", f"{y}/scaled", channels)
+        nodes += [*above, below, graph.node("Add", [f"{y}/positive", f"{y}/scaled"], y)]
     del g.node[:]
     g.node.extend(nodes)
     g.initializer.extend(graph.tensor(k, weights[k]) for k in sorted(weights))
     return len(weights) // 2
 
 
-def _scaled(x: str, weight: str, channels: int) -> graph.Proto:
+def _scaled(x: str, weight: str, y: str, channels: int) -> graph.Proto:
     """Each channel times its own number."""
     return graph.node(
         "Conv",
         [x, weight],
-        f"{weight}/scaled",
+        y,
         group=channels,
         kernel_shape=[1, 1],
         pads=[0, 0, 0, 0],

@@ -21,8 +21,9 @@ def _prelu(slope: np.ndarray, channels: int = 3) -> onnx.ModelProto:
     )
 
 
-def test_the_rewritten_net_computes_the_same() -> None:
-    slope = np.array([0.1, -0.5, 3.0]).reshape(3, 1, 1)
+@pytest.mark.parametrize("slopes", [[0.1, -0.5, 3.0], [0.1, -0.5, 1.0]])
+def test_the_rewritten_net_computes_the_same(slopes: list[float]) -> None:
+    slope = np.array(slopes).reshape(3, 1, 1)
     x = np.random.default_rng(1).normal(size=(1, 3, 5, 4)).astype(np.float32)
     net = _prelu(slope)
     assert rewrite(net) == 1
