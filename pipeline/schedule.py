@@ -5,12 +5,13 @@ Here: the arithmetic of periods. Not here: the periods (policy.py), who wants wh
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 EARLY_S = 0.02
 """Least grace for uneven arrivals; else half a gap, so that the frame nearest to the period is
 taken: the fourth for 0.24 s at 15 frames/s, every one at 5."""
 GAP_S = 0.5
 """Longest gap that is expected to come again: slower cameras are no film any more."""
-_NEVER_S = float("-inf")
 
 
 class Schedule:
@@ -19,7 +20,7 @@ class Schedule:
     def __init__(self) -> None:
         self._made_s: dict[str, float] = {}
         self._heard_s: float | None = None
-        self._next_s = float("inf")
+        self._next_s = 0.0
 
     def heard(self, at_s: float) -> None:
         """A frame arrived; the next one is expected after the same gap again."""
@@ -34,6 +35,11 @@ class Schedule:
         """It was measured in the frame that arrived at `at_s`."""
         self._made_s[what] = at_s
 
-    def due(self, what: str, period_s: float) -> bool:
-        """Whether it should be measured in the next frame, by when that will probably arrive."""
-        return self._next_s - self._made_s.get(what, _NEVER_S) >= period_s
+    def due(self, periods_s: Mapping[str, float]) -> set[str]:
+        """What should be measured in the next frame, by when that will probably arrive."""
+        made_s, next_s = self._made_s, self._next_s
+        return {
+            what
+            for what, period_s in periods_s.items()
+            if what not in made_s or next_s - made_s[what] >= period_s
+        }

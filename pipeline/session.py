@@ -88,6 +88,14 @@ class SessionPipeline:
         self._frozen = False
         self._looked_s = float("-inf")
         self._schedule = Schedule()
+        self._periods_s = {
+            "detect": policy.detect_period_s,
+            "embed": policy.embed_period_s,
+            "spoof": policy.spoof_period_s,
+            "edges": policy.edges_period_s,
+            "eyes": policy.eyes_period_s,
+            "motion": policy.motion_period_s,
+        }
         self._asked = Ask()
         self._roi: Roi | None = None
         self._missed = True
@@ -127,28 +135,25 @@ class SessionPipeline:
         """What to measure in the next frame: the detector now and then, everything else on its
         schedule and only while evidence is being gathered that it could change."""
         policy, now_s, window = self._policy, self._heard_s, self._window
-        due = self._schedule.due
-        detect = self._missed or due("detect", policy.detect_period_s)
+        due = self._schedule.due(self._periods_s)
+        detect = self._missed or "detect" in due
         if window is None:
             self._asked = Ask(detect=detect, roi=self._roi)
             return self._asked
-        embed = due("embed", policy.embed_period_s) or self._continuity.doubts
-        motion = due("motion", policy.motion_period_s)
-        border = due("edges", policy.edges_period_s)
+        embed = "embed" in due or self._continuity.doubts
+        motion, border = "motion" in due, "edges" in due
         # Where everything else is clear a blink cannot matter, and the iris net is dear.
-        eyes = due("eyes", policy.eyes_period_s) and (
-            self._undecided > 0 or window.doubtful(policy, self._weighed)
-        )
+        eyes = "eyes" in due and (self._undecided > 0 or window.doubtful(policy, self._weighed))
         self._asked = Ask(
             detect=detect,
             roi=self._roi,
             embed_above=policy.min_quality if embed else None,
-            spoof=due("spoof", policy.spoof_period_s),
+            spoof="spoof" in due,
             edges=border,
             glow=border,
             mouth=border,
             eyes=eyes,
-            tint=self._trial.tint(policy, now_s),
+            tint=self._trial.running and self._trial.tint(policy, now_s),
             motion=motion,
             tracks=window.tracks(policy, now_s) if motion else None,
         )
@@ -193,8 +198,10 @@ class SessionPipeline:
             self._cover = framing.Cover()
             events += [*self._move(Phase.GATHERING), *self._trial.begin(now_s)]
         if self._window is not None:
-            self._trial.add(obs, policy)
-            self._camera.add(obs)
+            if self._trial.running:
+                self._trial.add(obs, policy)
+            if self._claim is not None:
+                self._camera.add(obs)
             if hint is None:
                 self._cover.add(obs)
             # A head that turns as it was asked to is not badly placed: those frames are no evidence
@@ -263,7 +270,9 @@ class SessionPipeline:
         if early and now_s - self._looked_s < LOOK_S:
             return self._go_on(window, elapsed_s)
         self._look(window, now_s)
-        window_s = self._trial.end_s(policy, self._end_s(window), elapsed_s)
+        window_s = self._window_s
+        if elapsed_s >= window_s:
+            window_s = self._trial.end_s(policy, self._end_s(window), elapsed_s)
         late = elapsed_s >= window_s
         if early or (not late and undecided(self._weighed, policy)):
             return self._go_on(window, elapsed_s)
@@ -299,7 +308,7 @@ class SessionPipeline:
     def _look(self, window: Window, now_s: float) -> None:
         """At the rows that carry a ratio, and for a picture that stands still."""
         policy = self._policy
-        self._answers = self._trial.rows(policy, now_s)
+        self._answers = self._trial.rows(policy, now_s) if self._trial.running else []
         if self._claim is not None:
             self._answers.append(self._camera.row(policy))
         self._weighed = window.weighed(policy) + self._answers
@@ -311,10 +320,11 @@ class SessionPipeline:
         return window.rows(self._policy, now_s, brief=brief) + self._answers
 
     def _go_on(self, window: Window, elapsed_s: float) -> list[Event]:
-        if self._progress > PROGRESS_MOST - 0.9 * PROGRESS_STEP:
-            return []  # it only rises
-        share = min(window.share(self._policy), self._trial.share(self._policy))
-        return self._report(min(elapsed_s / self._settle_s, share, PROGRESS_MOST))
+        most = min(elapsed_s / self._settle_s, PROGRESS_MOST)
+        if most < self._progress + 0.9 * PROGRESS_STEP:
+            return []  # in a window it only rises
+        share = self._trial.share(self._policy) if self._trial.running else 1.0
+        return self._report(min(most, window.share(self._policy), share))
 
     def _end_s(self, window: Window) -> float:
         """How long this window may last: longer where a slow camera still owes frames."""

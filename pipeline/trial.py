@@ -52,6 +52,8 @@ class Trial:
         self._wanted = wanted
         self._still: bool | None = None
         self._n = 0
+        self.running = False
+        """Whether the window that is open must answer something."""
         self._light: LightAnswer | None = None
         self._turn: TurnAnswer | None = None
         self._ended_s = float("-inf")
@@ -86,6 +88,7 @@ class Trial:
             return []
         assert self._draws is not None, "wanted without a seed"
         self._n += 1
+        self.running = True
         if self.name == "turn":
             self._turn = TurnAnswer(draw_turns(self._draws))
             return []  # the directions are said one by one, as hints
@@ -94,8 +97,9 @@ class Trial:
 
     def stop(self, now_s: float) -> None:
         """The window is over: what was not answered never will be."""
-        if self._light is not None or self._turn is not None:
+        if self.running:
             self._ended_s = now_s
+        self.running = False
         self._light = self._turn = None
 
     def add(self, obs: Observation, policy: Policy) -> None:

@@ -87,13 +87,15 @@ class Window:
         if not usable:
             return
         face = obs.face
-        if self.spoof.add(obs, policy):
+        if face is not None and face.spoof_margin is not None and self.spoof.add(obs, policy):
             self._forget(self.spoof)
         for what, cues in self._reads.items():
             if getattr(face, what, None) is not None:
                 for cue in cues:
                     if cue.add(obs):
                         self._forget(cue)
+        if face is None or face.embedding is None:
+            return
         if self.enrolment is not None:
             self.enrolment.add(obs, policy)
         else:

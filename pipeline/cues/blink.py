@@ -56,9 +56,9 @@ class Blink:
 
     def _blinked(self) -> bool:
         both = [(left + right) / 2 for left, right in self._eyes]
-        open_both = _open(both)
-        if min(both) / open_both >= CLOSED:
+        if min(both) >= CLOSED * max(both):
             return False
+        open_both = _open(both)
         open_left, open_right = (_open(eye) for eye in zip(*self._eyes, strict=True))
         for n, (left, right) in enumerate(self._eyes):
             closed = both[n] / open_both < CLOSED

@@ -49,8 +49,6 @@ class CameraCheck:
 
     def add(self, obs: Observation) -> None:
         """Take one observation."""
-        if self._claim is None:
-            return
         self._times_s.append(obs.arrival_s)
         self._media_s.append(obs.media_s)
         self._sizes.add((obs.width_px, obs.height_px))
