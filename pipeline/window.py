@@ -67,8 +67,9 @@ class Window:
             "eyes": (self.blink,),
         }
         """What of a face each of them reads: where it was not measured, they are not told."""
-        self._kept: dict[_Cue, Evidence] = {}
-        """Rows whose cues took nothing since."""
+        self._kept: dict[_Cue, Evidence | None] = dict.fromkeys((self.spoof, *self._weak))
+        """The row of each that took nothing since: most hear something new a few times a second,
+        and are asked at every frame."""
         self._weighed: list[Evidence] = []
         """What `weighed` says of them; empty where one of them did."""
         self._policy: Policy | None = None
@@ -105,10 +106,13 @@ class Window:
         """The rows of the table that carry a ratio or may be certain of an attack."""
         if policy is not self._policy:
             self._policy = policy
-            self._kept.clear()
+            self._kept = dict.fromkeys(self._kept)
             self._weighed = []
         if not self._weighed:
-            self._weighed = [self._row(cue, policy) for cue in (self.spoof, *self._weak)]
+            for cue, row in self._kept.items():
+                if row is None:
+                    row = self._kept[cue] = cue.row(policy)
+                self._weighed.append(row)
         return self._weighed
 
     def rows(self, policy: Policy, now_s: float, *, brief: bool = False) -> list[Evidence]:
@@ -149,15 +153,8 @@ class Window:
         return None if old or self._lost >= LOST else self._tracks
 
     def _forget(self, cue: _Cue) -> None:
-        self._kept.pop(cue, None)
+        self._kept[cue] = None
         self._weighed = []
-
-    def _row(self, cue: _Cue, policy: Policy) -> Evidence:
-        """Most cues hear something new a few times a second, and are asked at every frame."""
-        row = self._kept.get(cue)
-        if row is None:
-            row = self._kept[cue] = cue.row(policy)
-        return row
 
     def _follow(self, obs: Observation) -> None:
         motion = obs.face.motion if obs.face is not None else None

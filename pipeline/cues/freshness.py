@@ -194,23 +194,27 @@ def _wobble(meshes_px: Sequence[NDArray[np.float32]]) -> float:
     """Mean RMS distance of each face to the mean face after the best turn, scale and shift, in eye
     distances: least squares in the complex plane, so no reflection.
 
-    With c a face and m the mean, both complex and about their middle, the best turn leaves
-    |m|^2 - |<c, m>|^2 / |c|^2.
+    With c a face, m the mean and e = m - c, all complex and about their middle, the best turn
+    leaves |m|^2 - |<c, m>|^2 / |c|^2, which is |e|^2 - |<c, e>|^2 / |c|^2: small numbers, so that
+    float32 holds them.
     """
-    flat = np.array(meshes_px)[:, :, :2].astype(np.float64)
-    faces: NDArray[np.complex128] = flat.view(np.complex128)[:, :, 0]
-    count, points = faces.shape
-    mean = np.add.reduce(faces) / count
-    # About the middle, by what the shift adds to each product: no pass over all points.
-    middles = np.add.reduce(faces, axis=1) / points
-    middle = np.add.reduce(mean) / points
-    # Row by row, not @: see _Pairs.
-    along = np.vecdot(faces, mean) - points * middles.conj() * middle
-    squares = np.vecdot(flat.reshape(count, -1), flat.reshape(count, -1))
-    squares -= points * (middles.real**2 + middles.imag**2)
-    whole = np.vecdot(mean, mean).real - points * abs(middle) ** 2
-    explained = (along.real**2 + along.imag**2) / np.maximum(squares, 1e-6)
-    rest = np.maximum(whole - explained, 0.0)
-    eyes = abs(mean[EYE_LEFT] - mean[EYE_RIGHT])
-    left = float(np.add.reduce(np.sqrt(rest / points)))
-    return float(left / count / max(float(eyes), 1.0))
+    points = np.array(meshes_px)
+    faces = np.empty(points.shape[:2], np.complex64)
+    faces.real, faces.imag = points[:, :, 0], points[:, :, 1]
+    faces -= faces[:, :1]  # about some point of theirs, which is near enough
+    mean = np.add.reduce(faces) / np.float32(len(faces))
+    rests = mean - faces
+    # About the middle, by what the shift takes from each product: no pass over all points. Row by
+    # row, not @: see _Pairs.
+    count = len(mean)
+    middles, shifts = np.add.reduce(faces, axis=1) / count, np.add.reduce(rests, axis=1) / count
+    along = np.vecdot(faces, rests) - count * middles.conj() * shifts
+    squares = np.vecdot(faces, faces).real - count * _square(middles)
+    left = np.vecdot(rests, rests).real - count * _square(shifts)
+    left -= _square(along) / np.maximum(squares, 1e-6)
+    eyes = max(abs(complex(mean[EYE_LEFT] - mean[EYE_RIGHT])), 1.0)
+    return float(np.add.reduce(np.sqrt(np.maximum(left, 0.0) / count))) / len(faces) / eyes
+
+
+def _square(numbers: NDArray[np.complex64]) -> NDArray[np.float32]:
+    return numbers.real**2 + numbers.imag**2

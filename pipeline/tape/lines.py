@@ -23,7 +23,7 @@ TAIL = len(MARK) + DIGITS + len(END)
 MAX_LINE = 16 * 1024 * 1024
 """Bytes; a header with the templates of 10,000 people has 7 MB."""
 TOO_LONG = "the line is too long for a tape"
-FIRST, MOST = 8 * 1024, 1024 * 1024
+FIRST, MOST = 8 * 1024, 128 * 1024
 """Bytes that are read at a time, at first and at most."""
 
 _decode: Callable[[bytes], Any] = msgspec.json.Decoder().decode
@@ -60,7 +60,7 @@ def unsealed(stream: BinaryIO, *, torn: bool = False) -> Iterator[tuple[int, dic
     chain, number, rest, size = Chain(), 0, b"", FIRST
     while chunk := stream.read(size):
         # The header first, for those who want no more; then pieces of many lines.
-        size = min(8 * size, MOST)
+        size = MOST
         *lines, rest = (rest + chunk).split(b"\n")
         for raw in lines:
             number += 1

@@ -196,7 +196,9 @@ def equal(one: Any, other: Any) -> bool:
         return bool(one == other) or (one != one and other != other)
     if (parts := _parts(kind)) is not None:
         for a, b in zip(parts(one), parts(other), strict=True):
-            if a is not b and not equal(a, b):
+            if a is b or (a.__class__ is float is b.__class__ and a == b):
+                continue  # most of them: no call for each
+            if not equal(a, b):
                 return False
         return True
     if isinstance(one, np.ndarray):
