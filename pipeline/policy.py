@@ -53,8 +53,8 @@ class Policy:
     motion_period_s: float = 0.2
     """Points followed: facts, cues at 4 a second made the same errors as at 15."""
     eyes_period_s: float = 0.06
-    """Eyelids, at every frame of 15 a second: a blink closes the eye for 0.1 to 0.3 s, and fully for
-    a frame or two; at every other frame a quarter of 39 blinks was missed (docs/liveness.md).
+    """Eyelids, at every frame of 15 a second: a blink closes the eye for 0.1 to 0.3 s, fully for a
+    frame or two; at every other frame a quarter of 39 blinks was missed (docs/liveness.md).
     Measured only where a blink could matter, as it costs more than all other supporting cues."""
     embed_period_s: float = 0.4
     """Embeddings, the dearest net: four within `settle_s`, and one more at once wherever the face's

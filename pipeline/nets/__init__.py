@@ -7,8 +7,9 @@ decision. `see` and everything it uses need only a callable, so tests run withou
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,3 +38,9 @@ class Spec:
     """Shape of the one float32 input."""
     outputs: tuple[tuple[int, ...], ...]
     """Shapes of the float32 outputs, in order."""
+
+
+def lay_out(image: NDArray[Any], planes: Floats) -> None:
+    """A picture uint8 (h, w, 3) as three planes, float32 (3, h, w) or a view of that shape."""
+    for plane, channel in zip(planes, cv2.split(image), strict=True):
+        plane[...] = channel  # in a third of the time of a transposed copy

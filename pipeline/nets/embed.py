@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from pipeline.nets import Floats, Image, Run, Spec
+from pipeline.nets import Floats, Image, Run, Spec, lay_out
 from pipeline.nets.warp import warp
 
 
@@ -79,7 +79,7 @@ def align(image: Image, points_px: Floats) -> Image | None:
 def embed(aligned: Image, run: Run) -> Floats | None:
     """float32 (d,) of unit norm from what `align` gave; None if the net gave nothing usable."""
     feed = np.empty(SPEC.feed, np.float32)
-    feed[0] = aligned[:, :, ::-1].transpose(2, 0, 1)
+    lay_out(aligned, feed[0, ::-1])  # RGB
     vector = run("embed", feed)[0].reshape(-1)
     norm = float(np.linalg.norm(vector)) if np.isfinite(vector).all() else 0.0
     if not 1e-6 < norm < np.inf:

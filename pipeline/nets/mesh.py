@@ -176,19 +176,19 @@ def roll_rad(points_px: Floats) -> float:
 def pose_deg(points_px: Floats) -> tuple[float, float, float]:
     """Yaw (0 frontal, positive to image right), pitch (positive up) and roll (positive clockwise).
 
-    The rotation that best takes the mean face to the rigid points (Kabsch), after turning the
-    picture upright, read off where the face's forward axis points.
+    The rotation that best takes the mean face to the rigid points (Kabsch), read off where the
+    face's forward axis points once the picture is turned upright.
     """
     roll = roll_rad(points_px)
     # The mean face is about its middle, so the seen one need not be.
-    spread = points_px[_RIGID_IDS].T @ _RIGID_FACE
-    spread[:2] = _turn(roll) @ spread[:2]
-    left, _, right = np.linalg.svd(spread)
+    left, _, right = np.linalg.svd(points_px[_RIGID_IDS].T @ _RIGID_FACE)
     turn = (left @ right).tolist()
     if _mirrors(turn):  # a turn, never a reflection
         left[:, 2] *= -1
         turn = (left @ right).tolist()
     x, y, z = (-row[2] for row in turn)  # forward is -z: towards the camera
+    c, s = math.cos(roll), math.sin(roll)
+    x, y = c * x + s * y, c * y - s * x
     yaw, pitch = math.atan2(x, -z), math.atan2(-y, math.hypot(x, z))
     return math.degrees(yaw), math.degrees(pitch), math.degrees(roll)
 

@@ -11,7 +11,7 @@ import math
 import cv2
 import numpy as np
 
-from pipeline.nets import Image, Run, Spec
+from pipeline.nets import Image, Run, Spec, lay_out
 
 SIZE_PX = 128
 REACH = 2.7
@@ -53,7 +53,7 @@ def spoof(
     # costs a webcam's face up to 6 of margin (docs/liveness.md).
     small = cv2.resize(view, (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_AREA)
     feed = np.empty(SPEC.feed, np.float32)
-    feed[0] = small.transpose(2, 0, 1)
+    lay_out(small, feed[0])
     live, *others = (float(v) for v in run("spoof", feed)[0].reshape(-1))
     margin = live - _logsumexp(others)
     return (margin, reach) if math.isfinite(margin) else None
