@@ -16,15 +16,12 @@ import msgspec
 
 from pipeline.tape import FORMAT, VERSION, TapeError
 
-MARK, END = b',"sum":"', b'"}'
+MARK, END = b',"sum":"', b'"}\n'
 DIGITS = 16
 """Hex digits of SHA-256 that are kept: 64 bits, far more than damage needs."""
 TAIL = len(MARK) + DIGITS + len(END)
 MAX_LINE = 16 * 1024 * 1024
 """Bytes; a header with the templates of 10,000 people has 7 MB."""
-TOO_LONG = "the line is too long for a tape"
-FIRST, MOST = 8 * 1024, 128 * 1024
-"""Bytes that are read at a time, at first and at most."""
 
 _decode: Callable[[bytes], Any] = msgspec.json.Decoder().decode
 unpacked = msgspec.convert
@@ -48,7 +45,7 @@ class Chain:
 def seal(line: dict[str, Any], chain: Chain) -> bytes:
     """A line ready to be written."""
     body = _encode(line).encode("utf-8", "surrogatepass")[:-1]
-    return body + MARK + chain.next(body) + END + b"\n"
+    return body + MARK + chain.next(body) + END
 
 
 def unsealed(stream: BinaryIO, *, torn: bool = False) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -57,35 +54,30 @@ def unsealed(stream: BinaryIO, *, torn: bool = False) -> Iterator[tuple[int, dic
     Raises TapeError. `torn`: a last line that was not written to its end is left out; whether there
     is more to say of the end is the reader's (reader.py).
     """
-    chain, number, rest, size = Chain(), 0, b"", FIRST
-    while chunk := stream.read(size):
-        # The header first, for those who want no more; then pieces of many lines.
-        size = MOST
-        *lines, rest = (rest + chunk).split(b"\n")
-        for raw in lines:
-            number += 1
-            body, tail = raw[:-TAIL], raw[-TAIL:]
-            if len(raw) >= MAX_LINE:
-                raise _wrong(number, TOO_LONG)
-            if not (tail.startswith(MARK) and tail.endswith(END)):
+    chain, number = Chain(), 0
+    while raw := stream.readline(MAX_LINE + 1):
+        number += 1
+        if len(raw) > MAX_LINE:
+            raise _wrong(number, "the line is too long for a tape")
+        fits = raw.endswith(MARK + chain.next(raw[:-TAIL]) + END)
+        if not fits:
+            if not raw.endswith(b"\n"):
+                if torn and number > 1:
+                    return
+                if number == 1:
+                    raise TapeError("tape_not", "this is not a tape", 1)
+                raise TapeError("tape_truncated", "the tape breaks off within this line", number)
+            if raw[-TAIL:][: len(MARK)] != MARK or not raw.endswith(END):
                 raise _wrong(number, "this is no line of a tape")
-            try:
-                line = _decode(raw)
-            except (ValueError, RecursionError):
-                raise _wrong(number, "this is no JSON") from None
-            if number == 1:
-                _check_version(line)
-            if chain.next(body) != tail[len(MARK) : -len(END)]:
-                text = "the checksum does not fit: changed or damaged"
-                raise TapeError("tape_changed", text, number)
-            yield number, line
-        if len(rest) >= MAX_LINE:
-            raise _wrong(number + 1, TOO_LONG)
-    if not rest or (torn and number):
-        return
-    if number == 0:
-        raise TapeError("tape_not", "this is not a tape", 1)
-    raise TapeError("tape_truncated", "the tape breaks off within this line", number + 1)
+        try:
+            line = _decode(raw)
+        except (ValueError, RecursionError):
+            raise _wrong(number, "this is no JSON") from None
+        if number == 1:
+            _check_version(line)
+        if not fits:
+            raise TapeError("tape_changed", "the checksum does not fit: changed or damaged", number)
+        yield number, line
 
 
 def _wrong(number: int, text: str) -> TapeError:

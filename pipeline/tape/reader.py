@@ -25,6 +25,8 @@ from pipeline.tape.writer import inputs
 
 MAX_VIDEO = 512 * 1024 * 1024
 """Bytes of a video in a zip file; a session of 60 s has 9 MB."""
+HEADER, PIECE = 8 * 1024, 128 * 1024
+"""Bytes that are read at a time: for the header alone, and for all."""
 
 
 class Line(NamedTuple):
@@ -64,7 +66,7 @@ class Tape:
 
         `torn`: a tape whose end is missing, because the recorder died, is read up to there.
         """
-        with _opened(self.path) as (stream, _):
+        with _opened(self.path, PIECE) as (stream, _):
             arrays = fields.Arrays(self.arrays)
             ended, number = False, 0
             frames = 0
@@ -109,7 +111,7 @@ class Tape:
 
 def open_tape(path: Path) -> Tape:
     """Find a tape's files and read its header. Raises TapeError."""
-    with _opened(path) as (stream, has_video):
+    with _opened(path, HEADER) as (stream, has_video):
         for number, line in unsealed(stream):
             arrays = fields.Arrays()
             session = _session(line, arrays)
@@ -120,13 +122,14 @@ def open_tape(path: Path) -> Tape:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[BinaryIO, bool]]:
-    """tape.jsonl of a folder or zip file, and whether a video is beside it. Raises TapeError."""
+def _opened(path: Path, piece: int) -> Iterator[tuple[BinaryIO, bool]]:
+    """tape.jsonl of a folder or zip file, read `piece` bytes at a time, and whether a video is
+    beside it. Raises TapeError."""
     if path.is_dir():
         if not (path / LINES).is_file():
             raise TapeError("tape_not", f"the folder has no {LINES}")
-        with (path / LINES).open("rb", buffering=0) as stream:
-            yield cast(BinaryIO, stream), (path / VIDEO).is_file()
+        with (path / LINES).open("rb", buffering=piece) as stream:
+            yield stream, (path / VIDEO).is_file()
         return
     if not path.is_file():
         raise TapeError("tape_missing", "there is no such folder or file")
@@ -136,7 +139,9 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, bool]]:
             if name is None:
                 raise TapeError("tape_not", f"the zip file has no {LINES}")
             with box.open(name) as member:
-                yield cast(BinaryIO, member), _member(box, VIDEO) is not None
+                # A member looks for the ends of lines in Python.
+                stream = io.BufferedReader(cast(io.RawIOBase, member), piece)
+                yield stream, _member(box, VIDEO) is not None
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as fault:
         raise TapeError("tape_not", "this is neither a tape's folder nor a zip of one") from fault
 
