@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass, make_dataclass
 from enum import Enum
 from functools import cache
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Union, cast, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -30,8 +30,6 @@ DTYPES = {
 """Element types of arrays, in NumPy's notation: kind and bytes, little endian."""
 REMEMBERED = 64
 """How far back a writer looks for an equal array: an ask gives back what the last frame gave."""
-MOST_PLANS = 64
-"""Ways to read a record that are kept: what a broken tape says is not to fill the memory."""
 
 
 class Arrays:
@@ -262,32 +260,9 @@ def _record(kind: Any) -> Reader:
         if field.init and field.default is MISSING and field.default_factory is MISSING
     )
 
-    # As a writer of this version writes it: all fields, in their order. Which of them must be read
-    # follows from the classes of their JSON values alone, and few combinations of these come.
-    whole, bare = ("is", *known), _bare(kind)
-    plans: dict[tuple[type, ...], list[tuple[int, Reader]]] = {}
-
-    def plan(classes: tuple[type, ...]) -> list[tuple[int, Reader]]:
-        if len(plans) == MOST_PLANS:
-            plans.clear()
-        both = zip(classes, known.values(), strict=True)
-        found = [(n, read_one) for n, (one, (own, read_one)) in enumerate(both) if one not in own]
-        return plans.setdefault(classes, found)
-
     def read_record(value: Any, arrays: Arrays) -> Any:
         if value["is"] != name_of_kind:
             raise ValueError("another kind")
-        if tuple(value) == whole:
-            _, *given = value.values()
-            classes = tuple(map(type, given))
-            found = plans.get(classes)
-            for n, read_one in plan(classes) if found is None else found:
-                given[n] = read_one(given[n], arrays)
-            if bare is None:
-                return kind(*given)
-            one = bare(*given)
-            one.__class__ = kind
-            return one
         made = {}
         for name, one in value.items():  # in the order of the tape: arrays are numbered in it
             if name != "is":
@@ -297,12 +272,43 @@ def _record(kind: Any) -> Reader:
             raise KeyError(min(needed - made.keys()))
         return kind(**made)
 
-    return read_record
+    if "__slots__" not in vars(kind) or hasattr(kind, "__post_init__") or not known:
+        return read_record
+    return _whole(kind, known, read_record)
 
 
-def _bare(kind: Any) -> Any:
-    """A class whose values look the same inside, to be filled and then declared to be of `kind`: a
-    frozen dataclass makes a call for each field, which takes ten times as long."""
-    if "__slots__" not in vars(kind) or hasattr(kind, "__post_init__"):
-        return None
-    return make_dataclass(kind.__name__, names(kind), slots=True)
+def _whole(kind: Any, known: Mapping[str, tuple[frozenset[type], Reader]], other: Reader) -> Reader:
+    """A reader of records as a writer of this version writes them, all fields in their order; what
+    looks otherwise is left to the `other`.
+
+    Its code is made from the fields, as dataclasses make theirs: a loop over them takes twice as
+    long, and there are 70 of them to a frame. A frozen dataclass makes a call for each field, too;
+    so the fields are those of a class that looks the same inside and is not frozen, until the
+    record is declared to be of its kind.
+    """
+    bare = make_dataclass(kind.__name__, known, slots=True)
+    about: dict[str, Any] = {
+        "_names": ("is", *known),
+        "_kind": kind,
+        "_bare": bare,
+        "_new": object.__new__,
+        "_other": other,
+    }
+    code = [
+        "def read_whole(_value, _arrays):",
+        "    if tuple(_value) != _names: return _other(_value, _arrays)",
+        f"    _is, {', '.join(known)}, = _value.values()",
+        f"    if _is != {kind.__name__!r}: raise ValueError('another kind')",
+        "    _one = _new(_bare)",
+    ]
+    for n, (name, (own, read_one)) in enumerate(known.items()):
+        about[f"_own{n}"], about[f"_read{n}"] = own, read_one
+        is_it = f"{name}.__class__ in _own{n}"
+        if len(own) == 1:
+            (about[f"_own{n}"],) = own
+            is_it = f"{name}.__class__ is _own{n}"
+        unless = f"if not ({is_it}): " if own else ""
+        code += [f"    {unless}{name} = _read{n}({name}, _arrays)", f"    _one.{name} = {name}"]
+    code += ["    _one.__class__ = _kind", "    return _one"]
+    exec("\n".join(code), about)  # of our own dataclasses' names, nothing else
+    return cast(Reader, about["read_whole"])
