@@ -76,7 +76,7 @@ class Continuity:
             return Break.SECOND_FACE
         if before is None:
             return None
-        if not face.same or gap_s > max(policy.lost_s, SLOW_FRAME_S):
+        if not face.same or (gap_s > SLOW_FRAME_S and gap_s > policy.lost_s):
             return Break.LOST
         if _jumped(before, face, policy):
             return Break.JUMPED
@@ -121,7 +121,7 @@ class _Step:
 
     def reaches(self, shape: float) -> bool:
         """Whether `shape()` is that much: mostly it takes no turn to say no."""
-        return self._now.moved(self._was) >= shape and self.shape() >= shape
+        return self._now.may_differ(self._was, shape) and self.shape() >= shape
 
 
 class _Steps:
@@ -191,13 +191,17 @@ class _Shape:
         points -= np.add.reduce(points) / len(STIFF)
         return points, float(np.vdot(points, points))
 
-    def moved(self, before: _Shape) -> float:
-        """As `_Step.shape`, after the best shift alone: never less, but for rounding."""
+    def may_differ(self, before: _Shape, shape: float) -> bool:
+        """False if the points moved by less than that, as they are or but for a common shift: then
+        no turn and scale can leave more."""
         gaps = self.points_px - before.points_px
-        x, y, z = _ONES.dot(gaps).tolist()
         flat = gaps.reshape(-1)
-        rest = float(flat.dot(flat)) - (x * x + y * y + z * z) / len(STIFF)
-        return 1.001 * sqrt(max(rest, 0.0) / len(STIFF)) / self.eyes_px
+        rest = float(flat.dot(flat))
+        least = len(STIFF) * (0.999 * max(shape, 0.0) * self.eyes_px) ** 2
+        if rest >= least:
+            x, y, z = _ONES.dot(gaps).tolist()
+            rest -= (x * x + y * y + z * z) / len(STIFF)
+        return rest >= least
 
     def changed(self, before: _Shape) -> float:
         """As `_Step.shape`. The best turn need not be known: its residual follows from the sum of

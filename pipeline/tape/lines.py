@@ -7,6 +7,7 @@ line. Not here: what the lines mean (writer.py, reader.py). Source: docs/tape.md
 
 from __future__ import annotations
 
+import binascii
 import hashlib
 import json
 from collections.abc import Callable, Iterator
@@ -38,7 +39,7 @@ class Chain:
     def next(self, body: bytes) -> bytes:
         """Hex digits for the line that has `body` before its checksum."""
         digest = hashlib.sha256(self._last + body, usedforsecurity=False)
-        self._last = digest.hexdigest()[:DIGITS].encode("ascii")
+        self._last = binascii.hexlify(digest.digest()[: DIGITS // 2])
         return self._last
 
 

@@ -27,6 +27,7 @@ MAX_VIDEO = 512 * 1024 * 1024
 """Bytes of a video in a zip file; a session of 60 s has 9 MB."""
 HEADER, PIECE = 8 * 1024, 128 * 1024
 """Bytes that are read at a time: for the header alone, and for all."""
+_INPUTS, _EVENT, _ASK = inputs(), fields.reader(Event), fields.reader(Ask)
 
 
 class Line(NamedTuple):
@@ -166,13 +167,13 @@ def _line(number: int, line: dict[str, Any], arrays: fields.Arrays) -> Line:
     kind, t = line["k"], line["t"]
     if t.__class__ not in (float, int):
         raise TypeError("a time")
-    if (readers := inputs().get(kind)) is not None:
+    if (readers := _INPUTS.get(kind)) is not None:
         given = {name: readers[name](value, arrays) for name, value in line["with"].items()}
         return Line(number, kind, t, given)
     if kind == "event":
-        return Line(number, kind, t, fields.read(Event, line["event"], arrays))
+        return Line(number, kind, t, _EVENT(line["event"], arrays))
     if kind == "ask":
-        return Line(number, kind, t, fields.read(Ask, line["ask"], arrays))
+        return Line(number, kind, t, _ASK(line["ask"], arrays))
     if kind == "frame":
         ok = line["n"].__class__ is int and line["ticks"].__class__ is int
         if not ok or line["codec"] not in ("VP8", "H264") or len(line["sha256"]) != 16:

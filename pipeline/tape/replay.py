@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, is_dataclass
 from functools import cache
+from itertools import islice
 from operator import attrgetter
 from typing import Any, cast
 
@@ -128,15 +129,11 @@ def _ahead(lines: Iterator[Line]) -> Iterator[Line]:
     read: list[Line] = []
     while fault is None:
         try:
-            for line in lines:
-                read.append(line)
-                if len(read) == AHEAD:
-                    break
-            else:
-                yield from read
-                return
+            read.extend(islice(lines, AHEAD))
         except TapeError as found:
-            fault = found
+            fault = found  # what came before it is in the list
+        if not read and fault is None:
+            return
         yield from read
         read.clear()
     raise fault
