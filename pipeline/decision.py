@@ -16,6 +16,7 @@ from enum import StrEnum
 from operator import attrgetter
 
 from pipeline.policy import Policy
+from pipeline.quick import quick
 from pipeline.reasons import Reason
 
 
@@ -40,6 +41,7 @@ class Topic(StrEnum):
     QUALITY = "quality"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """One cue's row."""

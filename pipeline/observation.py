@@ -12,6 +12,8 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.quick import quick
+
 Floats = NDArray[np.float32]
 
 SAME_PICTURE = 0.05
@@ -51,6 +53,7 @@ class Tracks:
     """float32 (468, 2): the face mesh in the reference frame."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Ask:
     """What to measure in the next frame. The default asks for nothing but the sketch."""
