@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 
-import cv2
 import numpy as np
 
 from pipeline.nets import Floats, Image, Run, Spec
@@ -48,8 +47,8 @@ def _one(image: Image, corners: Floats, run: Run, *, mirrored: bool) -> float | 
     if not (width >= MIN_EYE_PX and 0 <= x < wide and 0 <= y < height):
         return None
     feed = np.empty(SPEC.feed, np.float32)
-    feed[0] = cv2.cvtColor(_crop(image, x, y, dx, dy, mirrored=mirrored), cv2.COLOR_BGR2RGB)
-    feed *= np.float32(1 / 255)
+    eye = _crop(image, x, y, dx, dy, mirrored=mirrored)
+    np.multiply(eye, np.float32(1 / 255), out=feed[0])
     contour = run("iris", feed)[0][0, :, :2].astype(np.float64)
     if not (np.abs(contour) < 4 * SIZE_PX).all():  # nan and infinite, too
         return None
@@ -60,7 +59,7 @@ def _one(image: Image, corners: Floats, run: Run, *, mirrored: bool) -> float | 
 
 
 def _crop(image: Image, x: float, y: float, dx: float, dy: float, *, mirrored: bool) -> Image:
-    """uint8 (64, 64, 3): the eye level and in the middle."""
+    """uint8 (64, 64, 3) RGB: the eye level and in the middle."""
     scale = REACH / SIZE_PX
     c, s = dx * scale, dy * scale
     flip = -1.0 if mirrored else 1.0
@@ -72,4 +71,4 @@ def _crop(image: Image, x: float, y: float, dx: float, dy: float, *, mirrored: b
         ],
         np.float32,
     )
-    return warp(image, to_frame, SIZE_PX)
+    return warp(image, to_frame, SIZE_PX, rgb=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from pipeline.nets import Floats, Image, Run, Spec
@@ -93,11 +92,10 @@ def landmarks(image: Image, roi: Roi, run: Run) -> Landmarks | None:
         return None
     matrix = to_frame(roi)
     feed = np.empty(SPEC.feed, np.float32)
-    feed[0] = cv2.cvtColor(warp(image, matrix, SIZE_PX), cv2.COLOR_BGR2RGB)
-    feed *= np.float32(1 / 255)
+    np.multiply(warp(image, matrix, SIZE_PX, rgb=True), np.float32(1 / 255), out=feed[0])
     points, logit = run("mesh", feed)
     # A broken answer must not become a square: nan, or points far from the crop it was given
-    if not (np.abs(points) < 4 * SIZE_PX).all():
+    if not (points.min() > -4 * SIZE_PX and points.max() < 4 * SIZE_PX):
         return None
     points_px = np.empty((POINTS, 3), np.float32)
     points_px[:, :2] = points[0, :, :2] @ matrix[:, :2].T + matrix[:, 2]

@@ -15,9 +15,9 @@ RIM_PX = 2
 """What interpolation reads beyond the square's corners, and rounding."""
 
 
-def warp(image: Image, to_frame: Floats, size_px: int) -> Image:
-    """uint8 (size_px, size_px, 3) of uint8 HxWx3. `to_frame`: float32 (2, 3), finite, from the
-    crop's pixels to the frame's. Beyond the frame its outermost pixels go on."""
+def warp(image: Image, to_frame: Floats, size_px: int, *, rgb: bool = False) -> Image:
+    """uint8 (size_px, size_px, 3), BGR or RGB, of uint8 HxWx3 BGR. `to_frame`: float32 (2, 3),
+    finite, from the crop's pixels to the frame's. Beyond the frame its outermost pixels go on."""
     height, width = image.shape[:2]
     (a, b, x), (c, d, y) = to_frame.tolist()
     left, right = _reach(x, a * size_px, b * size_px, width)
@@ -33,7 +33,8 @@ def warp(image: Image, to_frame: Floats, size_px: int) -> Image:
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    return cv2.cvtColor(square, cv2.COLOR_BGRA2BGR)  # type: ignore[return-value]
+    code = cv2.COLOR_BGRA2RGB if rgb else cv2.COLOR_BGRA2BGR
+    return cv2.cvtColor(square, code)  # type: ignore[return-value]
 
 
 def _reach(start: float, along: float, across: float, end: int) -> tuple[int, int]:
