@@ -22,7 +22,7 @@ from pipeline.cues.camera import CameraCheck, Claim
 from pipeline.cues.continuity import Continuity
 from pipeline.decision import Evidence, Step, decide, undecided
 from pipeline.events import Decided, Event, Hinted, PhaseChanged, Progressed
-from pipeline.observation import Ask, Observation, Roi
+from pipeline.observation import Apart, Ask, Observation, Roi
 from pipeline.policy import Policy
 from pipeline.reasons import Hint, Phase, Purpose, Reason
 from pipeline.schedule import Schedule
@@ -75,7 +75,8 @@ class SessionPipeline:
         self._window_s = policy.enroll_window_s if enrolling else policy.window_s
         self._limit_s = started_s + policy.time_limit_s
         self._phase = Phase.FRAMING
-        self._continuity = Continuity()
+        self._apart = Apart()
+        self._continuity = Continuity(self._apart)
         self._window: Window | None = None
         self._trial = Trial(wanted=challenge, seed=seed)
         self._claim: Claim | None = None
@@ -192,7 +193,7 @@ class SessionPipeline:
             self._roi = face.roi
         hint = Hint.ONE_FACE_ONLY if self._crowded else framing.wrong(obs, policy)
         if self._window is None and hint is None and self._trial.ready(now_s):
-            self._window = Window(self._purpose, self._gallery, self._model_id, now_s)
+            self._window = Window(self._purpose, self._gallery, self._model_id, now_s, self._apart)
             self._weighed, self._answers, self._frozen = [], [], False
             self._camera = CameraCheck(self._claim)
             self._cover = framing.Cover()
@@ -354,7 +355,7 @@ class SessionPipeline:
     def _start_over(self, now_s: float) -> list[Event]:
         """Throw the evidence away. The face that is there now is a new one."""
         self._trial.stop(now_s)
-        self._continuity = Continuity()
+        self._continuity = Continuity(self._apart)
         self._roi = None
         if self._window is None:
             return []

@@ -6,6 +6,7 @@ follows from the table (decision.py), when a try begins and ends (session.py).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import isfinite
 from typing import Protocol
 
@@ -24,7 +25,7 @@ from pipeline.cues.micro import Micro
 from pipeline.cues.plane import Plane
 from pipeline.cues.spoof import SpoofVote
 from pipeline.decision import Evidence, Stand, liveness_sum
-from pipeline.observation import Observation, Tracks
+from pipeline.observation import Floats, Observation, Tracks, apart
 from pipeline.policy import Policy
 from pipeline.reasons import Purpose
 from pipeline.template import Gallery
@@ -50,10 +51,18 @@ class _Weak(_Cue, Protocol):
 class Window:
     """Collects observations from the first usable frame on. Times are the server's seconds."""
 
-    def __init__(self, purpose: Purpose, gallery: Gallery, model_id: str, since_s: float) -> None:
+    def __init__(
+        self,
+        purpose: Purpose,
+        gallery: Gallery,
+        model_id: str,
+        since_s: float,
+        distance: Callable[[Floats, Floats], float] = apart,
+    ) -> None:
+        """`distance`: of two sketches."""
         self.since_s = since_s
         self.face = FaceSeen()
-        self.freshness = Freshness()
+        self.freshness = Freshness(distance)
         self.spoof = SpoofVote()
         self.bezel, self.background, self.glow = Bezel(), Background(), Glow()
         self.micro, self.plane, self.blink = Micro(), Plane(), Blink()

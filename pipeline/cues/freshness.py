@@ -14,7 +14,7 @@ frames could weigh the votes and hide a loop.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import inf, isfinite
 
 import numpy as np
@@ -49,7 +49,11 @@ class Freshness:
     all that are kept.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self, apart: Callable[[NDArray[np.float32], NDArray[np.float32]], float] = apart
+    ) -> None:
+        """`apart`: of two sketches."""
+        self._apart = apart
         self._last: NDArray[np.float32] | None = None
         self._steps: list[float] = []
         self._times_s: list[float] = []
@@ -58,7 +62,7 @@ class Freshness:
 
     def add(self, obs: Observation) -> bool:
         """Take one observation. False: it shows the picture before it once more."""
-        step = inf if self._last is None else apart(obs.sketch, self._last)
+        step = inf if self._last is None else self._apart(obs.sketch, self._last)
         self._last = obs.sketch
         self._steps.append(step)
         self._times_s.append(obs.arrival_s)
