@@ -15,7 +15,7 @@ from pipeline.cues.freshness import MOST, Freshness
 from pipeline.cues.identity import Identity
 from pipeline.cues.spoof import SpoofVote
 from pipeline.decision import Stand, Topic
-from pipeline.observation import Ask
+from pipeline.observation import Apart, Ask
 from pipeline.policy import POLICIES
 from pipeline.reasons import Hint
 from tests.pipeline.observations import ROI, Camera, gallery, identity, near
@@ -140,6 +140,16 @@ def test_a_mesh_that_is_no_number_is_not_fresh():
         cue.add(replace(obs, face=replace(obs.face, mesh_px=mesh)))
     row = cue.row(POLICY)
     assert (row.stand, row.reason) == (Stand.UNKNOWN, "not_measured")
+
+
+def test_a_distance_that_two_ask_for_is_the_one_they_would_measure():
+    shared, shots = Apart(), list(Camera(motion=2.0, noise=0.5).shots(ALL, 30))
+    one, other = Freshness(), Freshness(shared)
+    watch = Continuity(shared)
+    for obs in [*shots[:20], shots[19], *shots[20:]]:  # one picture comes twice
+        watch.broken(obs, POLICY)
+        assert one.add(obs) == other.add(obs)
+        assert one.row(POLICY) == other.row(POLICY)
 
 
 def test_memory_is_bounded():
