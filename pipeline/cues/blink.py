@@ -33,6 +33,8 @@ class Blink:
     def __init__(self) -> None:
         self._times_s: list[float] = []
         self._eyes: list[tuple[float, float]] = []
+        self._both: list[float] = []
+        """Their means."""
 
     def add(self, obs: Observation) -> bool:
         """Take one observation's eyes, if they were measured."""
@@ -41,7 +43,8 @@ class Blink:
             return False
         self._times_s.append(obs.arrival_s)
         self._eyes.append(eyes)
-        del self._times_s[:-MOST], self._eyes[:-MOST]
+        self._both.append((eyes[0] + eyes[1]) / 2)
+        del self._times_s[:-MOST], self._eyes[:-MOST], self._both[:-MOST]
         return True
 
     def row(self, policy: Policy) -> Evidence:
@@ -55,7 +58,7 @@ class Blink:
         )
 
     def _blinked(self) -> bool:
-        both = [(left + right) / 2 for left, right in self._eyes]
+        both = self._both
         if min(both) >= CLOSED * max(both):
             return False
         open_both = _open(both)

@@ -202,10 +202,11 @@ def _wobble(meshes_px: Sequence[NDArray[np.float32]]) -> float:
     leaves |m|^2 - |<c, m>|^2 / |c|^2, which is |e|^2 - |<c, e>|^2 / |c|^2: small numbers, so that
     float32 holds them.
     """
-    points = np.array(meshes_px)
-    faces = np.empty(points.shape[:2], np.complex64)
-    faces.real, faces.imag = points[:, :, 0], points[:, :, 1]
-    faces -= faces[:, :1]  # about some point of theirs, which is near enough
+    points = np.empty((len(meshes_px), len(meshes_px[0]), 2), np.float32)
+    for row, mesh_px in zip(points, meshes_px, strict=True):
+        row[...] = mesh_px[:, :2]
+    faces = points.view(np.complex64)[:, :, 0]
+    faces -= faces[:, :1].copy()  # about some point of theirs, which is near enough
     mean = np.add.reduce(faces) / np.float32(len(faces))
     rests = mean - faces
     # About the middle, by what the shift takes from each product: no pass over all points. Row by
