@@ -19,6 +19,7 @@ from pipeline.observation import Ask, Observation
 from pipeline.session import SessionPipeline
 from pipeline.tape import CLOCK_HZ, TapeError
 from pipeline.tape.reader import Tape
+from pipeline.tape.replay import tell
 from pipeline.tape.video import Picture, pictures
 from pipeline.tape.writer import inputs
 from server.media import to_frame
@@ -77,7 +78,8 @@ def resee(tape: Tape, look: Look, *, torn: bool = False) -> Reseen:
                 for name, value in told.items():
                     if isinstance(value, Observation) and asked is not None:
                         told[name] = _again(value, asked, shown, reference, look, result)
-                for event in getattr(session, line.kind)(**told) or ():
+                events, _ = tell(session, line._replace(value=told))
+                for event in events:
                     if isinstance(event, Decided):
                         result.decided = event
     if result.frames == 0:
@@ -93,7 +95,7 @@ def _again(
     look: Look,
     result: Reseen,
 ) -> Observation:
-    picture = shown.at(round(was.media_s * CLOCK_HZ))
+    picture = shown.at(round(was.media_s * CLOCK_HZ)) if math.isfinite(was.media_s) else None
     if picture is None:
         result.absent += 1
         return was

@@ -28,6 +28,8 @@ MAX_VIDEO = 512 * 1024 * 1024
 HEADER, PIECE = 8 * 1024, 128 * 1024
 """Bytes that are read at a time: for the header alone, and for all."""
 _INPUTS, _EVENT, _ASK = inputs(), fields.reader(Event), fields.reader(Ask)
+MAX_TICKS = 2**53
+"""Of a frame's time: 3,000 years, and what a float tells apart."""
 
 
 class Line(NamedTuple):
@@ -175,8 +177,10 @@ def _line(number: int, line: dict[str, Any], arrays: fields.Arrays) -> Line:
     if kind == "ask":
         return Line(number, kind, t, _ASK(line["ask"], arrays))
     if kind == "frame":
-        ok = line["n"].__class__ is int and line["ticks"].__class__ is int
-        if not ok or line["codec"] not in ("VP8", "H264") or len(line["sha256"]) != 16:
+        whole = line["n"].__class__ is int is line["ticks"].__class__ is line["size"].__class__
+        if not whole or not 0 <= line["ticks"] < MAX_TICKS or line["key"].__class__ is not bool:
+            raise ValueError("a frame")
+        if line["codec"] not in ("VP8", "H264") or len(line["sha256"]) != 16:
             raise ValueError("a frame")
     elif kind in ("in", "out"):
         if line["message"].__class__ is not dict:

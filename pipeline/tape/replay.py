@@ -102,7 +102,7 @@ def replay(
         elif line.kind in told_by:
             if waiting:
                 _missing(result, line, waiting)
-            events, table = _tell(session, line, rows=rows)
+            events, table = tell(session, line, rows=rows)
             if line.kind == "step":
                 result.observations += 1
             if not events and not table:
@@ -147,10 +147,11 @@ def _now_s(line: Line) -> float:
     return float(line.value.get("now_s", line.t))
 
 
-def _tell(
-    session: SessionPipeline, line: Line, *, rows: bool
+def tell(
+    session: SessionPipeline, line: Line, *, rows: bool = False
 ) -> tuple[list[Event], list[Evidence]]:
-    """What it says, and of a frame the decision table, if that is wanted."""
+    """Give a session an input. What it says, and of a frame the decision table, if that is wanted.
+    Raises TapeError tape_invalid."""
     try:
         events: list[Event] = getattr(session, line.kind)(**line.value) or []
         table = session.evidence() if rows and line.kind == "step" else []

@@ -215,6 +215,29 @@ def test_lines_that_say_what_cannot_be(folder: Path, change: Any, line: int | No
     assert line is None or at <= line
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"ticks": 2**63},
+        {"ticks": -1},
+        {"ticks": 1.5},
+        {"n": True},
+        {"size": "many"},
+        {"key": 1},
+        {"codec": "AV1"},
+        {"sha256": "0"},
+    ],
+)
+def test_frames_that_cannot_be(folder: Path, wrong: dict[str, Any]) -> None:
+    frame = {"n": 0, "codec": "VP8", "ticks": 0, "size": 9, "key": True, "sha256": "0" * 16}
+
+    def change(n: int, line: dict[str, Any]) -> dict[str, Any]:
+        return {"k": "frame", "t": 100.0, **frame, **wrong} if n == 5 else line
+
+    _resealed(folder, change)
+    assert _fault(folder) == ("tape_invalid", 5)
+
+
 def test_a_tampered_tape_with_a_mended_chain_replays_to_something_else(folder: Path) -> None:
     def accepted(n: int, line: dict[str, Any]) -> dict[str, Any]:
         if line.get("k") == "event" and line["event"]["is"] == "Decided":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 import shutil
 from dataclasses import replace
@@ -19,6 +20,7 @@ from pipeline.policy import POLICIES
 from pipeline.reasons import Purpose
 from pipeline.session import SessionPipeline
 from pipeline.tape import LINES, VIDEO, TapeError
+from pipeline.tape.lines import Chain, seal
 from pipeline.tape.reader import open_tape
 from pipeline.tape.video import decoder, packet
 from pipeline.tape.writer import TapeWriter, taped
@@ -264,6 +266,19 @@ def test_other_measurements_are_told_by_field(seen: Path) -> None:
     far = resee(open_tape(seen), Eye(by=1.0))
     assert not far.within
     assert list(far.worst) == ["luma"]
+
+
+@pytest.mark.parametrize("media_s", ["inf", "nan", 1e300])
+def test_a_time_that_no_picture_has_is_told_as_absent(seen: Path, media_s: object) -> None:
+    chain, out = Chain(), []
+    for line in map(json.loads, (seen / LINES).read_text().splitlines()):
+        del line["sum"]
+        if line.get("k") == "step" and line["with"]["obs"]["seq"] == 10:
+            line["with"]["obs"]["media_s"] = media_s
+        out.append(seal(line, chain))
+    (seen / LINES).write_bytes(b"".join(out))
+    result = resee(open_tape(seen), Eye())
+    assert (result.frames, result.absent) == (5, 1)
 
 
 def test_a_tape_without_video_cannot_be_measured_again() -> None:
