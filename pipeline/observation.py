@@ -82,6 +82,7 @@ class Ask:
     """What `motion` goes on from."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class Motion:
     """How face and background moved between the reference frame and this one.
@@ -113,6 +114,7 @@ class Motion:
     """The same elsewhere on the face: the noise floor."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class Face:
     """The one face that the session follows, in one frame."""
@@ -172,6 +174,7 @@ class Face:
     asked or too small."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class Observation:
     """One frame, measured."""

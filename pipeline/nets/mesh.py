@@ -97,9 +97,10 @@ def landmarks(image: Image, roi: Roi, run: Run) -> Landmarks | None:
     # A broken answer must not become a square: nan, or points far from the crop it was given
     if not (points.min() > -4 * SIZE_PX and points.max() < 4 * SIZE_PX):
         return None
-    points_px = np.empty((POINTS, 3), np.float32)
-    points_px[:, :2] = points[0, :, :2] @ matrix[:, :2].T + matrix[:, 2]
-    points_px[:, 2] = points[0, :, 2] * np.float32(roi.side_px / SIZE_PX)
+    turn = np.zeros((3, 3), np.float32)
+    turn[:2, :2], turn[2, 2] = matrix[:, :2].T, roi.side_px / SIZE_PX
+    points_px: Floats = points[0] @ turn
+    points_px[:, :2] += matrix[:, 2]
     if eye_distance(points_px) < MIN_EYES_PX:
         return None
     score = _sigmoid(float(logit.reshape(-1)[0]))
