@@ -207,9 +207,9 @@ class Policy:
     challenge: str = "none"
     """What follows a window that passive evidence left undecided: "none" (nothing new) or "light".
     A client may ask for it from the start of a session, whatever stands here."""
-    light_delay_s: float = 0.30
+    light_delay_s: float = 0.25
     """Longest time from paint to picture that is no attack: screen 30 to 50 ms, exposure 40, camera
-    and USB 50 to 100, encoder, jitter and decoder 60."""
+    and USB 50 to 100, encoder, jitter and decoder 60; the sum of the longest of these."""
     light_trip_s: float = 0.15
     """What the page's reports may add to it for a long way between page and server."""
     light_frames_per_s: float = 8.0
