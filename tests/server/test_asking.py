@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.reasons import Purpose
@@ -24,6 +24,7 @@ SESSIONS = st.fixed_dictionaries(
         "subject": st.from_regex(r"[a-z0-9@.]{1,20}", fullmatch=True) | JSON,
         "nonce": st.from_regex(r"[A-Za-z0-9._~-]{14,20}", fullmatch=True) | JSON,
         "replace": st.booleans() | JSON,
+        "challenge": st.sampled_from(["none", "light"]) | JSON,
         "extra": JSON,
     },
 )
@@ -37,13 +38,18 @@ def _read(read: Any, fields: dict[str, Any]) -> Any:
 
 
 @given(SESSIONS)
+@example({"purpose": "enroll", "subject": "a", "nonce": "n" * 16, "replace": True})
+@example({"purpose": "login", "subject": "a", "nonce": "n" * 16, "challenge": "light"})
+@example({"purpose": "identify", "nonce": "n" * 16})
 def test_a_wish_is_exact_or_refused(fields: dict[str, Any]) -> None:
     found = _read(wanted, fields)
     if isinstance(found, Problem):
         assert found.code == "request_invalid"
         return
-    purpose, subject, nonce, replace = found
-    assert fields.keys() <= {"purpose", "subject", "nonce", "replace"}
+    purpose, subject, nonce, replace, challenge = found
+    assert fields.keys() <= {"purpose", "subject", "nonce", "replace", "challenge"}
+    assert challenge == fields.get("challenge", "none")
+    assert challenge in ("none", "light")
     assert (subject is None) == (purpose is Purpose.IDENTIFY)
     assert subject is None or is_subject(subject)
     assert re.fullmatch(r"[A-Za-z0-9._~-]{16,128}", nonce)
