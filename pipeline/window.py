@@ -68,7 +68,7 @@ class Window:
         self.micro, self.plane, self.blink = Micro(), Plane(), Blink()
         self.identity = Identity(gallery, search=purpose is Purpose.IDENTIFY)
         self.enrolment = Enrolment(model_id) if purpose is Purpose.ENROLL else None
-        self._weak = (self.bezel, self.background, self.glow, self.micro, self.plane, self.blink)
+        weak = (self.bezel, self.background, self.glow, self.micro, self.plane, self.blink)
         self._reads: dict[str, tuple[_Weak, ...]] = {
             "edges": (self.bezel,),
             "glow": (self.glow,),
@@ -76,7 +76,7 @@ class Window:
             "eyes": (self.blink,),
         }
         """What of a face each of them reads: where it was not measured, they are not told."""
-        self._kept: dict[_Cue, Evidence | None] = dict.fromkeys((self.spoof, *self._weak))
+        self._kept: dict[_Cue, Evidence | None] = dict.fromkeys((self.spoof, *weak))
         """The row of each that took nothing since: most hear something new a few times a second,
         and are asked at every frame."""
         self._weighed: list[Evidence] = []

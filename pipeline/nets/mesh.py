@@ -13,7 +13,7 @@ import numpy as np
 
 from pipeline.nets import Floats, Image, Run, Spec
 from pipeline.nets.warp import warp
-from pipeline.observation import Roi
+from pipeline.observation import EYE_LEFT, EYE_RIGHT, Roi
 
 SIZE_PX = 192
 POINTS = 468
@@ -34,8 +34,6 @@ BOX_WIDTH, BOX_HEIGHT, BOX_RISE = 0.982, 1.116, 0.049
 """The detector's box over the extent of the mesh, and how far its centre lies above the extent's,
 in heights: medians over the same frames (standard deviations 0.03, 0.06 and 0.02)."""
 
-EYE_LEFT, EYE_RIGHT = 33, 263
-"""Outer eye corners, image left and right: the line that `roll` is measured on."""
 FIVE = ((33, 133, 159, 145), (263, 362, 386, 374), (1, 4), (61,), (291,))
 """Mesh points whose means stand for eyes, nose tip and mouth corners (docs/see.md has the
 comparison with the detector's five points)."""

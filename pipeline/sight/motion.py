@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.nets import Floats, Image
-from pipeline.observation import Motion, Tracks
+from pipeline.observation import EYE_LEFT, EYE_RIGHT, Motion, Tracks
 from pipeline.sight.patch import (
     EYE_IMAGE_LEFT,
     EYE_IMAGE_RIGHT,
@@ -110,7 +110,7 @@ def _patch(image: Image, mesh_px: Floats, other_px: Floats) -> Patch | None:
 
 
 def _eyes(mesh: Floats) -> float:
-    x, y = (mesh[263, :2] - mesh[33, :2]).tolist()
+    x, y = (mesh[EYE_RIGHT, :2] - mesh[EYE_LEFT, :2]).tolist()
     return math.hypot(x, y)
 
 

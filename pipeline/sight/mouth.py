@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from pipeline.nets import Floats, Image
+from pipeline.observation import EYE_LEFT, EYE_RIGHT
 from pipeline.sight.patch import (
     EYE_IMAGE_LEFT,
     EYE_IMAGE_RIGHT,
@@ -53,7 +54,7 @@ def mouth(image: Image, mesh_px: Floats) -> float | None:
 
 def _seam(luma: Floats, mesh: Floats) -> float:
     """How much darker the middle of the profile across the mouth is than both of its sides."""
-    across = mesh[263] - mesh[33]
+    across = mesh[EYE_RIGHT] - mesh[EYE_LEFT]
     down = np.array((-across[1], across[0]), np.float32)
     middles = (mesh[list(UPPER)] + mesh[list(LOWER)]) / 2
     steps = np.linspace(-REACH, REACH, PLACES, dtype=np.float32)

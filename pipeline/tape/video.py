@@ -173,7 +173,7 @@ def received(
             raise TapeError("tape_video", f"the video ends before frame {line['n']}")
         if line["codec"] == "H264":
             data = _with_start_codes(data)
-        if len(data) != line.get("size") or digest(data) != line["sha256"]:
+        if len(data) != line["size"] or digest(data) != line["sha256"]:
             raise TapeError("tape_video", f"frame {line['n']} of the video is not the recorded one")
         yield line, data
 
