@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from pipeline.cues import light as cue
 from pipeline.decision import Stand
+from pipeline.policy import POLICIES
 from tests.pipeline.lights import POLICY, Room, drawn, observation
 from tests.pipeline.observations import face
 
@@ -22,7 +23,7 @@ FEW = settings(max_examples=12, deadline=None)
 
 
 @FEW
-@given(SEEDS, st.floats(0.03, 0.15), st.floats(0.03, 0.28))
+@given(SEEDS, st.floats(0.03, 0.15), st.floats(0.03, POLICIES["standard"].light_delay_s - 0.02))
 def test_a_face_before_the_screen_answers(seed: int, strength: float, delay_s: float) -> None:
     row = Room(seed=seed, strength=strength, delay_s=delay_s).answer(drawn(seed))
     assert (row.stand, row.reason) == (Stand.FOR, "answered"), row.numbers
