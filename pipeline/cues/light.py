@@ -190,7 +190,10 @@ class LightAnswer:
         }
         fits = found.r >= policy.light_fit and found.beaten == 0 and found.z >= policy.light_z
         if found.late_r > max(found.r, policy.light_fit):
-            late = found.late_r >= policy.light_late_fit and found.late_s > most_s + CLEARLY_S
+            # A picture without noise fits something by chance: an accusation asks for as much of
+            # an answer as an acceptance does.
+            clear = found.late_r >= policy.light_late_fit and gain >= policy.light_gain
+            late = clear and found.late_s > most_s + CLEARLY_S
             return _say(Stand.AGAINST if late else Stand.UNKNOWN, "late", numbers)
         if not fits:
             return _say(Stand.UNKNOWN, "no_answer", numbers)
