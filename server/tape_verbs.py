@@ -166,16 +166,16 @@ def _encoded(tape: Tape, *, torn: bool) -> Encoded:
     if not found:
         raise TapeError("tape_video", "the video has no picture")
     first, data = found[0]
-    if not is_key(first["codec"], data):
+    if not is_key(first.codec, data):
         raise HeadlessError(
             "headless_no_key_frame",
             "the recording does not begin with a key frame: what follows cannot be decoded",
         )
-    if any(line["codec"] != first["codec"] for line, _ in found):
+    if any(line.codec != first.codec for line, _ in found):
         raise TapeError("tape_video", "the codec changes on the way")
     return Encoded(
-        first["codec"],
-        [(line["t"] - first["t"], packet(data, line["ticks"])) for line, data in found],
+        first.codec,
+        [(line.t - first.t, packet(data, line.ticks)) for line, data in found],
     )
 
 
@@ -201,7 +201,7 @@ def _strip(tape: Tape, played: Replayed, *, torn: bool) -> list[tuple[float, byt
     """Some pictures, evenly spread, with their seconds since the tape began."""
     frames = _frames(tape, torn=torn)
     step = max(1, -(-len(frames) // STRIP))
-    wanted = {line["ticks"]: line["t"] - played.first_s for line in frames[::step]}
+    wanted = {line.ticks: line.t - played.first_s for line in frames[::step]}
     with tape.video() as stream:
         return [
             (wanted[ticks], jpeg(picture, PICTURE_PX))

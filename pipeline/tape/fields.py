@@ -1,27 +1,29 @@
 """Values of the core as JSON, and back, bit for bit: dataclasses, enums, numbers and arrays.
 
 Works from the type hints alone, so a field that a dataclass gets is carried without a change here;
-a type that it cannot carry is refused at once (TypeError), never dropped. Source: docs/tape.md,
-"Values"; RFC 8259 knows no NaN, so what is not finite is written as text.
+a type that it cannot carry is refused at once (TypeError), never dropped. Reading takes two steps:
+msgspec checks a line against a `shape` and leaves plain values and structures, a `reader` makes the
+core's of them. Source: docs/tape.md, "Values"; RFC 8259 knows no NaN, so what is not finite is
+written as text.
 """
 
 from __future__ import annotations
 
 import binascii
+import inspect
 import types
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass, make_dataclass
 from enum import Enum
 from functools import cache
-from typing import Any, Union, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
+import msgspec
 import numpy as np
 
-from pipeline.tape.lines import unpacked
-
 Reader = Callable[[Any, "Arrays"], Any]
-"""From a JSON value to the core's. Raises ValueError, TypeError, KeyError, IndexError."""
+"""From a value of a shape to the core's. Raises ValueError, TypeError, KeyError, IndexError."""
 
 DTYPES = {
     kind: np.dtype(kind)
@@ -99,216 +101,232 @@ def names(kind: Any) -> tuple[str, ...]:
 
 
 @cache
-def reader(hint: Any) -> Reader:
-    """How to read a value of this type. Raises TypeError for types that a tape cannot carry."""
-    origin, arguments = get_origin(hint), get_args(hint)
-    if origin is Union or origin is types.UnionType:
-        return _either(arguments)
-    if hint in _PLAIN:
-        return _PLAIN[hint]
-    if origin is np.ndarray:
-        return _array
-    if origin in (tuple, list):
-        return _sequence(origin, arguments)
-    if origin is Sequence:
-        return _sequence(tuple, (*arguments, Ellipsis))
-    if origin is not None and issubclass(origin, Mapping) and arguments[0] is str:
-        inner = reader(arguments[1])
-        return lambda value, arrays: {name: inner(one, arrays) for name, one in value.items()}
-    if isinstance(hint, type) and issubclass(hint, Enum):
-        members = {member.value: member for member in hint}
-        return lambda value, arrays: members[value]
-    if isinstance(hint, type) and is_dataclass(hint):
-        return _record(hint)
-    raise TypeError(f"a tape cannot carry {hint}")
+def arguments(call: Any) -> dict[str, Reader]:
+    """How to read what a method is given, by the names of its parameters."""
+    return {name: reader(hint) for name, hint in _parameters(call).items()}
+
+
+def given(call: Any) -> type[msgspec.Struct]:
+    """The shape of what a method is given."""
+    defaults = {
+        name: one.default
+        for name, one in inspect.signature(call).parameters.items()
+        if one.default is not inspect.Parameter.empty
+    }
+    return structure(
+        "Given",
+        [
+            (name, shape(hint), defaults[name]) if name in defaults else (name, shape(hint))
+            for name, hint in _parameters(call).items()
+        ],
+    )
+
+
+def _parameters(call: Any) -> dict[str, Any]:
+    return {name: hint for name, hint in get_type_hints(call).items() if name != "return"}
+
+
+class Packed(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """An array as it is on a tape: its elements, or the number of one that is there already."""
+
+    d: str = ""
+    s: list[Annotated[int, msgspec.Meta(ge=0)]] = []
+    b: bytes = b""
+    a: int = -1
 
 
 def read(hint: Any, value: Any, arrays: Arrays) -> Any:
     """A JSON value as one of this type."""
-    return reader(hint)(value, arrays)
+    return reader(hint)(msgspec.convert(value, shape(hint)), arrays)
 
 
 @cache
-def arguments(call: Any) -> dict[str, Reader]:
-    """How to read what a method is given, by the names of its parameters."""
-    hints = get_type_hints(call)
-    return {name: reader(hint) for name, hint in hints.items() if name != "return"}
+def shape(hint: Any) -> Any:
+    """What msgspec is to find where a value of this type is written. Raises TypeError for types
+    that a tape cannot carry."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in _UNIONS:
+        kinds = _kinds(hint)
+        named = [shape(kinds[0])] if len(kinds) == 1 else [_record_shape(k, "tag") for k in kinds]
+        return Union[(*named, *({type(None)} & set(arguments)))]
+    if hint is float:
+        return float | int | str | Packed
+    if hint in (int, bool):
+        return hint | Packed
+    if hint in (str, bytes) or (isinstance(hint, type) and issubclass(hint, Enum)):
+        return hint
+    if origin is np.ndarray:
+        return Packed
+    if origin is Sequence:
+        return tuple[shape(arguments[0]), ...]  # type: ignore[misc]
+    if origin in (tuple, list):
+        return origin[tuple(one if one is Ellipsis else shape(one) for one in arguments)]
+    if origin is not None and issubclass(origin, Mapping) and arguments[0] is str:
+        return dict[str, shape(arguments[1])]  # type: ignore[misc]
+    if isinstance(hint, type) and is_dataclass(hint):
+        return _record_shape(hint, "member")
+    raise TypeError(f"a tape cannot carry {hint}")
 
 
-def _float(value: Any, arrays: Arrays) -> Any:
-    if value.__class__ is float:
-        return value
-    if value.__class__ is int:
+def _record_shape(kind: Any, told_by: str) -> type[msgspec.Struct]:
+    """Of a dataclass. Its name is a `member` like others, or the `tag` that tells several apart;
+    msgspec does without a tag where it knows what must come."""
+    hints, name = get_type_hints(kind), kind.__name__
+    members: list[Any] = []
+    for field in fields(kind):
+        if not field.init:
+            continue
+        member: Any = shape(hints[field.name])
+        if field.default is not MISSING:
+            members.append((field.name, member, field.default))
+        elif field.default_factory is not MISSING:
+            made = msgspec.field(default_factory=field.default_factory)
+            members.append((field.name, member, made))
+        else:
+            members.append((field.name, member))
+    if told_by == "tag":
+        return structure(name, members, tag_field="is", tag=name)
+    return structure(name, [("is_", Literal[name], msgspec.field(name="is")), *members])
+
+
+def structure(name: str, members: Iterable[Any], **options: Any) -> type[msgspec.Struct]:
+    """An object on a tape that has these members, and no others."""
+    return msgspec.defstruct(
+        name, members, forbid_unknown_fields=True, gc=False, kw_only=True, **options
+    )
+
+
+@cache
+def reader(hint: Any) -> Reader:
+    """How to make a value of this type of what fits its shape. Raises TypeError for types that a
+    tape cannot carry."""
+    shape(hint)
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in _UNIONS:
+        return _either(hint)
+    if hint is float:
+        return _number
+    if hint in (int, bool):
+        return lambda value, arrays: value if value.__class__ is hint else _scalar(value, arrays)
+    if origin is np.ndarray:
+        return _array
+    if origin in (tuple, list, Sequence):
+        return _sequence(origin, arguments)
+    if origin is not None and issubclass(origin, Mapping):
+        inner = reader(arguments[1])
+        return lambda value, arrays: {name: inner(one, arrays) for name, one in value.items()}
+    if is_dataclass(hint):
+        return _record(hint)
+    return lambda value, arrays: value
+
+
+_UNIONS = (Union, types.UnionType)
+
+
+def _kinds(hint: Any) -> list[Any]:
+    """What something may be if it is not None: one type, or several dataclasses."""
+    kinds = [one for one in get_args(hint) if one is not type(None)]
+    if len(kinds) > 1 and not all(isinstance(one, type) and is_dataclass(one) for one in kinds):
+        raise TypeError(f"a tape cannot tell {hint} apart")
+    return kinds
+
+
+def _own(hint: Any) -> frozenset[type]:
+    """Values of these classes need no reader: most members of a frame."""
+    if get_origin(hint) in _UNIONS:
+        return frozenset().union(*map(_own, get_args(hint)))
+    plain = hint in (float, int, bool, str, bytes, type(None))
+    return frozenset({hint} if plain or (isinstance(hint, type) and issubclass(hint, Enum)) else ())
+
+
+def _number(value: Any, arrays: Arrays) -> Any:
+    if value.__class__ is float or value.__class__ is int:
         return value  # a whole number where a float was promised stays one
-    if value in ("nan", "inf", "-inf"):
-        return float(value)
-    return _array(value, arrays)
+    if value.__class__ is not str:
+        return _scalar(value, arrays)
+    if value not in ("nan", "inf", "-inf"):
+        raise ValueError("no number")
+    return float(value)
 
 
-def _exactly(kind: type) -> Reader:
-    def read_one(value: Any, arrays: Arrays) -> Any:
-        return value if value.__class__ is kind else _array(value, arrays)
-
-    return read_one
+def _scalar(value: Any, arrays: Arrays) -> Any:
+    found = _array(value, arrays)
+    if isinstance(found, np.ndarray):
+        raise TypeError("an array in place of a number")
+    return found
 
 
 def _array(value: Any, arrays: Arrays) -> Any:
     """A read-only array, or for shape [] a NumPy scalar."""
-    if value.__class__ is not dict:
-        raise TypeError("neither an array nor a number")
-    if len(value) == 1:
-        number = value["a"]
-        if number.__class__ is not int or number < 0:
+    size, data = value.s, value.b
+    if not value.d:
+        if value.a < 0 or size or data:
             raise ValueError("an array's number")
-        return arrays.found[number]
-    shape, data = value["s"], unpacked(value["b"], bytes)
-    if len(value) != 3 or shape.__class__ is not list:
-        raise ValueError("an array")
-    for size in shape:
-        if size.__class__ is not int or size < 0:
-            raise ValueError("a shape")
-    array: Any = np.ndarray(shape, DTYPES[value["d"]], data)
-    if array.nbytes != len(data):
+        return arrays.found[value.a]
+    array: Any = np.ndarray(size, DTYPES[value.d], data)
+    if array.nbytes != len(data) or value.a != -1:
         raise ValueError("an array's elements")
-    if not shape:
+    if not size:
         array = array[()]
     arrays.found.append(array)
     return array
 
 
-def _text(value: Any, arrays: Arrays) -> str:
-    if value.__class__ is not str:
-        raise TypeError("not text")
-    return str(value)
-
-
-def _bytes(value: Any, arrays: Arrays) -> bytes:
-    return unpacked(value, bytes)
-
-
-_PLAIN: dict[Any, Reader] = {
-    float: _float,
-    int: _exactly(int),
-    bool: _exactly(bool),
-    str: _text,
-    bytes: _bytes,
-}
-
-
 def _sequence(origin: Any, arguments: tuple[Any, ...]) -> Reader:
-    if origin is list or (len(arguments) == 2 and arguments[1] is Ellipsis):
+    make = list if origin is list else tuple
+    if len(arguments) == 1 or arguments[1] is Ellipsis:
         inner = reader(arguments[0])
-        return lambda value, arrays: origin(inner(one, arrays) for one in _listed(value))
-    each = tuple(reader(one) for one in arguments)
+        return lambda value, arrays: make(inner(one, arrays) for one in value)
+    each = tuple(map(reader, arguments))
 
     def read_tuple(value: Any, arrays: Arrays) -> Any:
-        if value.__class__ is list and tuple(map(type, value)) == arguments:
-            return tuple(value)  # plain values are themselves
-        return tuple(one(v, arrays) for one, v in zip(each, _listed(value), strict=True))
+        if tuple(map(type, value)) == arguments:
+            return value  # plain values are themselves
+        return tuple(one(v, arrays) for one, v in zip(each, value, strict=True))
 
     return read_tuple
 
 
-def _listed(value: Any) -> Iterable[Any]:
-    if value.__class__ is not list:
-        raise TypeError("not a list")
-    return list(value)
-
-
-def _either(arguments: tuple[Any, ...]) -> Reader:
-    """Something or None, or one of several dataclasses, which say on the tape what they are."""
-    inner = [one for one in arguments if one is not type(None)]
-    if len(inner) == 1:
-        read_one = reader(inner[0])
+def _either(hint: Any) -> Reader:
+    """Something or None, or one of several records."""
+    kinds = _kinds(hint)
+    if len(kinds) == 1:
+        read_one = reader(kinds[0])
         return lambda value, arrays: None if value is None else read_one(value, arrays)
-    if not all(isinstance(one, type) and is_dataclass(one) for one in inner):
-        raise TypeError(f"a tape cannot tell {arguments} apart")
-    kinds = {one.__name__: reader(one) for one in inner}
-    optional = len(inner) < len(arguments)
-
-    def read_either(value: Any, arrays: Arrays) -> Any:
-        return None if optional and value is None else kinds[value["is"]](value, arrays)
-
-    return read_either
-
-
-def _own(hint: Any) -> frozenset[type]:
-    """JSON values of these classes are the value itself: most fields of a frame need no call."""
-    if get_origin(hint) in (Union, types.UnionType):
-        return frozenset().union(*map(_own, get_args(hint)))
-    return frozenset({hint} & {float, int, bool, str, type(None)})
-
-
-def _given(hint: Any) -> Any:
-    """What something is if it is not None."""
-    if get_origin(hint) in (Union, types.UnionType):
-        inner = [one for one in get_args(hint) if one is not type(None)]
-        return inner[0] if len(inner) == 1 else hint
-    return hint
+    named = {kind.__name__: reader(kind) for kind in kinds}
+    return lambda value, arrays: (
+        None if value is None else named[value.__class__.__name__](value, arrays)
+    )
 
 
 def _record(kind: Any) -> Reader:
-    hints, name_of_kind = get_type_hints(kind), kind.__name__
-    known = {
-        field.name: (_own(hints[field.name]), reader(_given(hints[field.name])))
-        for field in fields(kind)
-        if field.init
-    }
-    needed = frozenset(
-        field.name
-        for field in fields(kind)
-        if field.init and field.default is MISSING and field.default_factory is MISSING
-    )
+    """A reader whose code is made from the fields, as dataclasses make theirs: a loop over them
+    takes twice as long, and there are 70 of them to a frame.
 
-    def read_record(value: Any, arrays: Arrays) -> Any:
-        if value["is"] != name_of_kind:
-            raise ValueError("another kind")
-        made = {}
-        for name, one in value.items():  # in the order of the tape: arrays are numbered in it
-            if name != "is":
-                own, read_one = known[name]
-                made[name] = one if one.__class__ in own else read_one(one, arrays)
-        if not needed <= made.keys():
-            raise KeyError(min(needed - made.keys()))
-        return kind(**made)
-
-    if "__slots__" not in vars(kind) or hasattr(kind, "__post_init__") or not known:
-        return read_record
-    return _whole(kind, known, read_record)
-
-
-def _whole(kind: Any, known: Mapping[str, tuple[frozenset[type], Reader]], other: Reader) -> Reader:
-    """A reader of records as a writer of this version writes them, all fields in their order; what
-    looks otherwise is left to the `other`.
-
-    Its code is made from the fields, as dataclasses make theirs: a loop over them takes twice as
-    long, and there are 70 of them to a frame. A frozen dataclass makes a call for each field, too;
-    so the fields are those of a class that looks the same inside and is not frozen, until the
-    record is declared to be of its kind.
+    A frozen dataclass makes a call for each field, too; so where it does nothing else, the fields
+    are those of a class that looks the same inside and is not frozen, until the record is declared
+    to be of its kind.
     """
-    bare = make_dataclass(kind.__name__, known, slots=True)
-    about: dict[str, Any] = {
-        "_names": ("is", *known),
-        "_kind": kind,
-        "_bare": bare,
-        "_new": object.__new__,
-        "_other": other,
-    }
-    code = [
-        "def read_whole(_value, _arrays):",
-        "    if tuple(_value) != _names: return _other(_value, _arrays)",
-        f"    _is, {', '.join(known)}, = _value.values()",
-        f"    if _is != {kind.__name__!r}: raise ValueError('another kind')",
-        "    _one = _new(_bare)",
-    ]
-    for n, (name, (own, read_one)) in enumerate(known.items()):
-        about[f"_own{n}"], about[f"_read{n}"] = own, read_one
-        is_it = f"{name}.__class__ in _own{n}"
-        if len(own) == 1:
-            (about[f"_own{n}"],) = own
-            is_it = f"{name}.__class__ is _own{n}"
+    hints = get_type_hints(kind)
+    known = [field.name for field in fields(kind) if field.init]
+    about: dict[str, Any] = {"_kind": kind}
+    code = ["def read_record(_value, _arrays):"]
+    for n, name in enumerate(known):
+        hint = hints[name]
+        own, given = _own(hint), _kinds(hint) if get_origin(hint) in _UNIONS else [hint]
+        about[f"_own{n}"] = own if len(own) != 1 else next(iter(own))
+        # None is left alone, so that what may be None needs no reader that asks for it.
+        about[f"_read{n}"] = reader(given[0] if len(given) == 1 else hint)
+        code.append(f"    {name} = _value.{name}")
+        is_it = f"{name}.__class__ {'in' if len(own) > 1 else 'is'} _own{n}"
         unless = f"if not ({is_it}): " if own else ""
-        code += [f"    {unless}{name} = _read{n}({name}, _arrays)", f"    _one.{name} = {name}"]
-    code += ["    _one.__class__ = _kind", "    return _one"]
+        code.append(f"    {unless}{name} = _read{n}({name}, _arrays)")
+    if "__slots__" in vars(kind) and not hasattr(kind, "__post_init__"):
+        about["_bare"] = make_dataclass(kind.__name__, known, slots=True)
+        about["_new"] = object.__new__
+        code += ["    _one = _new(_bare)", *(f"    _one.{name} = {name}" for name in known)]
+        code += ["    _one.__class__ = _kind", "    return _one"]
+    else:
+        code.append(f"    return _kind({', '.join(f'{name}={name}' for name in known)})")
     exec("\n".join(code), about)  # of our own dataclasses' names, nothing else
-    return cast(Reader, about["read_whole"])
+    return cast(Reader, about["read_record"])

@@ -1,8 +1,8 @@
 """The lines of a tape: JSON, one a line, each with a checksum over itself and all before it.
 
 A chain without a key: it finds damage, and changes by whoever does not mend the chain as well; it
-is no signature. The one door to msgspec: the standard library takes five times as long to read a
-line. Not here: what the lines mean (writer.py, reader.py). Source: docs/tape.md.
+is no signature. Read by msgspec: the standard library takes five times as long. Not here: what the
+lines mean (writer.py, reader.py). Source: docs/tape.md.
 """
 
 from __future__ import annotations
@@ -24,9 +24,8 @@ TAIL = len(MARK) + DIGITS + len(END)
 MAX_LINE = 16 * 1024 * 1024
 """Bytes; a header with the templates of 10,000 people has 7 MB."""
 
-_decode: Callable[[bytes], Any] = msgspec.json.Decoder().decode
-unpacked = msgspec.convert
-"""`unpacked(text, bytes)`: what base64 (RFC 4648 section 4) stands for. Raises ValueError."""
+decoded: Callable[[bytes], Any] = msgspec.json.Decoder().decode
+"""What a line says, its checksum among it. Raises ValueError, RecursionError."""
 _encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -49,8 +48,8 @@ def seal(line: dict[str, Any], chain: Chain) -> bytes:
     return body + MARK + chain.next(body) + END
 
 
-def unsealed(stream: BinaryIO, *, torn: bool = False) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Number from 1 and content of each line, its checksum among it.
+def unsealed(stream: BinaryIO, *, torn: bool = False) -> Iterator[tuple[int, bytes]]:
+    """Number from 1 and bytes of each line whose checksum fits.
 
     Raises TapeError. `torn`: a last line that was not written to its end is left out; whether there
     is more to say of the end is the reader's (reader.py).
@@ -59,7 +58,7 @@ def unsealed(stream: BinaryIO, *, torn: bool = False) -> Iterator[tuple[int, dic
     while raw := stream.readline(MAX_LINE + 1):
         number += 1
         if len(raw) > MAX_LINE:
-            raise _wrong(number, "the line is too long for a tape")
+            raise wrong(number, "the line is too long for a tape")
         fits = raw.endswith(MARK + chain.next(raw[:-TAIL]) + END)
         if not fits:
             if not raw.endswith(b"\n"):
@@ -69,31 +68,43 @@ def unsealed(stream: BinaryIO, *, torn: bool = False) -> Iterator[tuple[int, dic
                     raise TapeError("tape_not", "this is not a tape", 1)
                 raise TapeError("tape_truncated", "the tape breaks off within this line", number)
             if raw[-TAIL:][: len(MARK)] != MARK or not raw.endswith(END):
-                raise _wrong(number, "this is no line of a tape")
-        try:
-            line = _decode(raw)
-        except (ValueError, RecursionError):
-            raise _wrong(number, "this is no JSON") from None
+                raise wrong(number, "this is no line of a tape")
         if number == 1:
-            _check_version(line)
+            _check_version(raw)
         if not fits:
+            try:
+                decoded(raw)
+            except (ValueError, RecursionError):
+                raise wrong(number, "this is no JSON") from None
             raise TapeError("tape_changed", "the checksum does not fit: changed or damaged", number)
-        yield number, line
+        yield number, raw
 
 
-def _wrong(number: int, text: str) -> TapeError:
+def wrong(number: int, text: str) -> TapeError:
+    """What to say of a line that is none."""
     if number == 1:
         return TapeError("tape_not", "this is not a tape", 1)
     return TapeError("tape_corrupt", text, number)
 
 
-def _check_version(line: dict[str, Any]) -> None:
+class _Head(msgspec.Struct):
+    """Of a header, what says whether the rest can be read."""
+
+    format: Any = None
+    version: Any = None
+
+
+_head = msgspec.json.Decoder(_Head).decode
+
+
+def _check_version(raw: bytes) -> None:
     """Before the checksum, whose rules are of this version."""
-    if line.get("format") != FORMAT or line.get("version").__class__ is not int:
-        raise TapeError("tape_not", "this is not a tape", 1)
-    if line["version"] > VERSION:
-        raise TapeError(
-            "tape_newer", f"a newer Lookgate made this tape (version {line['version']})", 1
-        )
-    if line["version"] < 1:
-        raise TapeError("tape_not", "this is not a tape", 1)
+    try:
+        head = _head(raw)
+    except (ValueError, RecursionError):
+        raise wrong(1, "this is no JSON") from None
+    if head.format != FORMAT or head.version.__class__ is not int or head.version < 1:
+        raise wrong(1, "another format")
+    if head.version > VERSION:
+        text = f"a newer Lookgate made this tape (version {head.version})"
+        raise TapeError("tape_newer", text, 1)

@@ -9,27 +9,27 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple, Union, cast
+
+import msgspec
 
 from pipeline.events import Event
 from pipeline.observation import Ask
 from pipeline.policy import Policy
 from pipeline.session import SessionPipeline
 from pipeline.tape import LINES, VIDEO, TapeError, fields
-from pipeline.tape.lines import unsealed
+from pipeline.tape.lines import decoded, unsealed, wrong
+from pipeline.tape.video import FrameLine
 from pipeline.tape.writer import inputs
 
 MAX_VIDEO = 512 * 1024 * 1024
 """Bytes of a video in a zip file; a session of 60 s has 9 MB."""
 HEADER, PIECE = 8 * 1024, 128 * 1024
 """Bytes that are read at a time: for the header alone, and for all."""
-_INPUTS, _EVENT, _ASK = inputs(), fields.reader(Event), fields.reader(Ask)
-MAX_TICKS = 2**53
-"""Of a frame's time: 3,000 years, and what a float tells apart."""
 
 
 class Line(NamedTuple):
@@ -42,7 +42,7 @@ class Line(NamedTuple):
     t: float
     """The recorder's clock, the monotonic seconds of the server."""
     value: Any
-    """ask: Ask; event: Event; an input: its arguments by name; else the line as it is."""
+    """ask: Ask; event: Event; an input: its arguments by name; else the line, by its members."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,21 +73,22 @@ class Tape:
             arrays = fields.Arrays(self.arrays)
             ended, number = False, 0
             frames = 0
-            for number, line in unsealed(stream, torn=torn):
+            for number, raw in unsealed(stream, torn=torn):
                 if number == 1:
                     continue
                 if ended:
                     raise TapeError("tape_invalid", "something comes after the end", number)
                 try:
-                    found = _line(number, line, arrays)
-                except (ValueError, TypeError, KeyError, IndexError, AttributeError) as fault:
-                    raise TapeError(
-                        "tape_invalid", "the line does not say what it should", number
-                    ) from fault
-                frames += found.kind == "frame"
-                if found.kind == "end":
+                    line = _line(raw)
+                    kind, read = _READ[line.__class__]
+                    found = Line(number, kind, line.t, read(line, arrays))
+                except _FAULTS as fault:
+                    raise _invalid(number, fault) from fault
+                if kind == "frame":
+                    frames += 1
+                elif kind == "end":
                     ended = True
-                    if (line.get("lines"), line.get("frames")) != (number - 1, frames):
+                    if (line.lines, line.frames) != (number - 1, frames):
                         raise TapeError("tape_invalid", "the end counts other lines", number)
                 yield found
             if not ended and not torn:
@@ -115,8 +116,8 @@ class Tape:
 def open_tape(path: Path) -> Tape:
     """Find a tape's files and read its header. Raises TapeError."""
     with _opened(path, HEADER) as (stream, has_video):
-        for number, line in unsealed(stream):
-            arrays = fields.Arrays()
+        for number, raw in unsealed(stream):
+            line, arrays = decoded(raw), fields.Arrays()
             session = _session(line, arrays)
             about = {name: value for name, value in line.items() if name not in ("session", "sum")}
             assert number == 1
@@ -158,33 +159,61 @@ def _member(box: zipfile.ZipFile, wanted: str) -> str | None:
 def _session(line: dict[str, Any], arrays: fields.Arrays) -> dict[str, Any]:
     readers = fields.arguments(SessionPipeline.__init__)
     try:
-        told = {name: readers[name](value, arrays) for name, value in line["session"].items()}
+        given = msgspec.convert(line["session"], fields.given(SessionPipeline.__init__))
+        told = {name: read(getattr(given, name), arrays) for name, read in readers.items()}
         SessionPipeline(**told)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as fault:
+    except _FAULTS as fault:
         raise TapeError("tape_invalid", "the header does not describe a session", 1) from fault
     return told
 
 
-def _line(number: int, line: dict[str, Any], arrays: fields.Arrays) -> Line:
-    kind, t = line["k"], line["t"]
-    if t.__class__ not in (float, int):
-        raise TypeError("a time")
-    if (readers := _INPUTS.get(kind)) is not None:
-        given = {name: readers[name](value, arrays) for name, value in line["with"].items()}
-        return Line(number, kind, t, given)
-    if kind == "event":
-        return Line(number, kind, t, _EVENT(line["event"], arrays))
-    if kind == "ask":
-        return Line(number, kind, t, _ASK(line["ask"], arrays))
-    if kind == "frame":
-        whole = line["n"].__class__ is int is line["ticks"].__class__ is line["size"].__class__
-        if not whole or not 0 <= line["ticks"] < MAX_TICKS or line["key"].__class__ is not bool:
-            raise ValueError("a frame")
-        if line["codec"] not in ("VP8", "H264") or len(line["sha256"]) != 16:
-            raise ValueError("a frame")
-    elif kind in ("in", "out"):
-        if line["message"].__class__ is not dict:
-            raise ValueError("a message")
-    elif kind not in ("note", "end"):
-        raise ValueError("an unknown kind")
-    return Line(number, kind, t, line)
+_FAULTS = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError)
+"""Raised by what is on a tape and cannot be."""
+
+
+def _invalid(number: int, fault: Exception) -> TapeError:
+    if isinstance(fault, msgspec.DecodeError) and not isinstance(fault, msgspec.ValidationError):
+        return wrong(number, "this is no JSON")
+    return TapeError("tape_invalid", "the line does not say what it should", number)
+
+
+_Read = Callable[[Any, fields.Arrays], Any]
+
+
+def _kinds() -> Iterator[tuple[type[msgspec.Struct], tuple[str, _Read]]]:
+    """The shape of every kind of line, and what its value is."""
+
+    def line(kind: str, *members: Any) -> type[msgspec.Struct]:
+        # What else a line may say is left aside: `sum`, and what a later version has to add.
+        told = [("t", float), *members]
+        return msgspec.defstruct(kind, told, tag_field="k", tag=kind, gc=False)
+
+    def input_of(readers: Mapping[str, fields.Reader]) -> _Read:
+        return lambda line, arrays: {
+            name: read(getattr(line.with_, name), arrays) for name, read in readers.items()
+        }
+
+    def itself(line: Any, arrays: fields.Arrays) -> Any:
+        return line
+
+    for name, readers in inputs().items():
+        told = fields.given(getattr(SessionPipeline, name))
+        yield line(name, ("with_", told, msgspec.field(name="with"))), (name, input_of(readers))
+    read_event, read_ask = fields.reader(Event), fields.reader(Ask)
+    yield (
+        line("event", ("event", fields.shape(Event))),
+        ("event", lambda line, arrays: read_event(line.event, arrays)),
+    )
+    yield (
+        line("ask", ("ask", fields.shape(Ask))),
+        ("ask", lambda line, arrays: read_ask(line.ask, arrays)),
+    )
+    yield FrameLine, ("frame", itself)
+    for way in ("in", "out"):
+        yield line(way, ("message", dict[str, Any])), (way, itself)
+    yield line("note"), ("note", itself)
+    yield line("end", ("lines", int), ("frames", int)), ("end", itself)
+
+
+_READ = dict(_kinds())
+_line: Callable[[bytes], Any] = msgspec.json.Decoder(Union[tuple(_READ)]).decode  # noqa: UP007

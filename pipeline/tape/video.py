@@ -7,12 +7,13 @@ turning pictures into frames (server/media.py). Source: docs/tape.md; decoders a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Annotated, Any, BinaryIO, Literal
 
 import av
+import msgspec
 from av.codec.context import CodecContext
 from av.video.codeccontext import VideoCodecContext
 
@@ -29,6 +30,28 @@ CLUSTER_MS = 100
 """Matroska holds back what is in an open cluster: so much is lost in a crash."""
 MAX_PIXELS = 1920 * 1088
 """As live (server/rtc_patches.py)."""
+
+
+MAX_TICKS = 2**53
+"""Of a frame's time: 3,000 years, and what a float tells apart."""
+
+
+class FrameLine(msgspec.Struct, frozen=True, tag_field="k", tag="frame", gc=False):
+    """What a tape says of an encoded frame."""
+
+    t: float
+    """When it came, as on every line."""
+    n: int
+    """From 0."""
+    codec: Literal["VP8", "H264"]
+    ticks: Annotated[int, msgspec.Meta(ge=0, lt=MAX_TICKS)]
+    """RTP time in 1/90000 s from 0."""
+    size: int
+    """Bytes."""
+    key: bool
+    """Whether it needs no other."""
+    sha256: Annotated[str, msgspec.Meta(min_length=DIGITS, max_length=DIGITS)]
+    """As `digest` gives it."""
 
 
 def digest(data: bytes) -> str:
@@ -141,7 +164,7 @@ def jpeg(picture: av.VideoFrame, width: int) -> bytes:
 
 
 def pictures(
-    frames: Iterable[Mapping[str, Any]], stream: BinaryIO, *, torn: bool = False
+    frames: Iterable[FrameLine], stream: BinaryIO, *, torn: bool = False
 ) -> Iterator[tuple[int, av.VideoFrame]]:
     """Decode a tape's video as the server did: ticks and picture, in the order of decoding.
 
@@ -150,15 +173,15 @@ def pictures(
     context: VideoCodecContext | None = None
     for line, data in received(frames, stream, torn=torn):
         if context is None:
-            context = decoder(line["codec"])
-        yield from _decoded(context, packet(data, line["ticks"]))
+            context = decoder(line.codec)
+        yield from _decoded(context, packet(data, line.ticks))
     if context is not None:
         yield from _decoded(context, None)
 
 
 def received(
-    frames: Iterable[Mapping[str, Any]], stream: BinaryIO, *, torn: bool = False
-) -> Iterator[tuple[Mapping[str, Any], bytes]]:
+    frames: Iterable[FrameLine], stream: BinaryIO, *, torn: bool = False
+) -> Iterator[tuple[FrameLine, bytes]]:
     """Each frame line with the encoded frame as the server received it.
 
     `frames` are the tape's frame lines, whose checksums each packet must fit. Raises TapeError
@@ -170,11 +193,11 @@ def received(
         if data is None:
             if torn:
                 break
-            raise TapeError("tape_video", f"the video ends before frame {line['n']}")
-        if line["codec"] == "H264":
+            raise TapeError("tape_video", f"the video ends before frame {line.n}")
+        if line.codec == "H264":
             data = _with_start_codes(data)
-        if len(data) != line["size"] or digest(data) != line["sha256"]:
-            raise TapeError("tape_video", f"frame {line['n']} of the video is not the recorded one")
+        if len(data) != line.size or digest(data) != line.sha256:
+            raise TapeError("tape_video", f"frame {line.n} of the video is not the recorded one")
         yield line, data
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import msgspec
 import numpy as np
 import pytest
 
@@ -25,7 +26,7 @@ from pipeline.tape.lines import Chain, seal
 from pipeline.tape.page import page
 from pipeline.tape.reader import open_tape
 from pipeline.tape.replay import replay, shown, steps
-from pipeline.tape.video import VideoWriter, decoder, jpeg, packet, packets, pictures
+from pipeline.tape.video import FrameLine, VideoWriter, decoder, jpeg, packet, packets, pictures
 from pipeline.tape.writer import TapeWriter, taped
 from tests.pipeline.observations import Camera, gallery
 from tests.tapes.make import EXPECTED, FILMED, HERE, drawn, make
@@ -293,13 +294,13 @@ def test_the_video_is_as_it_was_sent(tmp_path: Path) -> None:
     sent = [data for _, data in zip(range(10), drawn(), strict=False)]
     tape = open_tape(committed(FILMED))
     frames = [line.value for line in tape.lines() if line.kind == "frame"]
-    assert [line["n"] for line in frames] == list(range(len(frames)))
+    assert [line.n for line in frames] == list(range(len(frames)))
     with tape.video() as stream:
         found = list(packets(stream))
-    assert [len(data) for data in found] == [line["size"] for line in frames]
+    assert [len(data) for data in found] == [line.size for line in frames]
     with tape.video() as stream:
         seen = list(pictures(frames, stream))
-    assert [ticks for ticks, _ in seen] == [line["ticks"] for line in frames]
+    assert [ticks for ticks, _ in seen] == [line.ticks for line in frames]
     context = decoder("VP8")
     straight = [p for n, data in enumerate(found) for p in context.decode(packet(data, n))]
     assert all(
@@ -314,8 +315,8 @@ def test_another_video_is_refused(tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.unpack_archive(committed(FILMED), copy)
     tape = open_tape(copy)
-    frames = [dict(line.value) for line in tape.lines() if line.kind == "frame"]
-    frames[3]["sha256"] = "0" * 16
+    frames = [line.value for line in tape.lines() if line.kind == "frame"]
+    frames[3] = msgspec.structs.replace(frames[3], sha256="0" * 16)
     with tape.video() as stream, pytest.raises(TapeError, match="frame 3 of the video"):
         list(pictures(frames, stream))
     data = (copy / VIDEO).read_bytes()
@@ -398,8 +399,8 @@ def test_h264_comes_back_as_it_was_received(tmp_path: Path) -> None:
             data = b"".join(b"\0\0\0\1" + unit for unit in units)
             video.write(data, 6000 * n, key=n % 4 == 0)
             sent.append(data)
-            frames.append({"n": n, "codec": "H264", "ticks": 6000 * n, "size": len(data)})
-            frames[-1]["sha256"] = video.digest
+            about = (n, "H264", 6000 * n, len(data), n % 4 == 0, video.digest)
+            frames.append(FrameLine(100.0, *about))
     video.close()
     with path.open("rb") as stream:
         seen = list(pictures(frames, stream))

@@ -82,7 +82,7 @@ async def test_a_recorded_login_replays_exactly(opened: tuple[Gate, Clock], came
     kinds = [line.kind for line in tape.lines()]
     assert kinds.count("frame") == 3
     assert {"out", "in", "ask", "step", "event", "end"} <= set(kinds)
-    said = [line.value["message"]["type"] for line in tape.lines() if line.kind == "out"]
+    said = [line.value.message["type"] for line in tape.lines() if line.kind == "out"]
     assert said == [message["type"] for message in stage.connection.sent]
 
 

@@ -9,7 +9,6 @@ import shutil
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +21,7 @@ from pipeline.session import SessionPipeline
 from pipeline.tape import LINES, VIDEO, TapeError
 from pipeline.tape.lines import Chain, seal
 from pipeline.tape.reader import open_tape
-from pipeline.tape.video import decoder, packet
+from pipeline.tape.video import FrameLine, decoder, packet
 from pipeline.tape.writer import TapeWriter, taped
 from server import cli, policy_file
 from server.media import to_frame
@@ -151,7 +150,7 @@ def _filmed(folder: Path, frames: Frames, apart_s: float = 0.0) -> Path:
     return folder
 
 
-def _frame_lines(tape: Path) -> list[dict[str, Any]]:
+def _frame_lines(tape: Path) -> list[FrameLine]:
     """What there is of a tape that may still be written."""
     return [line.value for line in open_tape(tape).lines(torn=True) if line.kind == "frame"]
 
@@ -183,8 +182,8 @@ async def test_a_server_receives_the_frames_that_were_recorded(
         assert "asked" not in said
     was, now = _frame_lines(tape), _frame_lines(again)
     for name in ("sha256", "size", "ticks", "codec", "key", "n"):
-        assert [line[name] for line in now] == [line[name] for line in was]
-    assert now[-1]["t"] - now[0]["t"] > 0.3, "not faster than they came"
+        assert [getattr(line, name) for line in now] == [getattr(line, name) for line in was]
+    assert now[-1].t - now[0].t > 0.3, "not faster than they came"
 
 
 def _streamed(capsys: pytest.CaptureFixture[str], tape: Path | str) -> str:
