@@ -286,8 +286,12 @@ class SessionPipeline:
         )
         # What freshness says in the end is dear and no more than a condition of acceptance: before
         # the window's end it is asked only where nothing else stands against one.
-        if not late and judge(self._table(window, now_s, brief=True)).step is Step.GO_ON:
-            return self._go_on(window, elapsed_s)
+        if not late:
+            step = judge(self._table(window, now_s, brief=True)).step
+            if step is Step.ACCEPT and "freshness" in policy.required:
+                step = step if window.freshness.moves(policy) else Step.GO_ON
+            if step is Step.GO_ON:
+                return self._go_on(window, elapsed_s)
         self._rows = self._table(window, now_s)
         decision = judge(self._rows)
         match decision.step:

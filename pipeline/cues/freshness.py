@@ -14,8 +14,8 @@ frames could weigh the votes and hide a loop.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from math import inf, isfinite
+from collections.abc import Callable, Iterable
+from math import hypot, inf, isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +58,7 @@ class Freshness:
         self._steps: list[float] = []
         self._times_s: list[float] = []
         self._sketches: deque[NDArray[np.float32]] = deque(maxlen=MOST)
-        self._meshes_px: deque[NDArray[np.float32]] = deque(maxlen=SHAPES)
+        self._shapes = _Shapes()
 
     def add(self, obs: Observation) -> bool:
         """Take one observation. False: it shows the picture before it once more."""
@@ -72,12 +72,17 @@ class Freshness:
             return False
         self._sketches.append(obs.sketch)
         if obs.face is not None:
-            self._meshes_px.append(obs.face.mesh_px)
+            self._shapes.add(obs.face.mesh_px)
         return True
 
     def share(self, policy: Policy) -> float:
         """How much of the evidence needed is in, 0..1."""
-        return min(1.0, len(self._meshes_px) / policy.min_frames)
+        return min(1.0, len(self._shapes) / policy.min_frames)
+
+    def moves(self, policy: Policy) -> bool:
+        """Whether picture and face move as much as what is fresh: half of what `row` says, and the
+        cheaper one. Only where `row` is FOR or OPEN when it is brief."""
+        return self._step() >= policy.fresh_step and self._shapes.wobble() >= policy.fresh_wobble
 
     def row(self, policy: Policy, *, brief: bool = False) -> Evidence:
         """AGAINST for frozen and looping pictures; OPEN while it cannot be told, UNKNOWN with too
@@ -89,19 +94,18 @@ class Freshness:
         frames = min(len(self._times_s), MOST)
         if frames < policy.min_frames:
             return self._say(Stand.UNKNOWN, "too_few_frames", {"frames": float(frames)})
-        # The first step led to nothing.
-        step = quantile(self._steps[-min(LATE, len(self._steps) - 1) :], 0.75)
+        step = self._step()
         still_s = self._still_s(policy)
         n = len(self._sketches)
         numbers = {"frames": float(n), "step": step, "still_s": still_s}
         if still_s >= policy.frozen_s or step <= policy.frozen_step:
             return self._say(Stand.AGAINST, "frozen", numbers)
-        if min(n, len(self._meshes_px)) < policy.min_frames:
+        if min(n, len(self._shapes)) < policy.min_frames:
             return self._say(Stand.UNKNOWN, "too_few_frames", numbers)
         if brief:
             stand = Stand.OPEN if step < policy.fresh_step else Stand.FOR
             return self._say(stand, "not_yet_judged", numbers)
-        wobble = _wobble(self._meshes_px)
+        wobble = self._shapes.wobble()
         numbers["wobble"] = wobble
         if step < policy.fresh_step and wobble <= policy.frozen_wobble:
             return self._say(Stand.AGAINST, "stiff", numbers)
@@ -123,6 +127,10 @@ class Freshness:
         if step < policy.noise_step and growth < policy.growth_ratio:
             return self._say(Stand.OPEN, "only_noise", numbers)
         return self._say(Stand.FOR, "fresh", numbers)
+
+    def _step(self) -> float:
+        # The first step led to nothing.
+        return quantile(self._steps[-min(LATE, len(self._steps) - 1) :], 0.75)
 
     def _still_s(self, policy: Policy) -> float:
         """Length of the run without change that ends now, seconds."""
@@ -194,25 +202,62 @@ def _by_lag(pairs: Floats64) -> Floats64:
     return sums
 
 
-def _wobble(meshes_px: Sequence[NDArray[np.float32]]) -> float:
-    """Mean RMS distance of each face to the mean face after the best turn, scale and shift, in eye
-    distances: least squares in the plane, so no reflection.
+class _Shapes:
+    """The newest faces about their middles, and how much they differ in shape.
 
-    With c a face, m the mean and e = m - c, complex numbers about their middle, the best turn
-    leaves |m|^2 - |<c, m>|^2 / |c|^2, which is |e|^2 - |<c, e>|^2 / |c|^2: small numbers, so that
-    float32 holds them. Kept as x and y beside each other, which takes half as long.
+    What comes is turned into numbers when they are asked for: most windows never ask, or once.
     """
-    n, points = len(meshes_px), len(meshes_px[0])
-    faces = np.empty((n, 2, points), np.float32)
-    faces[...] = np.array(meshes_px).transpose(0, 2, 1)[:, :2]
-    faces -= np.add.reduce(faces, axis=2, keepdims=True) / np.float32(points)
-    mean = np.add.reduce(faces) / np.float32(n)
-    rests = mean - faces
-    flat, flat_rests = faces.reshape(n, -1), rests.reshape(n, -1)
-    # Row by row, not @: see _Pairs.
-    real = np.vecdot(flat, flat_rests)
-    imaginary = np.vecdot(faces[:, 0], rests[:, 1]) - np.vecdot(faces[:, 1], rests[:, 0])
-    left = np.vecdot(flat_rests, flat_rests)
-    left -= (real**2 + imaginary**2) / np.maximum(np.vecdot(flat, flat), 1e-6)
-    eyes = max(float(np.hypot(*(mean[:, EYE_LEFT] - mean[:, EYE_RIGHT]))), 1.0)
-    return float(np.add.reduce(np.sqrt(np.maximum(left, 0.0) / points))) / n / eyes
+
+    def __init__(self) -> None:
+        self._waiting: list[NDArray[np.float32]] = []
+        self._came = 0
+        self._faces: NDArray[np.float32] | None = None
+        """float32 (SHAPES, 2, points): x and y of the nth face that came in row n modulo SHAPES,
+        whenever it is asked: sums are then rounded alike."""
+
+    def add(self, mesh_px: NDArray[np.float32]) -> None:
+        """Take the mesh of one face, float32 (points, 3)."""
+        self._waiting.append(mesh_px)
+        self._came += 1
+        del self._waiting[:-SHAPES]  # those before them would be written over
+
+    def __len__(self) -> int:
+        return min(SHAPES, self._came)
+
+    def wobble(self) -> float:
+        """Mean RMS distance of each face to the mean face after the best turn, scale and shift, in
+        eye distances: least squares in the plane, so no reflection.
+
+        With c a face, m the mean and e = m - c, complex numbers about their middle, the best turn
+        leaves |m|^2 - |<c, m>|^2 / |c|^2, which is |e|^2 - |<c, e>|^2 / |c|^2: small numbers, so
+        that float32 holds them.
+        """
+        faces = self._all()
+        n, _, points = faces.shape
+        mean = np.add.reduce(faces) / np.float32(n)
+        rests = mean - faces
+        flat, flat_rests = faces.reshape(n, -1), rests.reshape(n, -1)
+        # Row by row, not @: see _Pairs.
+        real = np.vecdot(flat, flat_rests)
+        imaginary = np.vecdot(flat, np.concatenate((mean[1], -mean[0])))  # that of <c, c> is none
+        left = np.vecdot(flat_rests, flat_rests)
+        left -= (real**2 + imaginary**2) / np.maximum(np.vecdot(flat, flat), 1e-6)
+        rms = np.add.reduce(np.sqrt(np.maximum(left, 0.0) / points)) / n
+        x, y = (mean[:, EYE_LEFT] - mean[:, EYE_RIGHT]).tolist()
+        return float(rms) / max(hypot(x, y), 1.0)
+
+    def _all(self) -> NDArray[np.float32]:
+        if self._waiting:
+            points = len(self._waiting[0])
+            new = np.empty((len(self._waiting), 2, points), np.float32)
+            for face, mesh_px in zip(new, self._waiting, strict=True):
+                face[...] = mesh_px.T[:2]
+            first = self._came - len(new)
+            self._waiting.clear()
+            new -= np.add.reduce(new, axis=2, keepdims=True) / np.float32(points)
+            if self._faces is None:
+                self._faces = np.empty((SHAPES, 2, points), np.float32)
+            for n, face in enumerate(new, first):
+                self._faces[n % SHAPES] = face
+        assert self._faces is not None, "no face was taken"
+        return self._faces[: len(self)]

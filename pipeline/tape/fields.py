@@ -106,6 +106,7 @@ def arguments(call: Any) -> dict[str, Reader]:
     return {name: reader(hint) for name, hint in _parameters(call).items()}
 
 
+@cache
 def given(call: Any) -> type[msgspec.Struct]:
     """The shape of what a method is given."""
     defaults = {

@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, is_dataclass
 from functools import cache
-from itertools import islice
 from operator import attrgetter
 from typing import Any, cast
 
@@ -18,7 +17,7 @@ import numpy as np
 
 from pipeline.decision import Evidence
 from pipeline.events import Decided, Event
-from pipeline.observation import Observation
+from pipeline.observation import Ask, Observation
 from pipeline.policy import Policy
 from pipeline.session import SessionPipeline
 from pipeline.tape import TapeError
@@ -28,9 +27,6 @@ from pipeline.tape.writer import inputs
 
 MAX_DIFFERENCES = 100
 """More are counted, not kept."""
-AHEAD = 64
-"""Lines that are read in a row, before the session hears of the first: what a processor does again
-at once it does faster, 10 % in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +85,17 @@ def replay(
     session = SessionPipeline(**told)
     result = Replayed()
     waiting: deque[Event] = deque()
+    asks: list[tuple[Ask, Ask]] = []
     started: Any = tape.header.get("t", 0.0)
     result.first_s = result.last_s = float(started)
     ended = False
     told_by = inputs()
-    for line in _ahead(tape.lines(torn=torn)):
+    for line in tape.lines(torn=torn):
         result.last_s = line.t
         if line.kind == "event":
             _compare(result, line, waiting)
         elif line.kind == "ask":
-            result.asks_differ += not equal(session.ask(), line.value)
+            asks.append((session.ask(), line.value))
         elif line.kind in told_by:
             if waiting:
                 _missing(result, line, waiting)
@@ -119,24 +116,8 @@ def replay(
             ended = True
             _missing(result, line, waiting)
     result.torn = not ended
+    result.asks_differ = sum(not equal(now, recorded) for now, recorded in asks)
     return result
-
-
-def _ahead(lines: Iterator[Line]) -> Iterator[Line]:
-    """The same lines, AHEAD of them read in a row. What is wrong with one is raised after those
-    before it were given."""
-    fault: TapeError | None = None
-    read: list[Line] = []
-    while fault is None:
-        try:
-            read.extend(islice(lines, AHEAD))
-        except TapeError as found:
-            fault = found  # what came before it is in the list
-        if not read and fault is None:
-            return
-        yield from read
-        read.clear()
-    raise fault
 
 
 def _now_s(line: Line) -> float:

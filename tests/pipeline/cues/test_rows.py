@@ -105,6 +105,12 @@ def test_fresh_frozen_looping_or_open(camera, stand, reason):
     assert row.llr == 0.0
 
 
+@pytest.mark.parametrize("camera", [{}, {"wobble": 0.0045}, {"motion": 0.36}, {"loop": 5}])
+def test_what_hardly_moves_is_known_before_the_rest(camera):
+    cue = watched(24, **camera)
+    assert cue.moves(POLICY) is (cue.row(POLICY).reason not in ("hardly_moves", "stiff"))
+
+
 def test_too_few_frames_prove_nothing():
     row = watched(POLICY.min_frames - 1, motion=0.0).row(POLICY)
     assert (row.stand, row.reason) == (Stand.UNKNOWN, "too_few_frames")
@@ -193,10 +199,13 @@ def test_a_nod_takes_the_same_steps_and_comes_to_another_picture():
         assert (row.reason, row.numbers["echo"] > POLICY.loop_echo) == (reason, reason != "fresh")
 
 
-def test_what_is_kept_of_the_newest_shapes_is_what_they_say_together():
+@pytest.mark.parametrize("asked_at", [(), (20,), range(8, 61)])
+def test_what_is_kept_of_the_newest_shapes_is_what_they_say_together(asked_at):
     cue, shots = Freshness(), list(Camera(noise=0.5).shots(ALL, 61))
-    for obs in shots:
+    for n, obs in enumerate(shots):
         cue.add(obs)
+        if n in asked_at:
+            assert cue.moves(POLICY)
     shapes = np.stack([obs.face.mesh_px[:, 0] + 1j * obs.face.mesh_px[:, 1] for obs in shots[-48:]])
     shapes = shapes.astype(np.complex128)
     shapes -= shapes.mean(axis=1, keepdims=True)
@@ -205,6 +214,10 @@ def test_what_is_kept_of_the_newest_shapes_is_what_they_say_together():
     rest = np.sqrt((abs(turns[:, None] * shapes - mean) ** 2).mean(axis=1))
     wobble = rest.mean() / abs(mean[33] - mean[263])
     assert cue.row(POLICY).numbers["wobble"] == pytest.approx(wobble, rel=1e-5)
+    unasked = Freshness()
+    for obs in shots:
+        unasked.add(obs)
+    assert cue.row(POLICY) == unasked.row(POLICY), "to the bit"
 
 
 # Identity
