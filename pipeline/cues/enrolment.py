@@ -22,6 +22,8 @@ class Enrolment:
         self._kept: list[tuple[float, Floats]] = []
         self._spare: list[tuple[float, Floats]] = []
         self._last_s = float("-inf")
+        self._coherence: tuple[Policy, float] | None = None
+        """What the embeddings that came have in common, and by which policy they were chosen."""
 
     def add(self, obs: Observation, policy: Policy) -> None:
         """Take one observation's embedding, if it has one."""
@@ -29,6 +31,7 @@ class Enrolment:
         if face is None or face.embedding is None:
             return
         self._last_s = obs.arrival_s
+        self._coherence = None
         nearest = max((float(row @ face.embedding) for _, row in self._kept), default=-1.0)
         novel = nearest < policy.enroll_variety and len(self._kept) < policy.enroll_most
         (self._kept if novel else self._spare).append((face.quality, face.embedding))
@@ -49,9 +52,7 @@ class Enrolment:
         numbers = {"embeddings": float(n), "varied": float(varied)}
         if n < policy.enroll_embeddings:
             return self._say(Stand.UNKNOWN, "too_few_embeddings", numbers)
-        rows = [row for _, row in self._chosen(policy)]
-        centre = pooled(rows)
-        coherence = min(float(row @ centre) for row in rows)
+        coherence = self._cohere(policy)
         numbers["coherence"] = coherence
         if coherence < policy.enroll_coherence:
             return self._say(Stand.AGAINST, "incoherent", numbers)
@@ -67,6 +68,14 @@ class Enrolment:
         quality = float(np.mean([quality for quality, _ in chosen]))
         rows = np.stack([row for _, row in chosen]).astype(np.float32)
         return Template(self._model_id, rows, quality)
+
+    def _cohere(self, policy: Policy) -> float:
+        """Least cosine of an embedding and their mean."""
+        if self._coherence is None or self._coherence[0] is not policy:
+            rows = [row for _, row in self._chosen(policy)]
+            centre = pooled(rows)
+            self._coherence = policy, min(float(row @ centre) for row in rows)
+        return self._coherence[1]
 
     def _chosen(self, policy: Policy) -> list[tuple[float, Floats]]:
         wanted = max(0, policy.enroll_embeddings - len(self._kept))
