@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from pipeline.events import Decided
 from pipeline.frame import Frame, Reference
@@ -78,7 +79,7 @@ def resee(tape: Tape, look: Look, *, torn: bool = False) -> Reseen:
                 for name, value in told.items():
                     if isinstance(value, Observation) and asked is not None:
                         told[name] = _again(value, asked, shown, reference, look, result)
-                events, _ = tell(session, line._replace(value=told))
+                events, _ = tell(session, replace(line, value=told))
                 for event in events:
                     if isinstance(event, Decided):
                         result.decided = event

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, NamedTuple, Union, cast
+from typing import Any, BinaryIO, Union, cast
 
 import msgspec
 
@@ -37,7 +37,7 @@ HEADER, PIECE = 8 * 1024, 128 * 1024
 """Bytes that are read at a time: for the header alone, and for all."""
 
 
-class Line(NamedTuple):
+class Line(msgspec.Struct, frozen=True, gc=False):
     """One line, read."""
 
     number: int
