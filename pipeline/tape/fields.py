@@ -2,25 +2,25 @@
 
 Works from the type hints alone, so a field that a dataclass gets is carried without a change here;
 a type that it cannot carry is refused at once (TypeError), never dropped. Reading takes two steps:
-msgspec checks a line against a `shape` and leaves plain values and structures, a `reader` makes the
-core's of them. Source: docs/tape.md, "Values"; RFC 8259 knows no NaN, so what is not finite is
-written as text.
+msgspec checks a line against a `shape` (shapes.py) and leaves plain values and structures, a
+`reader` makes the core's of them. RFC 8259 knows no NaN, so what is not finite is written as text.
+Source: docs/tape.md, "Values".
 """
 
 from __future__ import annotations
 
 import binascii
-import inspect
-import types
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import MISSING, fields, is_dataclass, make_dataclass
+from dataclasses import fields, is_dataclass, make_dataclass
 from enum import Enum
 from functools import cache
-from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, cast, get_args, get_origin, get_type_hints
 
 import msgspec
 import numpy as np
+
+from pipeline.tape.shapes import is_union, kinds, parameters, shape
 
 Reader = Callable[[Any, "Arrays"], Any]
 """From a value of a shape to the core's. Raises ValueError, TypeError, KeyError, IndexError."""
@@ -103,37 +103,7 @@ def names(kind: Any) -> tuple[str, ...]:
 @cache
 def arguments(call: Any) -> dict[str, Reader]:
     """How to read what a method is given, by the names of its parameters."""
-    return {name: reader(hint) for name, hint in _parameters(call).items()}
-
-
-@cache
-def given(call: Any) -> type[msgspec.Struct]:
-    """The shape of what a method is given."""
-    defaults = {
-        name: one.default
-        for name, one in inspect.signature(call).parameters.items()
-        if one.default is not inspect.Parameter.empty
-    }
-    return structure(
-        "Given",
-        [
-            (name, shape(hint), defaults[name]) if name in defaults else (name, shape(hint))
-            for name, hint in _parameters(call).items()
-        ],
-    )
-
-
-def _parameters(call: Any) -> dict[str, Any]:
-    return {name: hint for name, hint in get_type_hints(call).items() if name != "return"}
-
-
-class Packed(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """An array as it is on a tape: its elements, or the number of one that is there already."""
-
-    d: str = ""
-    s: list[Annotated[int, msgspec.Meta(ge=0)]] = []
-    b: bytes = b""
-    a: int = -1
+    return {name: reader(hint) for name, hint in parameters(call).items()}
 
 
 def read(hint: Any, value: Any, arrays: Arrays) -> Any:
@@ -142,68 +112,12 @@ def read(hint: Any, value: Any, arrays: Arrays) -> Any:
 
 
 @cache
-def shape(hint: Any) -> Any:
-    """What msgspec is to find where a value of this type is written. Raises TypeError for types
-    that a tape cannot carry."""
-    origin, arguments = get_origin(hint), get_args(hint)
-    if origin in _UNIONS:
-        kinds = _kinds(hint)
-        named = [shape(kinds[0])] if len(kinds) == 1 else [_record_shape(k, "tag") for k in kinds]
-        return Union[(*named, *({type(None)} & set(arguments)))]
-    if hint is float:
-        return float | int | str | Packed
-    if hint in (int, bool):
-        return hint | Packed
-    if hint in (str, bytes) or (isinstance(hint, type) and issubclass(hint, Enum)):
-        return hint
-    if origin is np.ndarray:
-        return Packed
-    if origin is Sequence:
-        return tuple[shape(arguments[0]), ...]  # type: ignore[misc]
-    if origin in (tuple, list):
-        return origin[tuple(one if one is Ellipsis else shape(one) for one in arguments)]
-    if origin is not None and issubclass(origin, Mapping) and arguments[0] is str:
-        return dict[str, shape(arguments[1])]  # type: ignore[misc]
-    if isinstance(hint, type) and is_dataclass(hint):
-        return _record_shape(hint, "member")
-    raise TypeError(f"a tape cannot carry {hint}")
-
-
-def _record_shape(kind: Any, told_by: str) -> type[msgspec.Struct]:
-    """Of a dataclass. Its name is a `member` like others, or the `tag` that tells several apart;
-    msgspec does without a tag where it knows what must come."""
-    hints, name = get_type_hints(kind), kind.__name__
-    members: list[Any] = []
-    for field in fields(kind):
-        if not field.init:
-            continue
-        member: Any = shape(hints[field.name])
-        if field.default is not MISSING:
-            members.append((field.name, member, field.default))
-        elif field.default_factory is not MISSING:
-            made = msgspec.field(default_factory=field.default_factory)
-            members.append((field.name, member, made))
-        else:
-            members.append((field.name, member))
-    if told_by == "tag":
-        return structure(name, members, tag_field="is", tag=name)
-    return structure(name, [("is_", Literal[name], msgspec.field(name="is")), *members])
-
-
-def structure(name: str, members: Iterable[Any], **options: Any) -> type[msgspec.Struct]:
-    """An object on a tape that has these members, and no others."""
-    return msgspec.defstruct(
-        name, members, forbid_unknown_fields=True, gc=False, kw_only=True, **options
-    )
-
-
-@cache
 def reader(hint: Any) -> Reader:
     """How to make a value of this type of what fits its shape. Raises TypeError for types that a
     tape cannot carry."""
     shape(hint)
     origin, arguments = get_origin(hint), get_args(hint)
-    if origin in _UNIONS:
+    if is_union(hint):
         return _either(hint)
     if hint is float:
         return _number
@@ -221,20 +135,9 @@ def reader(hint: Any) -> Reader:
     return lambda value, arrays: value
 
 
-_UNIONS = (Union, types.UnionType)
-
-
-def _kinds(hint: Any) -> list[Any]:
-    """What something may be if it is not None: one type, or several dataclasses."""
-    kinds = [one for one in get_args(hint) if one is not type(None)]
-    if len(kinds) > 1 and not all(isinstance(one, type) and is_dataclass(one) for one in kinds):
-        raise TypeError(f"a tape cannot tell {hint} apart")
-    return kinds
-
-
 def _own(hint: Any) -> frozenset[type]:
     """Values of these classes need no reader: most members of a frame."""
-    if get_origin(hint) in _UNIONS:
+    if is_union(hint):
         return frozenset().union(*map(_own, get_args(hint)))
     plain = hint in (float, int, bool, str, bytes, type(None))
     return frozenset({hint} if plain or (isinstance(hint, type) and issubclass(hint, Enum)) else ())
@@ -290,11 +193,11 @@ def _sequence(origin: Any, arguments: tuple[Any, ...]) -> Reader:
 
 def _either(hint: Any) -> Reader:
     """Something or None, or one of several records."""
-    kinds = _kinds(hint)
-    if len(kinds) == 1:
-        read_one = reader(kinds[0])
+    found = kinds(hint)
+    if len(found) == 1:
+        read_one = reader(found[0])
         return lambda value, arrays: None if value is None else read_one(value, arrays)
-    named = {kind.__name__: reader(kind) for kind in kinds}
+    named = {kind.__name__: reader(kind) for kind in found}
     return lambda value, arrays: (
         None if value is None else named[value.__class__.__name__](value, arrays)
     )
@@ -314,7 +217,7 @@ def _record(kind: Any) -> Reader:
     code = ["def read_record(_value, _arrays):"]
     for n, name in enumerate(known):
         hint = hints[name]
-        own, given = _own(hint), _kinds(hint) if get_origin(hint) in _UNIONS else [hint]
+        own, given = _own(hint), kinds(hint)
         about[f"_own{n}"] = own if len(own) != 1 else next(iter(own))
         # None is left alone, so that what may be None needs no reader that asks for it.
         about[f"_read{n}"] = reader(given[0] if len(given) == 1 else hint)

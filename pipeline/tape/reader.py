@@ -23,7 +23,7 @@ from pipeline.events import Event
 from pipeline.observation import Ask
 from pipeline.policy import Policy
 from pipeline.session import SessionPipeline
-from pipeline.tape import LINES, VIDEO, TapeError, fields
+from pipeline.tape import LINES, VIDEO, TapeError, fields, shapes
 from pipeline.tape.lines import decoded, unsealed, wrong
 from pipeline.tape.video import FrameLine
 from pipeline.tape.writer import inputs
@@ -153,7 +153,7 @@ def _member(box: zipfile.ZipFile, wanted: str) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-_SESSION = fields.given(SessionPipeline.__init__)
+_SESSION = shapes.given(SessionPipeline.__init__)
 _TOLD = fields.arguments(SessionPipeline.__init__)
 
 
@@ -243,15 +243,15 @@ def _kinds() -> Iterator[tuple[type[msgspec.Struct], tuple[str, _Read]]]:
         return line
 
     for name, readers in inputs().items():
-        told = fields.given(getattr(SessionPipeline, name))
+        told = shapes.given(getattr(SessionPipeline, name))
         yield line(name, ("with_", told, msgspec.field(name="with"))), (name, input_of(readers))
     read_event, read_ask = fields.reader(Event), fields.reader(Ask)
     yield (
-        line("event", ("event", fields.shape(Event))),
+        line("event", ("event", shapes.shape(Event))),
         ("event", lambda line, arrays: read_event(line.event, arrays)),
     )
     yield (
-        line("ask", ("ask", fields.shape(Ask))),
+        line("ask", ("ask", shapes.shape(Ask))),
         ("ask", lambda line, arrays: read_ask(line.ask, arrays)),
     )
     yield FrameLine, ("frame", itself)
