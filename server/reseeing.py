@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 import numpy as np
-from msgspec.structs import replace
 
 from pipeline.events import Decided
 from pipeline.frame import Frame, Reference
@@ -79,7 +78,7 @@ def resee(tape: Tape, look: Look, *, torn: bool = False) -> Reseen:
                 for name, value in told.items():
                     if isinstance(value, Observation) and asked is not None:
                         told[name] = _again(value, asked, shown, reference, look, result)
-                events, _ = tell(session, replace(line, value=told))
+                events, _ = tell(session, line.saying(told))
                 for event in events:
                     if isinstance(event, Decided):
                         result.decided = event

@@ -49,6 +49,10 @@ class Line(msgspec.Struct, frozen=True, gc=False):
     value: Any
     """ask: Ask; event: Event; an input: its arguments by name; else the line, by its members."""
 
+    def saying(self, value: Any) -> Line:
+        """The same line with something else on it."""
+        return Line(self.number, self.kind, self.t, value)
+
 
 @dataclass(frozen=True, slots=True)
 class Tape:
