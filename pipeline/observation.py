@@ -7,7 +7,7 @@ shape and unit. A measurement that was not made is None, never a number.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
+from math import hypot, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -172,6 +172,12 @@ class Face:
     mouth: float | None = None
     """How much of a mouth is seen where the mesh has it: below 1 something covers it; None if not
     asked or too small."""
+
+    @property
+    def eyes_px(self) -> float:
+        """Distance of the outer eye corners."""
+        across = self.mesh_px[EYE_RIGHT] - self.mesh_px[EYE_LEFT]
+        return hypot(float(across[0]), float(across[1]))
 
 
 @quick

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from pipeline.observation import EYE_LEFT, EYE_RIGHT, Face
+from pipeline.observation import Face
 
 Fault = Literal[
     "small", "large", "yaw", "pitch", "roll", "blur", "dark", "bright", "cut", "covered"
@@ -54,7 +54,7 @@ LARGE_REACH = 1.2
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What is graded; units as in `observation.Face`."""
+    """What is graded before there is a `Face`; names and units as there."""
 
     eyes_px: float
     """Distance of the outer eye corners."""
@@ -89,30 +89,13 @@ def fault(face: Face) -> Fault:
     """What lowers this face's quality most."""
     if face.spoof_crop is not None and face.spoof_crop < LARGE_REACH:
         return "large"
-    worths = _worths(_look(face))
+    worths = _worths(face)
     worst = min(worths, key=lambda name: worths[name])
     # The detector cannot tell a hand from the edge of the frame
     return "cut" if worst == "covered" and face.inside < INSIDE[1] else worst
 
 
-def _look(face: Face) -> Look:
-    across = face.mesh_px[EYE_RIGHT] - face.mesh_px[EYE_LEFT]
-    return Look(
-        eyes_px=math.hypot(float(across[0]), float(across[1])),
-        yaw_deg=face.yaw_deg,
-        pitch_deg=face.pitch_deg,
-        roll_deg=face.roll_deg,
-        sharpness=face.sharpness,
-        luma=face.luma,
-        clipped=face.clipped,
-        inside=face.inside,
-        score=face.score,
-        detection=face.detection,
-        agreement=face.agreement,
-    )
-
-
-def _worths(look: Look) -> dict[Fault, float]:
+def _worths(look: Look | Face) -> dict[Fault, float]:
     dim, glare = ramp(look.luma, DARK_LUMA), ramp(look.luma, BRIGHT_LUMA)
     lost = ramp(look.clipped, CLIPPED)  # blamed on whichever end of the scale is nearer
     clear = ramp(look.score, SCORE)
