@@ -7,7 +7,7 @@ shape and unit. A measurement that was not made is None, never a number.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import hypot, sqrt
+from math import dist, hypot
 
 import numpy as np
 from numpy.typing import NDArray
@@ -211,19 +211,22 @@ class Observation:
 
 def apart(one: Floats, other: Floats) -> float:
     """Distance between two sketches, grey levels."""
-    gap = one - other
-    return sqrt(gap.dot(gap))  # so few numbers wake no threads of BLAS
+    return dist(one.tolist(), other.tolist())
 
 
 class Apart:
     """`apart` for those who follow the same pictures: the newest distance is measured once."""
 
     def __init__(self) -> None:
-        self._pair: tuple[Floats, Floats] | None = None
+        self._one: Floats | None = None
+        self._other: Floats | None = None
+        self._numbers: list[float] = []
         self._apart = 0.0
 
     def __call__(self, one: Floats, other: Floats) -> float:
         """Distance between two sketches, grey levels."""
-        if self._pair is None or self._pair[0] is not one or self._pair[1] is not other:
-            self._pair, self._apart = (one, other), apart(one, other)
+        if self._one is not one or self._other is not other:
+            before = self._numbers if self._one is other else other.tolist()
+            self._one, self._other, self._numbers = one, other, one.tolist()
+            self._apart = dist(self._numbers, before)
         return self._apart

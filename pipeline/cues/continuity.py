@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
-from math import acos, cos, hypot, pi, sqrt
+from math import acos, cos, dist, hypot, pi, sqrt
 from statistics import median
 
 import numpy as np
@@ -33,9 +33,8 @@ STIFF = (6, 8, 9, 10, 33, 50, 54, 67, 103, 109, 116, 117, 127, 133, 151, 168, 19
 # fmt: on
 """Points that no expression moves, those that the pose is read off (nets/mesh.py): a blink or an
 open mouth is no other face."""
-_STIFF = np.array(STIFF)
-_LEFT, _RIGHT = STIFF.index(EYE_LEFT), STIFF.index(EYE_RIGHT)
-_ONES = np.ones(len(STIFF), np.float32)
+_STIFF = np.array([3 * point + axis for point in STIFF for axis in range(3)])
+_LEFT, _RIGHT = 3 * STIFF.index(EYE_LEFT), 3 * STIFF.index(EYE_RIGHT)
 
 
 class Break(StrEnum):
@@ -180,30 +179,38 @@ def _resized(last: Observation, now: Observation) -> bool:
 
 
 class _Shape:
-    """A face's stiff points."""
+    """A face's stiff points: x, y and z of one after the other. So few numbers are dealt with
+    sooner without NumPy."""
+
+    __slots__ = ("_axes", "_px", "eyes_px")
 
     def __init__(self, mesh_px: Floats) -> None:
-        self.points_px = mesh_px.take(_STIFF, 0)
-        at = self.points_px.item
-        eyes_px = hypot(at(_RIGHT, 0) - at(_LEFT, 0), at(_RIGHT, 1) - at(_LEFT, 1))
-        self.eyes_px = max(eyes_px, 1.0)
+        px = self._px = mesh_px.take(_STIFF).tolist()
+        self.eyes_px = max(hypot(px[_RIGHT] - px[_LEFT], px[_RIGHT + 1] - px[_LEFT + 1]), 1.0)
+        self._axes: tuple[float, float, float] | None = None
 
     def about(self) -> tuple[NDArray[np.float64], float]:
         """The points about their middle, and their squares' sum."""
-        points = self.points_px.astype(np.float64)
+        points = np.array(self._px).reshape(-1, 3)
         points -= np.add.reduce(points) / len(STIFF)
         return points, float(np.vdot(points, points))
+
+    def axes(self) -> tuple[float, float, float]:
+        """The sums of all x, of all y and of all z."""
+        if self._axes is None:
+            px = self._px
+            self._axes = sum(px[::3]), sum(px[1::3]), sum(px[2::3])
+        return self._axes
 
     def may_differ(self, before: _Shape, shape: float) -> bool:
         """False if the points moved by less than that, as they are or but for a common shift: then
         no turn and scale can leave more."""
-        gaps = self.points_px - before.points_px
-        flat = gaps.reshape(-1)
-        rest = float(flat.dot(flat))
+        moved_px = dist(self._px, before._px)
         least = len(STIFF) * (0.999 * max(shape, 0.0) * self.eyes_px) ** 2
+        rest = moved_px * moved_px
         if rest >= least:
-            x, y, z = _ONES.dot(gaps).tolist()
-            rest -= (x * x + y * y + z * z) / len(STIFF)
+            shift_px = dist(self.axes(), before.axes())
+            rest -= shift_px * shift_px / len(STIFF)
         return rest >= least
 
     def changed(self, before: _Shape) -> float:
