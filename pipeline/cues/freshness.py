@@ -203,23 +203,22 @@ def _by_lag(pairs: Floats64) -> Floats64:
 
 
 class _Shapes:
-    """The newest faces about their middles, and how much they differ in shape.
-
-    What comes is turned into numbers when they are asked for: most windows never ask, or once.
-    """
+    """The newest faces, and how much they differ in shape."""
 
     def __init__(self) -> None:
-        self._waiting: list[NDArray[np.float32]] = []
-        self._came = 0
         self._faces: NDArray[np.float32] | None = None
         """float32 (SHAPES, 2, points): x and y of the nth face that came in row n modulo SHAPES,
-        whenever it is asked: sums are then rounded alike."""
+        so that sums are rounded alike whenever they are made."""
+        self._came = 0
+        self._centred = 0
+        """How many of those that came are about their middles: most are when it is first asked."""
 
     def add(self, mesh_px: NDArray[np.float32]) -> None:
         """Take the mesh of one face, float32 (points, 3)."""
-        self._waiting.append(mesh_px)
+        if self._faces is None:
+            self._faces = np.empty((SHAPES, 2, len(mesh_px)), np.float32)
+        self._faces[self._came % SHAPES] = mesh_px.T[:2]
         self._came += 1
-        del self._waiting[:-SHAPES]  # those before them would be written over
 
     def __len__(self) -> int:
         return min(SHAPES, self._came)
@@ -247,17 +246,13 @@ class _Shapes:
         return float(rms) / max(hypot(x, y), 1.0)
 
     def _all(self) -> NDArray[np.float32]:
-        if self._waiting:
-            points = len(self._waiting[0])
-            new = np.empty((len(self._waiting), 2, points), np.float32)
-            for face, mesh_px in zip(new, self._waiting, strict=True):
-                face[...] = mesh_px.T[:2]
-            first = self._came - len(new)
-            self._waiting.clear()
-            new -= np.add.reduce(new, axis=2, keepdims=True) / np.float32(points)
-            if self._faces is None:
-                self._faces = np.empty((SHAPES, 2, points), np.float32)
-            for n, face in enumerate(new, first):
-                self._faces[n % SHAPES] = face
+        """(n, 2, points), about their middles."""
         assert self._faces is not None, "no face was taken"
+        first = max(self._centred, self._came - SHAPES)
+        while first < self._came:
+            row = first % SHAPES
+            new = self._faces[row : row + self._came - first]
+            new -= np.add.reduce(new, axis=2, keepdims=True) / np.float32(new.shape[2])
+            first += len(new)
+        self._centred = self._came
         return self._faces[: len(self)]
