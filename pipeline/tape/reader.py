@@ -261,7 +261,7 @@ def _kinds() -> Iterator[tuple[type[msgspec.Struct], tuple[str, _Read]]]:
     yield FrameLine, ("frame", itself)
     for way in ("in", "out"):
         yield line(way, ("message", dict[str, Any])), (way, itself)
-    yield line("note"), ("note", itself)
+    yield line("note", ("text", str)), ("note", itself)
     yield line("end", ("lines", int), ("frames", int)), ("end", itself)
 
 

@@ -18,11 +18,13 @@ import numpy as np
 import pytest
 
 from pipeline.events import Decided, PhaseChanged
+from pipeline.observation import Tracks
 from pipeline.policy import POLICIES, Policy
 from pipeline.reasons import Phase, Purpose
 from pipeline.session import SessionPipeline
 from pipeline.tape import LINES, VIDEO, TapeError
-from pipeline.tape.lines import Chain, seal
+from pipeline.tape.fields import names
+from pipeline.tape.lines import END, MARK, TAIL, Chain, seal
 from pipeline.tape.page import page
 from pipeline.tape.reader import open_tape
 from pipeline.tape.replay import replay, shown, steps
@@ -214,6 +216,33 @@ def test_lines_that_say_what_cannot_be(folder: Path, change: Any, line: int | No
     assert code == "tape_invalid"
     assert at is not None
     assert line is None or at <= line
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"k":"note","t":1,"text":"', b'{"k":"in","t":1,"message":{"a":' + b"[" * 10**5]
+)
+def test_a_sealed_line_that_is_no_json_is_named(folder: Path, body: bytes) -> None:
+    lines, chain = _lines(folder), Chain()
+    for raw in lines[:3]:
+        chain.next(raw[:-TAIL])
+    _write(folder, [*lines[:3], body + MARK + chain.next(body) + END, *lines[4:]])
+    assert _fault(folder) == ("tape_corrupt", 4)
+
+
+def test_of_several_faults_the_first_is_named(folder: Path) -> None:
+    def twice(n: int, line: dict[str, Any]) -> dict[str, Any]:
+        # The checksum of line 9 is looked at first, then the kind of line 7, then these arrays.
+        if n == 5 and line["k"] == "ask":
+            line["ask"]["tracks"] = {
+                "is": "Tracks",
+                **{name: {"a": 10**6} for name in names(Tracks)},
+            }
+        return {**line, "k": "surprise"} if n == 7 else line
+
+    _resealed(folder, twice)
+    lines = _lines(folder)
+    _write(folder, [*lines[:8], lines[8].replace(b'"t":', b'"t": '), *lines[9:]])
+    assert _fault(folder) == ("tape_invalid", 5)
 
 
 @pytest.mark.parametrize(
