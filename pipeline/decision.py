@@ -41,6 +41,11 @@ class Topic(StrEnum):
     QUALITY = "quality"
 
 
+# By names of their own: an enumeration looks its members up, and there are a hundred to a decision.
+LIVENESS = Topic.LIVENESS
+FOR, AGAINST, UNKNOWN = Stand.FOR, Stand.AGAINST, Stand.UNKNOWN
+
+
 @quick
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -89,9 +94,9 @@ def leaning(
 def liveness_sum(rows: Sequence[Evidence]) -> float:
     """S: the liveness ratios added up. Rows that were not measured count nothing (facts: naive
     Bayes over clipped ratios; the cues are not independent, which is what the clips are for)."""
-    total, liveness, unknown = 0.0, Topic.LIVENESS, Stand.UNKNOWN
+    total = 0.0
     for row in rows:
-        if row.topic is liveness and row.stand is not unknown:
+        if row.topic is LIVENESS and row.stand is not UNKNOWN:
             total += row.llr
     return total
 
@@ -129,31 +134,32 @@ def decide(
     if elapsed_s < settle_s:
         return Decision(Step.GO_ON)
     late = elapsed_s >= window_s
-    liveness = [row for row in rows if row.topic is Topic.LIVENESS]
+    liveness = [row for row in rows if row.topic is LIVENESS]
+    against = [row for row in rows if row.stand is AGAINST]
+    # Before the window's end a row that more frames could change refuses nobody.
+    refused = {row.topic for row in against if late or row.certain}
     total = liveness_sum(liveness)
-    if total <= policy.reject_llr or _refuses(liveness, late=late):
+    if total <= policy.reject_llr or LIVENESS in refused:
         return Decision(Step.REJECT, (Reason.LIVENESS,))
     strong = total >= policy.accept_llr
     if not (strong or late):
         return Decision(Step.GO_ON)
-    needed = policy.required if strong else policy.required + policy.weighed
-    measured = {row.cue for row in rows if row.stand is not Stand.UNKNOWN}
+    needed = {*policy.required, *(() if strong else policy.weighed)}
+    proven = {row.cue for row in rows if row.stand is FOR}
+    doubtful = {row.cue for row in rows if row.stand is not FOR}
+    measured = {row.cue for row in rows if row.stand is not UNKNOWN}
     live = (
         any(row.cue in needed for row in liveness)
         and measured.issuperset(policy.weighed)
-        and all(row.stand is Stand.FOR for row in liveness if row.cue in needed)
-        and all(row.stand is not Stand.AGAINST for row in liveness)
+        and not any(row.stand is not FOR and row.cue in needed for row in liveness)
+        and not any(row.topic is LIVENESS for row in against)
         and (strong or total >= policy.accept_late_llr)
     )
     for topic, reason in ((Topic.IDENTITY, Reason.NO_MATCH), (Topic.QUALITY, Reason.QUALITY)):
-        if live and _refuses([row for row in rows if row.topic is topic], late=late):
+        if live and topic in refused:
             return Decision(Step.REJECT, (reason,))
-    if (
-        live  # never without a required liveness row: a policy that requires none accepts nobody
-        and {row.cue for row in rows if row.stand is Stand.FOR}.issuperset(needed)
-        and all(row.stand is Stand.FOR for row in rows if row.cue in needed)
-        and all(row.stand is not Stand.AGAINST for row in rows)
-    ):
+    # Never without a required liveness row: a policy that requires none accepts nobody.
+    if live and proven.issuperset(needed) and doubtful.isdisjoint(needed) and not against:
         return Decision(Step.ACCEPT)
     if not late:
         return Decision(Step.GO_ON)
@@ -168,10 +174,6 @@ def undecided(weighed: Sequence[Evidence], policy: Policy) -> bool:
 
 
 _certain = attrgetter("certain")
-
-
-def _refuses(rows: Sequence[Evidence], *, late: bool) -> bool:
-    return any(row.stand is Stand.AGAINST and (late or row.certain) for row in rows)
 
 
 def _shortfall(rows: Sequence[Evidence], policy: Policy, *, live: bool) -> Reason:
