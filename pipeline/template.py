@@ -10,6 +10,7 @@ import json
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,9 +30,9 @@ def pooled(embeddings: Sequence[Floats] | Floats) -> Floats:
     stack: Floats = np.asarray(embeddings, dtype=np.float32)
     if stack.ndim != 2 or not len(stack):
         raise ValueError("pooling needs at least one embedding")
-    mean: Floats = stack.mean(axis=0)
-    norm = float(np.linalg.norm(mean))
-    if not np.isfinite(norm) or norm < 1e-6:
+    mean: Floats = np.add.reduce(stack) / np.float32(len(stack))
+    norm = sqrt(mean.dot(mean))
+    if not isfinite(norm) or norm < 1e-6:
         raise ValueError("the embeddings cancel out")
     return mean / np.float32(norm)
 
