@@ -212,6 +212,8 @@ class _Shapes:
         self._came = 0
         self._centred = 0
         """How many of those that came are about their middles: most are when it is first asked."""
+        self._wobble: float | None = None
+        """What they say together; None where one came since."""
 
     def add(self, mesh_px: NDArray[np.float32]) -> None:
         """Take the mesh of one face, float32 (points, 3)."""
@@ -219,6 +221,7 @@ class _Shapes:
             self._faces = np.empty((SHAPES, 2, len(mesh_px)), np.float32)
         self._faces[self._came % SHAPES] = mesh_px.T[:2]
         self._came += 1
+        self._wobble = None
 
     def __len__(self) -> int:
         return min(SHAPES, self._came)
@@ -231,7 +234,11 @@ class _Shapes:
         leaves |m|^2 - |<c, m>|^2 / |c|^2, which is |e|^2 - |<c, e>|^2 / |c|^2: small numbers, so
         that float32 holds them.
         """
-        faces = self._all()
+        if self._wobble is None:
+            self._wobble = self._measured(self._all())
+        return self._wobble
+
+    def _measured(self, faces: NDArray[np.float32]) -> float:
         n, _, points = faces.shape
         mean = np.add.reduce(faces) / np.float32(n)
         rests = mean - faces
