@@ -176,8 +176,7 @@ class Face:
     @property
     def eyes_px(self) -> float:
         """Distance of the outer eye corners."""
-        across = self.mesh_px[EYE_RIGHT] - self.mesh_px[EYE_LEFT]
-        return hypot(float(across[0]), float(across[1]))
+        return eye_distance(self.mesh_px)
 
 
 @quick
@@ -207,6 +206,12 @@ class Observation:
     """Widest other face over the followed one, by width; 0 if none or not looked for."""
     face: Face | None
     """The followed face, None if there is none."""
+
+
+def eye_distance(mesh_px: Floats) -> float:
+    """Between the outer eye corners of float32 (468, 2 or 3), in the unit of the points."""
+    x, y = (mesh_px[EYE_RIGHT, :2] - mesh_px[EYE_LEFT, :2]).tolist()
+    return hypot(x, y)
 
 
 def apart(one: Floats, other: Floats) -> float:

@@ -19,7 +19,7 @@ from pipeline.frame import Frame
 from pipeline.nets import Floats, Image, Run, embed, iris, mesh
 from pipeline.nets.detect import Detection, detect
 from pipeline.nets.spoof import spoof
-from pipeline.observation import Ask, Face, Motion, Observation, Roi
+from pipeline.observation import Ask, Face, Motion, Observation, Roi, eye_distance
 from pipeline.sight import motion, patch
 from pipeline.sight.edges import edges
 from pipeline.sight.glow import glow
@@ -152,7 +152,7 @@ def _face(
     yaw, pitch, roll = mesh.pose_deg(seen.points_px)
     sharpness, luma, clipped = _surface(aligned)
     look = quality.Look(
-        eyes_px=mesh.eye_distance(seen.points_px),
+        eyes_px=eye_distance(seen.points_px),
         yaw_deg=yaw,
         pitch_deg=pitch,
         roll_deg=roll,

@@ -13,7 +13,7 @@ import numpy as np
 
 from pipeline.nets import Floats, Image, Run, Spec
 from pipeline.nets.warp import warp
-from pipeline.observation import EYE_LEFT, EYE_RIGHT, Roi
+from pipeline.observation import EYE_LEFT, EYE_RIGHT, Roi, eye_distance
 
 SIZE_PX = 192
 POINTS = 468
@@ -157,12 +157,6 @@ def five_points(points_px: Floats) -> Floats:
     """float32 (5, 2): eyes (image left first), nose tip, mouth corners, in frame pixels."""
     five: Floats = _FIVE_MEAN @ points_px[_FIVE_IDS, :2]
     return five
-
-
-def eye_distance(points_px: Floats) -> float:
-    """Between the outer eye corners, in frame pixels."""
-    x, y, _ = (points_px[EYE_RIGHT] - points_px[EYE_LEFT]).tolist()
-    return math.hypot(x, y)
 
 
 def roll_rad(points_px: Floats) -> float:

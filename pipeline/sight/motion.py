@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.nets import Floats, Image
-from pipeline.observation import EYE_LEFT, EYE_RIGHT, Motion, Tracks
+from pipeline.observation import Motion, Tracks, eye_distance
 from pipeline.sight.patch import (
     EYE_IMAGE_LEFT,
     EYE_IMAGE_RIGHT,
@@ -67,7 +67,7 @@ def start(image: Image, mesh_px: Floats) -> Motion | None:
     if patch is None:
         return None
     mesh = patch.here(mesh_px)
-    eyes = _eyes(mesh)
+    eyes = eye_distance(mesh)
     face = _corners(patch.image, patch.mask(mesh[list(OVAL)], 0.95), FACE_POINTS, 0.06 * eyes)
     ring = _corners(patch.image, patch.ring(mesh), RING_POINTS, 0.08 * eyes)
     points = patch.back(np.concatenate([face, ring]))
@@ -99,7 +99,7 @@ def follow(image: Image, mesh_px: Floats, reference: Image, tracks: Tracks) -> M
 def _patch(image: Image, mesh_px: Floats, other_px: Floats) -> Patch | None:
     """Luma around two places of the face, at the scale of the first."""
     here, there = around(mesh_px, RING_OUTER), around(other_px, RING_OUTER)
-    if here is None or there is None or _eyes(mesh_px) < MIN_EYES_PX:
+    if here is None or there is None or eye_distance(mesh_px) < MIN_EYES_PX:
         return None
     low, high = np.minimum(here[0], there[0]), np.maximum(here[1], there[1])
     patch = cut(image, low, high, whole_factor(mesh_px, FACE_PX))
@@ -107,11 +107,6 @@ def _patch(image: Image, mesh_px: Floats, other_px: Floats) -> Patch | None:
         return None
     luma = cv2.cvtColor(patch.image, cv2.COLOR_BGR2GRAY).astype(np.uint8, copy=False)
     return Patch(luma, patch.left_px, patch.top_px, patch.factor)
-
-
-def _eyes(mesh: Floats) -> float:
-    x, y = (mesh[EYE_RIGHT, :2] - mesh[EYE_LEFT, :2]).tolist()
-    return math.hypot(x, y)
 
 
 def _corners(luma: Image, mask: Image, count: int, apart: float) -> Floats:
@@ -190,7 +185,7 @@ def _measure(
     face, ring = alive & on_face, alive & ~on_face
     if np.count_nonzero(face) < MIN_FACE_POINTS:
         return (nan,) * 9
-    eyes = _eyes(mesh)
+    eyes = eye_distance(mesh)
     one, other = start_at[face], found[face]
     moved = float(np.median(np.linalg.norm(other - one, axis=1))) / eyes
     # LMedS draws its samples from a generator of its own, with a fixed seed: same bits every time
