@@ -106,6 +106,11 @@ def arguments(call: Any) -> dict[str, Reader]:
     return {name: reader(hint) for name, hint in parameters(call).items()}
 
 
+def told(given: Any, readers: Mapping[str, Reader], arrays: Arrays) -> dict[str, Any]:
+    """What a method is given, by name: of what fits its shape (`shapes.given`)."""
+    return {name: read_one(getattr(given, name), arrays) for name, read_one in readers.items()}
+
+
 def read(hint: Any, value: Any, arrays: Arrays) -> Any:
     """A JSON value as one of this type."""
     return reader(hint)(msgspec.convert(value, shape(hint)), arrays)

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from operator import attrgetter
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Union, cast
 
@@ -164,7 +163,7 @@ _TOLD = fields.arguments(SessionPipeline.__init__)
 def _session(line: dict[str, Any], arrays: fields.Arrays) -> dict[str, Any]:
     try:
         given = msgspec.convert(line["session"], _SESSION)
-        told = {name: read(getattr(given, name), arrays) for name, read in _TOLD.items()}
+        told = fields.told(given, _TOLD, arrays)
         SessionPipeline(**told)
     except _FAULTS as fault:
         raise TapeError("tape_invalid", "the header does not describe a session", 1) from fault
@@ -235,13 +234,7 @@ def _kinds() -> Iterator[tuple[type[msgspec.Struct], tuple[str, _Read]]]:
         return msgspec.defstruct(kind, told, tag_field="k", tag=kind, gc=False)
 
     def input_of(readers: Mapping[str, fields.Reader]) -> _Read:
-        if len(readers) == 1:  # most lines are a step
-            ((only, read_it),) = readers.items()
-            member = attrgetter(f"with_.{only}")
-            return lambda line, arrays: {only: read_it(member(line), arrays)}
-        return lambda line, arrays: {
-            name: read(getattr(line.with_, name), arrays) for name, read in readers.items()
-        }
+        return lambda line, arrays: fields.told(line.with_, readers, arrays)
 
     def itself(line: Any, arrays: fields.Arrays) -> Any:
         return line
