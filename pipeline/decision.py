@@ -85,10 +85,10 @@ def leaning(
     """A measured liveness row by the sign of its ratio: FOR (reason `live`) above zero, else OPEN
     (reason `doubt`), or AGAINST and certain where the caller says that the sign is `strong`."""
     if strong:
-        return Evidence(cue, Topic.LIVENESS, Stand.AGAINST, doubt, llr, True, numbers)
+        return Evidence(cue, LIVENESS, AGAINST, doubt, llr, True, numbers)
     if llr > 0.0:
-        return Evidence(cue, Topic.LIVENESS, Stand.FOR, live, llr, numbers=numbers)
-    return Evidence(cue, Topic.LIVENESS, Stand.OPEN, doubt, llr, numbers=numbers)
+        return Evidence(cue, LIVENESS, FOR, live, llr, numbers=numbers)
+    return Evidence(cue, LIVENESS, Stand.OPEN, doubt, llr, numbers=numbers)
 
 
 def liveness_sum(rows: Sequence[Evidence]) -> float:
@@ -178,8 +178,8 @@ _certain = attrgetter("certain")
 
 def _shortfall(rows: Sequence[Evidence], policy: Policy, *, live: bool) -> Reason:
     """Why a whole window was not enough: pictures that could not be judged, or a doubtful face."""
-    judged = all(row.stand is Stand.FOR for row in rows if row.topic is Topic.QUALITY)
-    stands = {row.cue: row.stand for row in rows if row.topic is Topic.LIVENESS}
+    judged = all(row.stand is FOR for row in rows if row.topic is Topic.QUALITY)
+    stands = {row.cue: row.stand for row in rows if row.topic is LIVENESS}
     wanted = policy.required + policy.weighed
-    seen = all(stands.get(cue) is not Stand.UNKNOWN for cue in wanted)
+    seen = all(stands.get(cue) is not UNKNOWN for cue in wanted)
     return Reason.LIVENESS if judged and seen and not live else Reason.QUALITY

@@ -288,9 +288,8 @@ class SessionPipeline:
         # the window's end it is asked only where nothing else stands against one.
         if not late:
             step = judge(self._table(window, now_s, brief=True)).step
-            if step is Step.ACCEPT and "freshness" in policy.required:
-                step = step if window.freshness.moves(policy) else Step.GO_ON
-            if step is Step.GO_ON:
+            freshness_decides = step is Step.ACCEPT and "freshness" in policy.required
+            if step is Step.GO_ON or (freshness_decides and not window.freshness.moves(policy)):
                 return self._go_on(window, elapsed_s)
         self._rows = self._table(window, now_s)
         decision = judge(self._rows)

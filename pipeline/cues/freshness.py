@@ -122,7 +122,7 @@ class Freshness:
             return self._say(Stand.AGAINST, "looping", numbers)
         if ratio < policy.alive_ratio or echo >= policy.alive_echo:
             return self._say(Stand.OPEN, "repeats", numbers)
-        if step < policy.fresh_step or wobble < policy.fresh_wobble:
+        if not self.moves(policy):
             return self._say(Stand.OPEN, "hardly_moves", numbers)
         if step < policy.noise_step and growth < policy.growth_ratio:
             return self._say(Stand.OPEN, "only_noise", numbers)
