@@ -1,8 +1,9 @@
-"""What the pipeline's tests share: the converted nets, and real recordings."""
+"""What the pipeline's tests share: the converted nets, real recordings, and a short tape."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import cv2
 import pytest
@@ -10,6 +11,13 @@ import pytest
 from models.manifest import default_dir
 from pipeline.frame import Frame
 from tests.clips import ClipMissing, clip
+from tests.tapes.make import make
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A short tape in a folder of its own."""
+    return make(tmp_path, "cancel")
 
 
 @pytest.fixture(scope="session")
