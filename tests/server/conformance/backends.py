@@ -7,7 +7,9 @@ it does not prove is written in test_mongo.py.
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -66,6 +68,17 @@ class Secantus:
             self.process.kill()
             self.process.wait(10)
             self.process = None
+
+    def hang(self) -> None:
+        """Return when every thread of it stands still; its connections stay open."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+        # The signal is only sent by then: a loaded machine lets another thread answer meanwhile.
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WNOWAIT)
+
+    def go_on(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
 
 
 class Backend:
