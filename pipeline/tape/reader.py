@@ -117,8 +117,9 @@ def open_tape(path: Path) -> Tape:
     """Find a tape's files and read its header. Raises TapeError."""
     with _opened(path, HEADER) as (stream, has_video):
         for number, raw in unsealed(stream):
-            line, arrays = decoded(raw), fields.Arrays()
-            session = _session(line, arrays)
+            arrays = fields.Arrays()
+            session = _session(raw, arrays)
+            line = decoded(raw)
             about = {name: value for name, value in line.items() if name not in ("session", "sum")}
             assert number == 1
             return Tape(path, about, session, has_video, arrays.found)
@@ -156,14 +157,14 @@ def _member(box: zipfile.ZipFile, wanted: str) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-_SESSION = shapes.given(SessionPipeline.__init__)
+_HEADER = msgspec.defstruct("Header", [("session", shapes.given(SessionPipeline.__init__))])
+_header: Callable[[bytes], Any] = msgspec.json.Decoder(_HEADER).decode
 _TOLD = fields.arguments(SessionPipeline.__init__)
 
 
-def _session(line: dict[str, Any], arrays: fields.Arrays) -> dict[str, Any]:
+def _session(raw: bytes, arrays: fields.Arrays) -> dict[str, Any]:
     try:
-        given = msgspec.convert(line["session"], _SESSION)
-        told = fields.told(given, _TOLD, arrays)
+        told = fields.told(_header(raw).session, _TOLD, arrays)
         SessionPipeline(**told)
     except _FAULTS as fault:
         raise TapeError("tape_invalid", "the header does not describe a session", 1) from fault
