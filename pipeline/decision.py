@@ -149,7 +149,7 @@ def decide(
     doubtful = {row.cue for row in rows if row.stand is not FOR}
     measured = {row.cue for row in rows if row.stand is not UNKNOWN}
     live = (
-        any(row.cue in needed for row in liveness)
+        any(row.cue in policy.required for row in liveness)
         and measured.issuperset(policy.weighed)
         and not any(row.stand is not FOR and row.cue in needed for row in liveness)
         and not any(row.topic is LIVENESS for row in against)

@@ -114,6 +114,10 @@ def test_who_is_not_live_learns_nothing_of_the_match():
         rows = [replace(r, stand=stand, llr=0.0) if r.cue == "freshness" else r for r in rows]
         for elapsed_s in (1.5, 2.0, 3.0, 9.0):
             assert Reason.NO_MATCH not in judged(rows, elapsed_s).reasons
+            unmeasured = [row for row in rows if row.cue != "freshness"]
+            assert Reason.NO_MATCH not in judged(unmeasured, elapsed_s).reasons
+            weak = [replace(row, llr=0.0) for row in unmeasured]
+            assert Reason.NO_MATCH not in judged(weak, elapsed_s).reasons
 
 
 def test_missing_evidence_means_trying_again():
