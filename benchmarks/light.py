@@ -110,7 +110,7 @@ class Take:
                 return None
             roi = face.roi
             mask = np.zeros(image.shape[:2], np.uint8)
-            hull = cv2.convexHull(np.rint(face.mesh_px[list(OVAL), :2]).astype(np.int32))
+            hull = cv2.convexHull(np.rint(face.mesh_px[list(OVAL)]).astype(np.int32))
             cv2.fillConvexPoly(mask, hull, (255,))
             masks.append(np.asarray(cv2.GaussianBlur(mask, (0, 0), 5), np.uint8))
         return cls(images, masks) if len(images) >= SECONDS * FPS - 2 else None

@@ -128,7 +128,7 @@ def _films(folder: Path) -> list[Film]:
         for image in images[:: FPS // 2]:
             seen = see(Frame(image, 0, 0.0, 0.0), Ask(detect=True), nets)
             if seen.face is not None:
-                oval = seen.face.mesh_px[list(OVAL), :2]
+                oval = seen.face.mesh_px[list(OVAL)]
                 ends.append([*oval.min(axis=0), *oval.max(axis=0)])
         left, top, right, bottom = (float(v) for v in np.median(np.array(ends), axis=0))
         centre = (left + right) / 2, (top + bottom) / 2

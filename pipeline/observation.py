@@ -127,10 +127,12 @@ class Face:
     """0..1, the detector's score; None when it did not run or did not see this face."""
     same: bool
     """True if this face continues the one at `ask.roi`; False if it was newly found."""
-    points_px: Floats
-    """float32 (5, 2): eyes (image left first), nose tip, mouth corners, for ArcFace alignment."""
     mesh_px: Floats
-    """float32 (468, 3): MediaPipe face mesh; x, y in pixels, z in pixels of the same scale."""
+    """float32 (468, 2): MediaPipe face mesh."""
+    rigid_px: Floats
+    """float32 (28, 3): those of the mesh's points that no expression moves, the outer eye corners
+    first; x, y, and z in pixels of the same scale, smaller is nearer. No more of a face's depth is
+    kept than is needed."""
     roi: Roi
     """Where to look for this face in the next frame."""
     yaw_deg: float

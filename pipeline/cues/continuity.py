@@ -15,7 +15,7 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.observation import EYE_LEFT, EYE_RIGHT, SAME_PICTURE, Face, Observation, apart
+from pipeline.observation import SAME_PICTURE, Face, Observation, apart
 from pipeline.policy import Policy
 
 Floats = NDArray[np.float32]
@@ -27,14 +27,6 @@ SLOW_FRAME_S = 0.5
 """Frames further apart than this do not continue each other, whatever they show."""
 NEWEST, LEAST = 8, 4
 """Steps that a step is compared with, half a second at 15 frames/s, and how few of them will do."""
-# fmt: off
-STIFF = (6, 8, 9, 10, 33, 50, 54, 67, 103, 109, 116, 117, 127, 133, 151, 168, 195, 197, 263, 280,
-         284, 297, 332, 338, 345, 346, 356, 362)
-# fmt: on
-"""Points that no expression moves, those that the pose is read off (nets/mesh.py): a blink or an
-open mouth is no other face."""
-_STIFF = np.array([3 * point + axis for point in STIFF for axis in range(3)])
-_LEFT, _RIGHT = 3 * STIFF.index(EYE_LEFT), 3 * STIFF.index(EYE_RIGHT)
 
 
 class Break(StrEnum):
@@ -114,7 +106,7 @@ class _Step:
         self._changed: float | None = None
 
     def shape(self) -> float:
-        """How far the stiff points are from where they were, RMS in eye distances, after the best
+        """How far the rigid points are from where they were, RMS in eye distances, after the best
         turn in space, scale and shift."""
         if self._changed is None:
             self._changed = self._now.changed(self._was)
@@ -148,13 +140,13 @@ class _Steps:
         if face is None:
             return False
         if last is None or old_shape is None or not face.same or _resized(last, obs):
-            self._last, self._shape = obs, _Shape(face.mesh_px)
+            self._last, self._shape = obs, _Shape(face.rigid_px)
             self._steps = []
             return False
         picture = self._apart(obs.sketch, last.sketch)
         if picture <= SAME_PICTURE:
             return False
-        self._last, self._shape = obs, _Shape(face.mesh_px)
+        self._last, self._shape = obs, _Shape(face.rigid_px)
         gap_s = obs.arrival_s - last.arrival_s
         if gap_s > policy.lost_s:
             self.doubtful = True
@@ -179,20 +171,21 @@ def _resized(last: Observation, now: Observation) -> bool:
 
 
 class _Shape:
-    """A face's stiff points: x, y and z of one after the other. So few numbers are dealt with
-    sooner without NumPy."""
+    """A face's rigid points, as a blink or an open mouth is no other face: x, y and z of one after
+    the other. So few numbers are dealt with sooner without NumPy."""
 
-    __slots__ = ("_axes", "_px", "eyes_px")
+    __slots__ = ("_axes", "_n", "_px", "eyes_px")
 
-    def __init__(self, mesh_px: Floats) -> None:
-        px = self._px = mesh_px.take(_STIFF).tolist()
-        self.eyes_px = max(hypot(px[_RIGHT] - px[_LEFT], px[_RIGHT + 1] - px[_LEFT + 1]), 1.0)
+    def __init__(self, rigid_px: Floats) -> None:
+        self._n = len(rigid_px)
+        px = self._px = rigid_px.reshape(-1).tolist()
+        self.eyes_px = max(hypot(px[3] - px[0], px[4] - px[1]), 1.0)  # the outer eye corners
         self._axes: tuple[float, float, float] | None = None
 
     def about(self) -> tuple[NDArray[np.float64], float]:
         """The points about their middle, and their squares' sum."""
         points = np.array(self._px).reshape(-1, 3)
-        points -= np.add.reduce(points) / len(STIFF)
+        points -= np.add.reduce(points) / self._n
         return points, float(np.vdot(points, points))
 
     def axes(self) -> tuple[float, float, float]:
@@ -206,11 +199,11 @@ class _Shape:
         """False if the points moved by less than that, as they are or but for a common shift: then
         no turn and scale can leave more."""
         moved_px = dist(self._px, before._px)
-        least = len(STIFF) * (0.999 * max(shape, 0.0) * self.eyes_px) ** 2
+        least = self._n * (0.999 * max(shape, 0.0) * self.eyes_px) ** 2
         rest = moved_px * moved_px
         if rest >= least:
             shift_px = dist(self.axes(), before.axes())
-            rest -= shift_px * shift_px / len(STIFF)
+            rest -= shift_px * shift_px / self._n
         return rest >= least
 
     def changed(self, before: _Shape) -> float:
@@ -220,7 +213,7 @@ class _Shape:
         (points, square), (old_points, old_square) = self.about(), before.about()
         fit = _turned((old_points.T @ points).tolist())
         rest = square - fit * fit / max(old_square, 1e-9)
-        return sqrt(max(rest, 0.0) / len(STIFF)) / self.eyes_px
+        return sqrt(max(rest, 0.0) / self._n) / self.eyes_px
 
 
 def _turned(m: list[list[float]]) -> float:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from math import hypot, inf, isfinite
+from math import inf, isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -206,9 +206,11 @@ class _Shapes:
     """The newest faces, and how much they differ in shape."""
 
     def __init__(self) -> None:
-        self._faces: NDArray[np.float32] | None = None
-        """float32 (SHAPES, 2, points): x and y of the nth face that came in row n modulo SHAPES,
-        so that sums are rounded alike whenever they are made."""
+        self._faces: NDArray[np.complex128] | None = None
+        """complex128 (SHAPES, points): x + iy of the nth face that came in row n modulo SHAPES, so
+        that sums are rounded alike whenever they are made."""
+        self._squares = np.empty(SHAPES)
+        """|c|^2 of each."""
         self._came = 0
         self._centred = 0
         """How many of those that came are about their middles: most are when it is first asked."""
@@ -216,10 +218,11 @@ class _Shapes:
         """What they say together; None where one came since."""
 
     def add(self, mesh_px: NDArray[np.float32]) -> None:
-        """Take the mesh of one face, float32 (points, 3)."""
+        """Take the mesh of one face, float32 (points, 2)."""
         if self._faces is None:
-            self._faces = np.empty((SHAPES, 2, len(mesh_px)), np.float32)
-        self._faces[self._came % SHAPES] = mesh_px.T[:2]
+            self._faces = np.empty((SHAPES, len(mesh_px)), np.complex128)
+            self._px = self._faces.view(np.float64).reshape(SHAPES, -1, 2)
+        self._px[self._came % SHAPES] = mesh_px
         self._came += 1
         self._wobble = None
 
@@ -230,36 +233,30 @@ class _Shapes:
         """Mean RMS distance of each face to the mean face after the best turn, scale and shift, in
         eye distances: least squares in the plane, so no reflection.
 
-        With c a face, m the mean and e = m - c, complex numbers about their middle, the best turn
-        leaves |m|^2 - |<c, m>|^2 / |c|^2, which is |e|^2 - |<c, e>|^2 / |c|^2: small numbers, so
-        that float32 holds them.
+        With c a face and m the mean, complex numbers about their middle, the best turn and scale
+        leave |m|^2 - |<c, m>|^2 / |c|^2: a small difference, for which float64 is enough.
         """
         if self._wobble is None:
-            self._wobble = self._measured(self._all())
+            faces, squares = self._all()
+            n, points = faces.shape
+            mean = np.add.reduce(faces) * (1.0 / n)
+            along = np.vecdot(faces, mean)  # row by row, not @: see _Pairs
+            left = (along.real**2 + along.imag**2) / squares
+            np.subtract(np.vdot(mean, mean).real, left, out=left)
+            rms = np.add.reduce(np.sqrt(np.maximum(left, 0.0) / points)) / n
+            eyes = abs(complex(mean[EYE_LEFT] - mean[EYE_RIGHT]))
+            self._wobble = float(rms) / max(eyes, 1.0)
         return self._wobble
 
-    def _measured(self, faces: NDArray[np.float32]) -> float:
-        n, _, points = faces.shape
-        mean = np.add.reduce(faces) / np.float32(n)
-        rests = mean - faces
-        flat, flat_rests = faces.reshape(n, -1), rests.reshape(n, -1)
-        # Row by row, not @: see _Pairs.
-        real = np.vecdot(flat, flat_rests)
-        imaginary = np.vecdot(flat, np.concatenate((mean[1], -mean[0])))  # that of <c, c> is none
-        left = np.vecdot(flat_rests, flat_rests)
-        left -= (real**2 + imaginary**2) / np.maximum(np.vecdot(flat, flat), 1e-6)
-        rms = np.add.reduce(np.sqrt(np.maximum(left, 0.0) / points)) / n
-        x, y = (mean[:, EYE_LEFT] - mean[:, EYE_RIGHT]).tolist()
-        return float(rms) / max(hypot(x, y), 1.0)
-
-    def _all(self) -> NDArray[np.float32]:
-        """(n, 2, points), about their middles."""
+    def _all(self) -> tuple[NDArray[np.complex128], Floats64]:
+        """(n, points), about their middles, and their squares, (n,)."""
         assert self._faces is not None, "no face was taken"
         first = max(self._centred, self._came - SHAPES)
         while first < self._came:
             row = first % SHAPES
             new = self._faces[row : row + self._came - first]
-            new -= np.add.reduce(new, axis=2, keepdims=True) / np.float32(new.shape[2])
+            new -= np.add.reduce(new, axis=1, keepdims=True) * (1.0 / new.shape[1])
+            self._squares[row : row + len(new)] = np.maximum(np.vecdot(new, new).real, 1e-6)
             first += len(new)
         self._centred = self._came
-        return self._faces[: len(self)]
+        return self._faces[: len(self)], self._squares[: len(self)]

@@ -159,6 +159,12 @@ def five_points(points_px: Floats) -> Floats:
     return five
 
 
+def rigid(points_px: Floats) -> Floats:
+    """float32 (28, 3): the points of RIGID, the outer eye corners first."""
+    points: Floats = points_px[_RIGID_IDS]
+    return points
+
+
 def roll_rad(points_px: Floats) -> float:
     """Angle of the eye line, 0 upright, clockwise positive."""
     x, y, _ = (points_px[EYE_RIGHT] - points_px[EYE_LEFT]).tolist()
@@ -173,7 +179,7 @@ def pose_deg(points_px: Floats) -> tuple[float, float, float]:
     """
     roll = roll_rad(points_px)
     # The mean face is about its middle, so the seen one need not be.
-    left, _, right = np.linalg.svd(points_px[_RIGID_IDS].T @ _RIGID_FACE)
+    left, _, right = np.linalg.svd(rigid(points_px).T @ _RIGID_FACE)
     turn = (left @ right).tolist()
     if _mirrors(turn):  # a turn, never a reflection
         left[:, 2] *= -1

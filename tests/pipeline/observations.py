@@ -8,6 +8,7 @@ from functools import cache
 
 import numpy as np
 
+from pipeline.nets.mesh import rigid
 from pipeline.observation import Ask, Face, Motion, Observation, Roi, Tracks
 from pipeline.template import Floats, Gallery, Template
 
@@ -42,6 +43,11 @@ MESH = np.random.default_rng(3).uniform(150, 330, (468, 3)).astype(np.float32)
 MESH[33, :2], MESH[263, :2] = (280.0, 200.0), (360.0, 200.0)
 
 
+def of_mesh(mesh: Floats) -> dict[str, Floats]:
+    """What is kept of float32 (468, 3)."""
+    return {"mesh_px": np.ascontiguousarray(mesh[:, :2]), "rigid_px": rigid(mesh)}
+
+
 @cache
 def chosen_points(seq: int) -> Tracks:
     """What is followed from reference frame `seq` on; the same object each time, as tracks are
@@ -57,8 +63,7 @@ def face(**changes: object) -> Face:
         score=0.99,
         detection=0.95,
         same=True,
-        points_px=np.zeros((5, 2), np.float32),
-        mesh_px=MESH,
+        **of_mesh(MESH),
         roi=ROI,
         yaw_deg=0.0,
         pitch_deg=0.0,
@@ -150,7 +155,7 @@ class Camera:
                 eyes=self._eyes() if ask.eyes else None,
                 motion=self._motion(ask.tracks) if ask.motion else None,
             )
-            shown = replace(shown, mesh_px=self._mesh(step), **self.look)  # type: ignore[arg-type]
+            shown = replace(shown, **of_mesh(self._mesh(step)), **self.look)  # type: ignore[arg-type]
             if ask.embed_above is not None and shown.quality >= ask.embed_above:
                 vector = near(identity(self.person), self.cosine, 50_000 + self.seq)
                 shown = replace(shown, embedding=vector)

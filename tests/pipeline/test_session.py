@@ -368,8 +368,8 @@ def test_a_changed_face_is_asked_for_in_the_next_frame():
     assert session.ask().embed_above is None
     seen = camera.shot(session.ask())
     assert seen.face is not None
-    bend = np.random.default_rng(1).normal(0, 0.8, (468, 3)).astype(np.float32)
-    bent = replace(seen.face, mesh_px=seen.face.mesh_px + bend)
+    bend = np.random.default_rng(1).normal(0, 0.8, (28, 3)).astype(np.float32)
+    bent = replace(seen.face, rigid_px=seen.face.rigid_px + bend)
     session.step(replace(seen, face=bent))
     assert session.ask().embed_above is not None
     assert session.phase is Phase.GATHERING

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.cues.continuity import STIFF, Break, Continuity, _Shape, _turned
-from pipeline.nets.mesh import RIGID
+from pipeline.cues.continuity import Break, Continuity, _Shape, _turned
 from pipeline.observation import Ask, Observation
 from pipeline.policy import Policy
 from tests.pipeline.observations import ROI, Camera
@@ -33,10 +32,10 @@ def changed(
 ) -> Observation:
     """The same frame with another picture and another face in it; `shape` in eye distances."""
     assert obs.face is not None
-    mesh = obs.face.mesh_px.copy()
-    mesh += np.random.default_rng(1).normal(0, shape * 80 / 3**0.5, mesh.shape).astype(np.float32)
+    bend = np.random.default_rng(1).normal(0, shape * 80 / 3**0.5, (28, 3))
+    rigid = obs.face.rigid_px + bend.astype(np.float32)
     sketch = obs.sketch + np.float32(picture / 8)
-    return replace(obs, sketch=sketch, face=replace(obs.face, mesh_px=mesh, **look))
+    return replace(obs, sketch=sketch, face=replace(obs.face, rigid_px=rigid, **look))
 
 
 def breaks(shots: list[Observation]) -> tuple[list[Break | None], bool]:
@@ -44,10 +43,6 @@ def breaks(shots: list[Observation]) -> tuple[list[Break | None], bool]:
     cue = Continuity()
     found = [cue.broken(obs, POLICY) for obs in shots]
     return found, cue.doubts
-
-
-def test_the_stiff_points_are_those_of_the_pose() -> None:
-    assert sorted(STIFF) == sorted({i for a, b, *_ in RIGID for i in (a, b)})
 
 
 def test_another_picture_with_another_face_is_a_cut() -> None:
@@ -84,9 +79,9 @@ def test_a_turned_moved_and_nearer_face_has_the_same_shape() -> None:
     turn = np.array(
         [[np.cos(around), 0, np.sin(around)], [0, 1, 0], [-np.sin(around), 0, np.cos(around)]]
     )
-    mesh = (over * last.face.mesh_px @ turn + 9).astype(np.float32)
+    rigid = (over * last.face.rigid_px @ turn + 9).astype(np.float32)
     turned = replace(last, sketch=last.sketch + np.float32(BIG))
-    found, doubts = breaks([*before, replace(turned, face=replace(last.face, mesh_px=mesh))])
+    found, doubts = breaks([*before, replace(turned, face=replace(last.face, rigid_px=rigid))])
     assert found == [None] * 10
     assert not doubts
 
@@ -94,9 +89,9 @@ def test_a_turned_moved_and_nearer_face_has_the_same_shape() -> None:
 def test_a_reflected_face_has_another() -> None:
     *before, last = film()
     assert last.face is not None
-    mesh = last.face.mesh_px * np.array([1, 1, -1], np.float32)
+    rigid = last.face.rigid_px * np.array([1, 1, -1], np.float32)
     turned = replace(last, sketch=last.sketch + np.float32(BIG))
-    found, _ = breaks([*before, replace(turned, face=replace(last.face, mesh_px=mesh))])
+    found, _ = breaks([*before, replace(turned, face=replace(last.face, rigid_px=rigid))])
     assert found[-1] is Break.CUT
 
 
@@ -170,10 +165,10 @@ def test_the_best_turns_trace_is_that_of_the_singular_values(numbers: list[float
 
 
 def test_a_turned_and_moved_face_has_not_changed() -> None:
-    mesh = Camera().shot(Ask(detect=True, roi=ROI)).face.mesh_px  # type: ignore[union-attr]
+    rigid = Camera().shot(Ask(detect=True, roi=ROI)).face.rigid_px  # type: ignore[union-attr]
     turn = np.linalg.qr(np.random.default_rng(3).normal(size=(3, 3)))[0]
     turn *= np.sign(np.linalg.det(turn))
-    moved = (1.2 * mesh @ turn.T + (30, -20, 5)).astype(np.float32)
-    assert _Shape(moved).changed(_Shape(mesh)) < 1e-4
-    mirrored = mesh * np.array((-1, 1, 1), np.float32)
-    assert _Shape(mirrored).changed(_Shape(mesh)) > 0.05
+    moved = (1.2 * rigid @ turn.T + (30, -20, 5)).astype(np.float32)
+    assert _Shape(moved).changed(_Shape(rigid)) < 1e-4
+    mirrored = rigid * np.array((-1, 1, 1), np.float32)
+    assert _Shape(mirrored).changed(_Shape(rigid)) > 0.05

@@ -213,7 +213,7 @@ def test_what_is_kept_of_the_newest_shapes_is_what_they_say_together(asked_at):
     turns = (shapes.conj() @ mean) / (abs(shapes) ** 2).sum(axis=1)
     rest = np.sqrt((abs(turns[:, None] * shapes - mean) ** 2).mean(axis=1))
     wobble = rest.mean() / abs(mean[33] - mean[263])
-    assert cue.row(POLICY).numbers["wobble"] == pytest.approx(wobble, rel=1e-5)
+    assert cue.row(POLICY).numbers["wobble"] == pytest.approx(wobble, rel=1e-9)
     unasked = Freshness()
     for obs in shots:
         unasked.add(obs)

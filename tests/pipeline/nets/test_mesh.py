@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.nets import mesh
-from pipeline.observation import Roi
+from pipeline.observation import EYE_LEFT, EYE_RIGHT, Roi
 from tests.pipeline.stub import Stub, a_mesh
 
 IMAGE = np.zeros((480, 640, 3), np.uint8)
@@ -137,3 +137,10 @@ def test_box_and_five_points_follow_the_mesh() -> None:
     assert five[0, 0] < five[2, 0] < five[1, 0]
     assert five[0, 1] < five[2, 1] < five[3, 1]
     assert five[2] == pytest.approx([96, 104])
+
+
+def test_of_depth_only_the_rigid_points_are_kept() -> None:
+    points = a_mesh()[0][0]
+    rigid = mesh.rigid(points)
+    assert rigid.shape == (28, 3)
+    assert rigid[:2].tolist() == points[[EYE_LEFT, EYE_RIGHT]].tolist()
