@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from math import inf, isfinite
+from math import inf, isfinite, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -240,12 +240,10 @@ class _Shapes:
             faces, squares = self._all()
             n, points = faces.shape
             mean = np.add.reduce(faces) * (1.0 / n)
-            along = np.vecdot(faces, mean)  # row by row, not @: see _Pairs
-            left = (along.real**2 + along.imag**2) / squares
-            np.subtract(np.vdot(mean, mean).real, left, out=left)
-            rms = np.add.reduce(np.sqrt(np.maximum(left, 0.0) / points)) / n
-            eyes = abs(complex(mean[EYE_LEFT] - mean[EYE_RIGHT]))
-            self._wobble = float(rms) / max(eyes, 1.0)
+            along = np.abs(np.vecdot(faces, mean))  # row by row, not @: see _Pairs
+            left = np.maximum(np.vdot(mean, mean).real - along * along / squares, 0.0)
+            rms = float(np.add.reduce(np.sqrt(left))) / (n * sqrt(points))
+            self._wobble = rms / max(abs(complex(mean[EYE_LEFT] - mean[EYE_RIGHT])), 1.0)
         return self._wobble
 
     def _all(self) -> tuple[NDArray[np.complex128], Floats64]:
