@@ -8,7 +8,8 @@ record, where, for how long (server/recorder.py), nets (server/reseeing.py). Sou
 from __future__ import annotations
 
 FORMAT = "lookgate-tape"
-VERSION = 1
+VERSION = 2
+"""1, before the first release, had the whole mesh in space and five points of the face."""
 LINES, VIDEO = "tape.jsonl", "video.mkv"
 """The files of a tape's folder."""
 CLOCK_HZ = 90000
@@ -24,9 +25,9 @@ CONSENT = (
 class TapeError(Exception):
     """A tape that cannot be used. `code` is stable, `text` for people, `line` from 1 if known.
 
-    tape_missing, tape_not (not a tape at all), tape_newer, tape_truncated, tape_corrupt (no line of
-    a tape), tape_changed (its checksum does not fit), tape_invalid (intact, but says what cannot
-    be), tape_video (the video is absent, damaged or another one).
+    tape_missing, tape_not (not a tape at all), tape_newer, tape_older, tape_truncated, tape_corrupt
+    (no line of a tape), tape_changed (its checksum does not fit), tape_invalid (intact, but says
+    what cannot be), tape_video (the video is absent, damaged or another one).
     """
 
     def __init__(self, code: str, text: str, line: int | None = None) -> None:

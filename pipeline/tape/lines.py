@@ -108,3 +108,6 @@ def _check_version(raw: bytes) -> None:
     if head.version > VERSION:
         text = f"a newer Lookgate made this tape (version {head.version})"
         raise TapeError("tape_newer", text, 1)
+    if head.version < VERSION:
+        text = f"an older Lookgate made this tape: version {head.version}, not {VERSION}"
+        raise TapeError("tape_older", text, 1)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline.observation import Tracks
-from pipeline.tape import LINES, TapeError
+from pipeline.tape import LINES, VERSION, TapeError
 from pipeline.tape.fields import names
 from pipeline.tape.lines import END, MARK, TAIL, Chain, seal
 from pipeline.tape.reader import open_tape
@@ -84,12 +84,17 @@ def test_a_corrupt_line_is_named(folder: Path) -> None:
         assert _fault(folder, torn=True) == ("tape_corrupt", 4)
 
 
-def test_a_newer_tape_is_refused_whatever_else_is_new(folder: Path) -> None:
-    def newer(n: int, line: dict[str, Any]) -> dict[str, Any]:
-        return {**line, "version": 2, "session": "elsewhere"} if n == 1 else line
+@pytest.mark.parametrize(
+    ("version", "code"), [(VERSION + 1, "tape_newer"), (VERSION - 1, "tape_older")]
+)
+def test_a_tape_of_another_version_is_refused_whatever_else_is_in_it(
+    folder: Path, version: int, code: str
+) -> None:
+    def other(n: int, line: dict[str, Any]) -> dict[str, Any]:
+        return {**line, "version": version, "session": "elsewhere"} if n == 1 else line
 
-    _resealed(folder, newer)
-    assert _fault(folder) == ("tape_newer", 1)
+    _resealed(folder, other)
+    assert _fault(folder) == (code, 1)
 
 
 def test_what_is_no_tape_is_refused(tmp_path: Path, folder: Path) -> None:
