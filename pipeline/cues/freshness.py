@@ -208,7 +208,9 @@ class _Shapes:
     def __init__(self) -> None:
         self._faces: NDArray[np.complex128] | None = None
         """complex128 (SHAPES, points): x + iy of the nth face that came in row n modulo SHAPES, so
-        that sums are rounded alike whenever they are made."""
+        that sums are rounded alike whenever they are made. Made for the first one."""
+        self._px: Floats64 | None = None
+        """The same memory as (SHAPES, points, 2)."""
         self._squares = np.empty(SHAPES)
         """|c|^2 of each."""
         self._came = 0
@@ -219,7 +221,7 @@ class _Shapes:
 
     def add(self, mesh_px: NDArray[np.float32]) -> None:
         """Take the mesh of one face, float32 (points, 2)."""
-        if self._faces is None:
+        if self._px is None:
             self._faces = np.empty((SHAPES, len(mesh_px)), np.complex128)
             self._px = self._faces.view(np.float64).reshape(SHAPES, -1, 2)
         self._px[self._came % SHAPES] = mesh_px
