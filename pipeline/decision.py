@@ -134,36 +134,49 @@ def decide(
     if elapsed_s < settle_s:
         return Decision(Step.GO_ON)
     late = elapsed_s >= window_s
-    liveness = [row for row in rows if row.topic is LIVENESS]
-    against = [row for row in rows if row.stand is AGAINST]
     # Before the window's end a row that more frames could change refuses nobody.
-    refused = {row.topic for row in against if late or row.certain}
-    total = liveness_sum(liveness)
+    refused = {row.topic for row in rows if row.stand is AGAINST and (late or row.certain)}
+    total = liveness_sum(rows)
     if total <= policy.reject_llr or LIVENESS in refused:
         return Decision(Step.REJECT, (Reason.LIVENESS,))
     strong = total >= policy.accept_llr
     if not (strong or late):
         return Decision(Step.GO_ON)
-    needed = {*policy.required, *(() if strong else policy.weighed)}
-    proven = {row.cue for row in rows if row.stand is FOR}
-    doubtful = {row.cue for row in rows if row.stand is not FOR}
-    measured = {row.cue for row in rows if row.stand is not UNKNOWN}
-    live = (
-        any(row.cue in policy.required for row in liveness)
-        and measured.issuperset(policy.weighed)
-        and not any(row.stand is not FOR and row.cue in needed for row in liveness)
-        and not any(row.topic is LIVENESS for row in against)
-        and (strong or total >= policy.accept_late_llr)
-    )
+    needed = policy.required if strong else policy.required + policy.weighed
+    proven = _all_for(rows, needed)
+    if not (proven or refused or late):
+        return Decision(Step.GO_ON)
+    live = (strong or total >= policy.accept_late_llr) and _live(rows, policy, needed)
     for topic, reason in ((Topic.IDENTITY, Reason.NO_MATCH), (Topic.QUALITY, Reason.QUALITY)):
         if live and topic in refused:
             return Decision(Step.REJECT, (reason,))
-    # Never without a required liveness row: a policy that requires none accepts nobody.
-    if live and proven.issuperset(needed) and doubtful.isdisjoint(needed) and not against:
+    if live and proven:
         return Decision(Step.ACCEPT)
     if not late:
         return Decision(Step.GO_ON)
     return Decision(Step.TRY_AGAIN, (_shortfall(rows, policy, live=live),))
+
+
+def _all_for(rows: Sequence[Evidence], needed: Sequence[str]) -> bool:
+    """Whether every row that is needed is there and FOR, and none at all AGAINST."""
+    doubtful = {row.cue for row in rows if row.stand is not FOR}
+    if not doubtful.isdisjoint(needed):
+        return False
+    proven = {row.cue for row in rows if row.stand is FOR}
+    return proven.issuperset(needed) and not any(row.stand is AGAINST for row in rows)
+
+
+def _live(rows: Sequence[Evidence], policy: Policy, needed: Sequence[str]) -> bool:
+    """Whether the liveness rows alone would do. Never without a required one: a policy that
+    requires none accepts nobody."""
+    liveness = [row for row in rows if row.topic is LIVENESS]
+    measured = {row.cue for row in rows if row.stand is not UNKNOWN}
+    return (
+        any(row.cue in policy.required for row in liveness)
+        and measured.issuperset(policy.weighed)
+        and not any(row.stand is not FOR and row.cue in needed for row in liveness)
+        and not any(row.stand is AGAINST for row in liveness)
+    )
 
 
 def undecided(weighed: Sequence[Evidence], policy: Policy) -> bool:
