@@ -44,7 +44,8 @@ class Blink:
         self._times_s.append(obs.arrival_s)
         self._eyes.append(eyes)
         self._both.append((eyes[0] + eyes[1]) / 2)
-        del self._times_s[:-MOST], self._eyes[:-MOST], self._both[:-MOST]
+        if len(self._both) > MOST:
+            del self._times_s[0], self._eyes[0], self._both[0]
         return True
 
     def row(self, policy: Policy) -> Evidence:

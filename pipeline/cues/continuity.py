@@ -174,19 +174,22 @@ class _Shape:
     """A face's rigid points, as a blink or an open mouth is no other face: x, y and z of one after
     the other. So few numbers are dealt with sooner without NumPy."""
 
-    __slots__ = ("_axes", "_n", "_px", "eyes_px")
+    __slots__ = ("_about", "_axes", "_n", "_px", "_rigid_px", "eyes_px")
 
     def __init__(self, rigid_px: Floats) -> None:
-        self._n = len(rigid_px)
+        self._rigid_px, self._n = rigid_px, len(rigid_px)
         px = self._px = rigid_px.reshape(-1).tolist()
         self.eyes_px = max(hypot(px[3] - px[0], px[4] - px[1]), 1.0)  # the outer eye corners
         self._axes: tuple[float, float, float] | None = None
+        self._about: tuple[NDArray[np.float64], float] | None = None
 
     def about(self) -> tuple[NDArray[np.float64], float]:
         """The points about their middle, and their squares' sum."""
-        points = np.array(self._px).reshape(-1, 3)
-        points -= np.add.reduce(points) / self._n
-        return points, float(np.vdot(points, points))
+        if self._about is None:
+            points = self._rigid_px.astype(np.float64)
+            points -= np.add.reduce(points) / self._n
+            self._about = points, float(np.vdot(points, points))
+        return self._about
 
     def axes(self) -> tuple[float, float, float]:
         """The sums of all x, of all y and of all z."""
