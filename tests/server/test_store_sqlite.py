@@ -148,17 +148,20 @@ async def test_a_cancelled_write_is_whole_or_not_at_all(store: SqliteStore) -> N
 
 
 async def test_closing_leaves_no_thread_and_no_lock(path: Path) -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     store = SqliteStore(path)
     await store.open()
-    assert threading.active_count() >= before + 2
+    started = set(threading.enumerate()) - before
+    workers = [thread for thread in started if "_connection_worker_thread" in thread.name]
+    assert len(workers) == 2
     writes = [asyncio.ensure_future(store.add_client(a_client(f"c{n}"))) for n in range(5)]
     await asyncio.sleep(0)
     await store.close()
     told = await asyncio.gather(*writes, return_exceptions=True)
     assert {type(answer) for answer in told} <= {type(None), Unavailable}
-    names = {thread.name for thread in threading.enumerate()}
-    assert not [name for name in names if "_connection_worker_thread" in name]
+    for worker in workers:  # each says that it has closed, and ends a moment later
+        await asyncio.to_thread(worker.join, 10)
+        assert not worker.is_alive()
     with another(path) as db:
         db.execute("BEGIN EXCLUSIVE")
         (count,) = db.execute("SELECT count(*) FROM clients").fetchone()
