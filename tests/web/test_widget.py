@@ -292,10 +292,20 @@ STEPS = [
     {"color": "#ff70ff", "ms": 300},
     {"color": "#00c400", "ms": 260},
 ]
+LONG_STEPS = [{"color": "#aaaaaa", "ms": 2000}] * 20
 LAYER = "document.querySelector('face-login').shadowRoot.querySelector('.light')"
 
 
-async def test_a_challenge_is_painted_around_the_video_and_reported(bench: Bench) -> None:
+KEEP_COLOURS = f"""
+window.colours = [];
+new MutationObserver(() => {{
+  const now = {LAYER}.style.backgroundColor;
+  if (now && now !== colours.at(-1)) colours.push(now);
+}}).observe({LAYER}, {{attributes: true}});
+"""
+
+
+async def test_a_challenge_is_painted_and_reported(bench: Bench) -> None:
     painted = asyncio.Event()
 
     async def script(line: Line) -> None:
@@ -310,9 +320,45 @@ async def test_a_challenge_is_painted_around_the_video_and_reported(bench: Bench
 
     bench.server.script = script
     page = await open_page(bench)
+    await page.evaluate(KEEP_COLOURS)
+    await page.get_by_role("button", name="Start").click()
+    await asyncio.wait_for(painted.wait(), 12)
+    await until(page, f"{LAYER}.hidden")
+    (line,) = bench.server.lines
+    told = [m for m in line.heard if m["type"] == "painted"]
+    assert [(m["n"], m["step"]) for m in told] == [(1, 0), (1, 1), (1, 2)]
+    # A busy page paints late, and tells in one frame of a step that it left out; never early.
+    assert all(
+        due - 20 <= m["ms"] <= due + 5000 for m, due in zip(told, (0, 400, 700), strict=True)
+    )
+    colours = ("rgb(170, 170, 170)", "rgb(255, 112, 255)", "rgb(0, 196, 0)")
+    last_in_frame = {m["ms"]: colour for m, colour in zip(told, colours, strict=True)}
+    assert await page.evaluate("colours") == list(last_in_frame.values())
+    hello = await line.wait_for("hello")
+    assert hello["reduced_motion"] is False
+    assert hello["camera"]["kind"] == "virtual"  # Chromium's own fake device says that it is one
+    assert page.complaints == []  # type: ignore[attr-defined]
+
+
+async def test_evidence_thrown_away_and_a_cancel_give_the_page_back(bench: Bench) -> None:
+    thrown_away, once_more = asyncio.Event(), asyncio.Event()
+
+    async def script(line: Line) -> None:
+        await line.wait_for("hello")
+        await gathering(line)
+        line.say("challenge", n=1, steps=LONG_STEPS)
+        await thrown_away.wait()
+        line.say("phase", phase="framing")
+        line.say("phase", phase="gathering")
+        await once_more.wait()
+        line.say("challenge", n=2, steps=LONG_STEPS)
+
+    bench.server.script = script
+    page = await open_page(bench)
     await page.get_by_role("button", name="Start").click()
     await until(page, f"{LAYER}.style.backgroundColor === 'rgb(170, 170, 170)'")
     await expect(says(page)).to_contain_text("changes its colour")
+    await shot(page, "challenge")
     box = await page.evaluate(f"{LAYER}.getBoundingClientRect().toJSON()")
     assert (box["left"], box["top"], box["width"], box["height"]) == (0, 0, 420, 700)
     # The video and the way out stay on top of the colour.
@@ -327,37 +373,9 @@ async def test_a_challenge_is_painted_around_the_video_and_reported(bench: Bench
             part,
         )
         assert on_top, part
-    await until(page, f"{LAYER}.style.backgroundColor === 'rgb(255, 112, 255)'")
-    await shot(page, "challenge")
-    await asyncio.wait_for(painted.wait(), 8)
+    thrown_away.set()
     await until(page, f"{LAYER}.hidden")
-    (line,) = bench.server.lines
-    told = [m for m in line.heard if m["type"] == "painted"]
-    assert [(m["n"], m["step"]) for m in told] == [(1, 0), (1, 1), (1, 2)]
-    assert all(due - 20 <= m["ms"] <= due + 600 for m, due in zip(told, (0, 400, 700), strict=True))
-    hello = await line.wait_for("hello")
-    assert hello["reduced_motion"] is False
-    assert hello["camera"]["kind"] == "virtual"  # Chromium's own fake device says that it is one
-    assert page.complaints == []  # type: ignore[attr-defined]
-
-
-async def test_evidence_thrown_away_and_a_cancel_give_the_page_back(bench: Bench) -> None:
-    async def script(line: Line) -> None:
-        await line.wait_for("hello")
-        await gathering(line)
-        line.say("challenge", n=1, steps=STEPS * 5)
-        await line.wait_for("painted")
-        await asyncio.sleep(0.2)
-        line.say("phase", phase="framing")
-        line.say("phase", phase="gathering")
-        await asyncio.sleep(0.2)
-        line.say("challenge", n=2, steps=STEPS * 5)
-
-    bench.server.script = script
-    page = await open_page(bench)
-    await page.get_by_role("button", name="Start").click()
-    await until(page, f"!{LAYER}.hidden")
-    await until(page, f"{LAYER}.hidden")
+    once_more.set()
     await until(page, f"!{LAYER}.hidden")
     await page.get_by_role("button", name="Cancel").click()
     await state_is(page, "cancelled")
