@@ -2,12 +2,14 @@
 
     nice python benchmarks/light.py [--n 12] [--kbps 1000] [--only honest] [--models DIR]
     nice python -m benchmarks.light --chromium 5 [--cheats 3] [--only NAME]
+    nice python -m benchmarks.light --made 3000
 
 Recordings of tests/clips.py are lit, picture by picture, with the colours of a drawn sequence:
 albedo x (room + screen), in linear light, on the face as its mesh lies. Then they go through the
 encoder that browsers use and through see(). Time is virtual, so a busy machine changes nothing. The
 screen's light is made: this says what the cue finds, not what a room gives. With --chromium: so
-many whole logins of each kind in a real browser, in real time (light_browser.py).
+many whole logins of each kind in a real browser, in real time (light_browser.py). With --made: so
+many answers to another sequence, of numbers alone, where a chance in a thousand is to be counted.
 """
 
 from __future__ import annotations
@@ -34,14 +36,16 @@ from numpy.typing import NDArray
 from models.manifest import default_dir
 from pipeline.challenge import Draws, Light, draw_light
 from pipeline.cues.light import LightAnswer
-from pipeline.decision import Evidence
+from pipeline.decision import Evidence, Stand
 from pipeline.frame import Frame
 from pipeline.nets.ort import Nets
 from pipeline.observation import Ask
 from pipeline.policy import Policy
 from pipeline.see import see
 from pipeline.sight.patch import OVAL
+from server.evaluation.statistics import interval
 from tests.e2e.cameras import person
+from tests.pipeline.lights import Room, drawn
 
 FPS = 15
 Image = NDArray[np.uint8]
@@ -168,6 +172,19 @@ def judged(take: Take, scene: Scene, seed: int, nets: Nets, kbps: int) -> Eviden
     return answer.row(POLICY, SECONDS + 1.0)
 
 
+def by_chance(n: int) -> None:
+    """Prints how many clean answers of made rooms fit a sequence that they were not asked."""
+    rng = np.random.default_rng(11)
+    rows = []
+    for seed in rng.integers(0, 10**6, n).tolist():
+        room = Room(seed=seed, strength=rng.uniform(0.03, 0.15), answers=drawn(seed + 10**7))
+        rows.append(room.answer(drawn(seed)))
+    passed = sum(row.stand is Stand.FOR for row in rows)
+    low, high = interval(passed, n)
+    print(f"another sequence: {passed} of {n} passed, 95 %: {low:.2%} to {high:.2%}")
+    print(f"most deviations: {max(row.numbers.get('z', 0.0) for row in rows):.1f}")
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
@@ -177,7 +194,10 @@ def main() -> None:
     parser.add_argument("--models", type=Path, default=default_dir())
     parser.add_argument("--chromium", type=int, default=0, help="logins of each honest kind")
     parser.add_argument("--cheats", type=int, default=3, help="logins of each cheat")
+    parser.add_argument("--made", type=int, default=0, help="answers of made rooms")
     given = parser.parse_args()
+    if given.made:
+        return by_chance(given.made)
     if given.chromium:
         from benchmarks import light_browser
 

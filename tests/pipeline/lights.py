@@ -17,6 +17,7 @@ from pipeline.cues.light import LightAnswer
 from pipeline.decision import Evidence
 from pipeline.observation import Face, Observation
 from pipeline.policy import Policy
+from pipeline.sight.tint import BURNT, CRUSHED
 from tests.pipeline.observations import face
 
 Floats = NDArray[np.float64]
@@ -88,6 +89,8 @@ class Room:
                 level = level * (1 - self.alpha) + self.alpha * 255 * screen ** (1 / 2.2)
             level += self.noise * rng.standard_normal(level.shape)
             tints[:, region] = _held(level, self.coarse)
+        clipped = ((tints < CRUSHED) | (tints > BURNT)).any(axis=2)
+        tints[clipped] = np.nan  # as sight/tint.py says of them: they do not follow the light
         if self.frozen:
             tints[:] = tints[0]
         arrivals = sent_s + times + np.abs(rng.normal(0, self.jitter_s, len(times)))
