@@ -38,6 +38,7 @@ from pipeline.challenge import Draws, Light, draw_light
 from pipeline.cues.light import LightAnswer
 from pipeline.decision import Evidence, Stand
 from pipeline.frame import Frame
+from pipeline.nets.mesh import landmarks
 from pipeline.nets.ort import Nets
 from pipeline.observation import Ask
 from pipeline.policy import Policy
@@ -114,7 +115,10 @@ class Take:
                 return None
             roi = face.roi
             mask = np.zeros(image.shape[:2], np.uint8)
-            hull = cv2.convexHull(np.rint(face.mesh_px[list(OVAL)]).astype(np.int32))
+            seen = landmarks(image, face.roi, nets)
+            if seen is None:
+                return None
+            hull = cv2.convexHull(np.rint(seen.points_px[list(OVAL), :2]).astype(np.int32))
             cv2.fillConvexPoly(mask, hull, (255,))
             masks.append(np.asarray(cv2.GaussianBlur(mask, (0, 0), 5), np.uint8))
         return cls(images, masks) if len(images) >= SECONDS * FPS - 2 else None

@@ -17,6 +17,7 @@ import numpy as np
 
 from models.manifest import default_dir
 from pipeline.frame import Frame
+from pipeline.nets.mesh import landmarks
 from pipeline.nets.ort import Nets
 from pipeline.observation import Ask
 from pipeline.see import see
@@ -126,9 +127,10 @@ def _films(folder: Path) -> list[Film]:
         ]
         ends = []
         for image in images[:: FPS // 2]:
-            seen = see(Frame(image, 0, 0.0, 0.0), Ask(detect=True), nets)
-            if seen.face is not None:
-                oval = seen.face.mesh_px[list(OVAL)]
+            found = see(Frame(image, 0, 0.0, 0.0), Ask(detect=True), nets).face
+            seen = None if found is None else landmarks(image, found.roi, nets)
+            if seen is not None:
+                oval = seen.points_px[list(OVAL), :2]
                 ends.append([*oval.min(axis=0), *oval.max(axis=0)])
         left, top, right, bottom = (float(v) for v in np.median(np.array(ends), axis=0))
         centre = (left + right) / 2, (top + bottom) / 2

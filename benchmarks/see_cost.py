@@ -26,6 +26,7 @@ import numpy as np
 
 from pipeline.frame import Frame, Reference
 from pipeline.nets import Floats, Run, iris
+from pipeline.nets.mesh import landmarks
 from pipeline.nets.ort import SPECS, Nets
 from pipeline.observation import Ask, Tracks
 from pipeline.policy import POLICIES
@@ -143,9 +144,10 @@ def looks(clip_frames: list[Frame], run: Run) -> dict[str, list[float]]:
     begun: tuple[Frame, Tracks] | None = None
     for frame in clip_frames[:: int(FPS / 2)]:
         face = see(frame, Ask(detect=True), run).face
-        if face is None:
+        seen = None if face is None else landmarks(frame.image, face.roi, run)
+        if seen is None:
             continue
-        image, mesh = frame.image, face.mesh_px
+        image, mesh = frame.image, seen.points_px
         clock("edges", edges, image, mesh)
         clock("mouth", mouth, image, mesh)
         near = clock("cut for glow and tint", patch.near, image, mesh)

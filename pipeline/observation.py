@@ -127,12 +127,12 @@ class Face:
     """0..1, the detector's score; None when it did not run or did not see this face."""
     same: bool
     """True if this face continues the one at `ask.roi`; False if it was newly found."""
-    mesh_px: Floats
-    """float32 (468, 2): MediaPipe face mesh."""
+    shape_px: Floats
+    """float32 (118, 2): every fourth point of the MediaPipe face mesh, the outer eye corners first.
+    No more of a face is kept than is needed."""
     rigid_px: Floats
     """float32 (28, 3): those of the mesh's points that no expression moves, the outer eye corners
-    first; x, y, and z in pixels of the same scale, smaller is nearer. No more of a face's depth is
-    kept than is needed."""
+    first; x, y, and z in pixels of the same scale, smaller is nearer."""
     roi: Roi
     """Where to look for this face in the next frame."""
     yaw_deg: float
@@ -178,7 +178,8 @@ class Face:
     @property
     def eyes_px(self) -> float:
         """Distance of the outer eye corners."""
-        return eye_distance(self.mesh_px)
+        x, y, _ = (self.rigid_px[1] - self.rigid_px[0]).tolist()
+        return hypot(x, y)
 
 
 @quick

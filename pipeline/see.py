@@ -173,7 +173,7 @@ def _face(
         score=look.score,
         detection=look.detection,
         same=same,
-        mesh_px=np.ascontiguousarray(seen.points_px[:, :2]),
+        shape_px=mesh.shape(seen.points_px),
         rigid_px=mesh.rigid(seen.points_px),
         roi=mesh.roi_from_mesh(seen.points_px),
         yaw_deg=look.yaw_deg,

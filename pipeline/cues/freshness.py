@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.decision import Evidence, Stand, Topic
-from pipeline.observation import EYE_LEFT, EYE_RIGHT, SAME_PICTURE, Observation, apart
+from pipeline.observation import SAME_PICTURE, Observation, apart
 from pipeline.policy import Policy
 from pipeline.quantile import quantile
 
@@ -72,7 +72,7 @@ class Freshness:
             return False
         self._sketches.append(obs.sketch)
         if obs.face is not None:
-            self._shapes.add(obs.face.mesh_px)
+            self._shapes.add(obs.face.shape_px)
         return True
 
     def share(self, policy: Policy) -> float:
@@ -219,12 +219,12 @@ class _Shapes:
         self._wobble: float | None = None
         """What they say together; None where one came since."""
 
-    def add(self, mesh_px: NDArray[np.float32]) -> None:
-        """Take the mesh of one face, float32 (points, 2)."""
+    def add(self, shape_px: NDArray[np.float32]) -> None:
+        """Take the shape of one face, float32 (points, 2)."""
         if self._px is None:
-            self._faces = np.empty((SHAPES, len(mesh_px)), np.complex128)
+            self._faces = np.empty((SHAPES, len(shape_px)), np.complex128)
             self._px = self._faces.view(np.float64).reshape(SHAPES, -1, 2)
-        self._px[self._came % SHAPES] = mesh_px
+        self._px[self._came % SHAPES] = shape_px
         self._came += 1
         self._wobble = None
 
@@ -245,7 +245,7 @@ class _Shapes:
             along = np.abs(np.vecdot(faces, mean))  # row by row, not @: see _Pairs
             left = np.maximum(np.vdot(mean, mean).real - along * along / squares, 0.0)
             rms = float(np.add.reduce(np.sqrt(left))) / (n * sqrt(points))
-            self._wobble = rms / max(abs(complex(mean[EYE_LEFT] - mean[EYE_RIGHT])), 1.0)
+            self._wobble = rms / max(abs(complex(mean[0] - mean[1])), 1.0)
         return self._wobble
 
     def _all(self) -> tuple[NDArray[np.complex128], Floats64]:

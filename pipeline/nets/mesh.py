@@ -72,6 +72,9 @@ _RIGID_FACE = np.array(
 )
 _RIGID_FACE -= _RIGID_FACE.mean(0)
 
+_SHAPE_IDS = np.array(list(dict.fromkeys((EYE_LEFT, EYE_RIGHT, *range(3, POINTS, 4)))))
+"""Every fourth point says as much of a face's changes as all do (docs/freshness.md)."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Landmarks:
@@ -162,6 +165,12 @@ def five_points(points_px: Floats) -> Floats:
 def rigid(points_px: Floats) -> Floats:
     """float32 (28, 3): the points of RIGID, the outer eye corners first."""
     points: Floats = points_px[_RIGID_IDS]
+    return points
+
+
+def shape(points_px: Floats) -> Floats:
+    """float32 (118, 2): every fourth point, the outer eye corners first."""
+    points: Floats = points_px[_SHAPE_IDS, :2]
     return points
 
 

@@ -8,7 +8,7 @@ from functools import cache
 
 import numpy as np
 
-from pipeline.nets.mesh import rigid
+from pipeline.nets.mesh import rigid, shape
 from pipeline.observation import Ask, Face, Motion, Observation, Roi, Tracks
 from pipeline.template import Floats, Gallery, Template
 
@@ -45,7 +45,7 @@ MESH[33, :2], MESH[263, :2] = (280.0, 200.0), (360.0, 200.0)
 
 def of_mesh(mesh: Floats) -> dict[str, Floats]:
     """What is kept of float32 (468, 3)."""
-    return {"mesh_px": np.ascontiguousarray(mesh[:, :2]), "rigid_px": rigid(mesh)}
+    return {"shape_px": shape(mesh), "rigid_px": rigid(mesh)}
 
 
 @cache

@@ -46,13 +46,13 @@ def grade(**values: Any) -> float:
 def face(**changes: Any) -> Face:
     """A face with the given measurements."""
     values = {**GOOD, **changes}
-    mesh = np.zeros((468, 2), np.float32)
-    mesh[263, 0] = values.pop("eyes_px")
+    rigid = np.zeros((28, 3), np.float32)
+    rigid[1, 0] = values.pop("eyes_px")
     return Face(
         box_px=(0, 0, 100, 130),
         same=True,
-        mesh_px=mesh,
-        rigid_px=np.zeros((28, 3), np.float32),
+        shape_px=np.zeros((118, 2), np.float32),
+        rigid_px=rigid,
         roi=Roi(50, 65, 195, 0),
         quality=0.5,
         embedding=None,

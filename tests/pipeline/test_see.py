@@ -227,7 +227,7 @@ def test_no_frame_square_or_net_answer_makes_it_raise(
             obs = see(other, replace(every, tracks=obs.face.motion.tracks), run)
         assert np.isfinite(obs.sketch).all()
         if obs.face is not None:
-            assert np.isfinite(obs.face.mesh_px).all()
+            assert np.isfinite(obs.face.shape_px).all()
             assert 0 <= obs.face.quality <= 1
             assert 0 <= obs.face.inside <= 1 + 1e-6
 

@@ -139,8 +139,13 @@ def test_box_and_five_points_follow_the_mesh() -> None:
     assert five[2] == pytest.approx([96, 104])
 
 
-def test_of_depth_only_the_rigid_points_are_kept() -> None:
+def test_of_a_mesh_the_rigid_points_and_every_fourth_are_kept() -> None:
     points = a_mesh()[0][0]
-    rigid = mesh.rigid(points)
+    rigid, shape = mesh.rigid(points), mesh.shape(points)
     assert rigid.shape == (28, 3)
-    assert rigid[:2].tolist() == points[[EYE_LEFT, EYE_RIGHT]].tolist()
+    assert shape.shape == (118, 2)
+    eyes = points[[EYE_LEFT, EYE_RIGHT]]
+    assert rigid[:2].tolist() == eyes.tolist()
+    assert shape[:2].tolist() == eyes[:, :2].tolist()
+    rest = [k for k in range(3, 468, 4) if k != EYE_RIGHT]
+    assert shape[2:].tolist() == points[rest, :2].tolist()
