@@ -149,6 +149,13 @@ def _parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--webrtc", action="store_true", help="send the recorded frames, as they are, to a server"
     )
+    how.add_argument(
+        "--times",
+        type=evaluation.whole,
+        default=1,
+        metavar="N",
+        help="play it so often; each time must say the same",
+    )
     again.add_argument("--server", help="with --webrtc; default: LOOKGATE_SERVER")
     again.add_argument("--client", help="with --webrtc; the relying app's id")
     again.add_argument("--secret-file", type=Path, help="else LOOKGATE_CLIENT_SECRET")

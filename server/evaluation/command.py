@@ -41,8 +41,8 @@ def add(verbs: Any) -> None:
         required=True, metavar="what"
     )
     match = _add(evaluate, "match", "confusions and refusals: one folder per identity")
-    match.add_argument("--enroll", type=_whole, default=3, metavar="N", help="pictures a template")
-    match.add_argument("--probe", type=_whole, default=3, metavar="M", help="pictures a probe")
+    match.add_argument("--enroll", type=whole, default=3, metavar="N", help="pictures a template")
+    match.add_argument("--probe", type=whole, default=3, metavar="M", help="pictures a probe")
     match.add_argument(
         "--groups",
         type=Path,
@@ -70,7 +70,7 @@ def _add(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, help="folder for report.json and report.html")
     parser.add_argument("--policy", type=Path, help="judge by the fields in this JSON or TOML")
     parser.add_argument(
-        "--jobs", type=_whole, default=max(1, (os.cpu_count() or 2) // 2), help="files at a time"
+        "--jobs", type=whole, default=max(1, (os.cpu_count() or 2) // 2), help="files at a time"
     )
     parser.add_argument(
         "--cache",
@@ -81,14 +81,15 @@ def _add(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
     return parser
 
 
-def _whole(text: str) -> int:
+def whole(text: str) -> int:
+    """An argument that counts something. Raises ValueError."""
     number = int(text)
     if number < 1:
         raise ValueError(text)
     return number
 
 
-_whole.__name__ = "whole number from 1 on"  # argparse says it
+whole.__name__ = "whole number from 1 on"  # argparse says it
 
 
 def run(given: argparse.Namespace, settings: Settings) -> int:

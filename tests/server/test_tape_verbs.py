@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import re
 import shutil
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,10 +22,12 @@ from pipeline.reasons import Purpose
 from pipeline.session import SessionPipeline
 from pipeline.tape import LINES, VIDEO, TapeError
 from pipeline.tape.lines import Chain, seal
-from pipeline.tape.reader import open_tape
+from pipeline.tape.reader import Tape, open_tape
+from pipeline.tape.replay import Replayed
+from pipeline.tape.replay import replay as play
 from pipeline.tape.video import FrameLine, decoder, packet
 from pipeline.tape.writer import TapeWriter, taped
-from server import cli, policy_file
+from server import cli, policy_file, tape_verbs
 from server.media import to_frame
 from server.policy_file import PolicyError
 from server.reseeing import TOLERANCE, differences, resee
@@ -49,6 +53,26 @@ def test_replay_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     assert (status, err) == (0, "")
     assert "recorded  accepted" in out
     assert "result    the same events" in out
+
+
+def test_a_tape_may_be_played_several_times(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status, out, _ = _run(capsys, "replay", ACCEPTED, "--times", "5")
+    assert status == 0
+    assert re.search(r"^again     4 times, at best in .* x real time\), mostly in ", out, re.M)
+    counted = iter(range(5))
+
+    def moody(tape: Tape, **told: Any) -> Replayed:
+        played = play(tape, **told)
+        if next(counted) == 3:
+            played.differ = 1
+        return played
+
+    monkeypatch.setattr(tape_verbs, "replay", moody)
+    status, out, _ = _run(capsys, "replay", ACCEPTED, "--times", "5")
+    assert status == 1
+    assert "result    1 differences" in out
 
 
 def test_replay_with_another_policy_says_what_changes(
