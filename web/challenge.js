@@ -59,7 +59,7 @@ export class Challenge {
     let shown = -1;
     /** @param {number} now  the frame's time, on the clock of performance.now */
     const paint = (now) => {
-      if (began < 0) began = now;
+      if (began < 0) began = Math.max(now, came); // a busy page's frame is older than the message: it shortens no step
       const step = due(steps, now - began);
       if (step < 0) return this.stop();
       this.#frame = requestAnimationFrame(paint);

@@ -44,6 +44,17 @@ test('every step is painted once, in order, told with its time, and the page is 
   assert.deepEqual(told, [{ step: 0, ms: 16 }, { step: 1, ms: 420 }, { step: 2, ms: 700 }]);
 });
 
+test('a frame that is older than the challenge shortens no step', (t) => {
+  const { layer, at } = screen(t);
+  const told = [];
+  new Challenge(layer).start(STEPS, (painted) => told.push(painted));
+  at(-30);
+  at(390);
+  assert.deepEqual([layer.style.backgroundColor, told], ['#aaaaaa', [{ step: 0, ms: 0 }]]);
+  at(400);
+  assert.deepEqual(told[1], { step: 1, ms: 400 });
+});
+
 test('a step that a busy page skipped is told, too; a stop ends it', (t) => {
   const { layer, at } = screen(t);
   const told = [];

@@ -327,10 +327,8 @@ async def test_a_challenge_is_painted_and_reported(bench: Bench) -> None:
     (line,) = bench.server.lines
     told = [m for m in line.heard if m["type"] == "painted"]
     assert [(m["n"], m["step"]) for m in told] == [(1, 0), (1, 1), (1, 2)]
-    # A busy page paints late, and tells in one frame of a step that it left out; never early.
-    assert all(
-        due - 20 <= m["ms"] <= due + 5000 for m, due in zip(told, (0, 400, 700), strict=True)
-    )
+    assert all(due - 1 <= m["ms"] <= due + 600 for m, due in zip(told, (0, 400, 700), strict=True))
+    # A busy page tells in one frame of a step that it left out.
     colours = ("rgb(170, 170, 170)", "rgb(255, 112, 255)", "rgb(0, 196, 0)")
     last_in_frame = {m["ms"]: colour for m, colour in zip(told, colours, strict=True)}
     assert await page.evaluate("colours") == list(last_in_frame.values())
