@@ -178,8 +178,7 @@ class Face:
     @property
     def eyes_px(self) -> float:
         """Distance of the outer eye corners."""
-        x, y, _ = (self.rigid_px[1] - self.rigid_px[0]).tolist()
-        return hypot(x, y)
+        return eye_distance(self.rigid_px, 0, 1)
 
 
 @quick
@@ -211,9 +210,10 @@ class Observation:
     """The followed face, None if there is none."""
 
 
-def eye_distance(mesh_px: Floats) -> float:
-    """Between the outer eye corners of float32 (468, 2 or 3), in the unit of the points."""
-    x, y = (mesh_px[EYE_RIGHT, :2] - mesh_px[EYE_LEFT, :2]).tolist()
+def eye_distance(points_px: Floats, left: int = EYE_LEFT, right: int = EYE_RIGHT) -> float:
+    """Between the outer eye corners of float32 (n, 2 or 3), in the unit of the points: of a whole
+    mesh, unless their places are given."""
+    x, y = (points_px[right, :2] - points_px[left, :2]).tolist()
     return hypot(x, y)
 
 

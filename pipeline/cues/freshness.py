@@ -245,7 +245,8 @@ class _Shapes:
             along = np.abs(np.vecdot(faces, mean))  # row by row, not @: see _Pairs
             left = np.maximum(np.vdot(mean, mean).real - along * along / squares, 0.0)
             rms = float(np.add.reduce(np.sqrt(left))) / (n * sqrt(points))
-            self._wobble = rms / max(abs(complex(mean[0] - mean[1])), 1.0)
+            eyes = abs(complex(mean[0] - mean[1]))  # the outer corners
+            self._wobble = rms / max(eyes, 1.0)
         return self._wobble
 
     def _all(self) -> tuple[NDArray[np.complex128], Floats64]:
