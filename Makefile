@@ -56,7 +56,7 @@ check: $(VENV)/.stamp-test node_modules/.stamp ## ruff, mypy --strict, and TypeS
 
 .PHONY: bench
 bench: $(VENV)/.stamp-test models recordings ## measure logins over loopback and print the table
-	@exec $(BIN)/python benchmarks/login.py
+	@exec $(BIN)/python -m benchmarks.login
 
 .PHONY: install
 install: $(VENV)/.stamp-runtime ## only the environment in .venv/, with the `lookgate` command
@@ -141,7 +141,7 @@ chromium:
 
 .PHONY: recordings
 recordings: $(VENV)/.stamp-test node-for-npm
-	@$(BIN)/python -c 'from tests.clips import CLIPS, clip; [clip(name) for name in CLIPS]'
+	@$(BIN)/python -c 'from models.clips import CLIPS, clip; [clip(name) for name in CLIPS]'
 
 $(VENV)/.stamp-lock: | $(BIN)/python
 	@$(BIN)/python -m venv build/lock

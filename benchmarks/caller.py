@@ -21,11 +21,12 @@ from numpy.typing import NDArray
 
 from benchmarks.numbers import Call
 from benchmarks.serving import CLIENT, ROOT, machine_busy_s
-from server import config, media
-from server.attempt import attempt
-from server.headless import HeadlessError
-from server.media import MediaError
-from server.tokens import TokenError
+from server.frames import media
+from server.frames.media import MediaError
+from server.keys.tokens import TokenError
+from server.settings import config
+from server.tools.caller.attempt import attempt
+from server.tools.caller.headless import HeadlessError
 from tests.e2e.cameras import FPS, person
 
 ROOM_S = 12.0
@@ -34,7 +35,7 @@ ROOM_S = 12.0
 
 @dataclass(frozen=True, slots=True)
 class Film:
-    """What a camera sees: part of a recording of tests/clips.py."""
+    """What a camera sees: part of a recording of models/clips.py."""
 
     subject: str
     """Who that is to the relying app."""

@@ -1,10 +1,10 @@
 """How often the light challenge is answered, by real faces under a made light, after VP8.
 
-    nice python benchmarks/light.py [--n 12] [--kbps 1000] [--only honest] [--models DIR]
+    nice python -m benchmarks.light [--n 12] [--kbps 1000] [--only honest] [--models DIR]
     nice python -m benchmarks.light --chromium 5 [--cheats 3] [--only NAME]
     nice python -m benchmarks.light --made 3000
 
-Recordings of tests/clips.py are lit, picture by picture, with the colours of a drawn sequence:
+Recordings of models/clips.py are lit, picture by picture, with the colours of a drawn sequence:
 albedo x (room + screen), in linear light, on the face as its mesh lies. Then they go through the
 encoder that browsers use and through see(). Time is virtual, so a busy machine changes nothing. The
 screen's light is made: this says what the cue finds, not what a room gives. With --chromium: so
@@ -16,17 +16,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-
-# Before numpy: run as a script, this folder's numbers.py would hide the standard library's
-if sys.path[0] == str(Path(__file__).resolve().parent):
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
-
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import cv2
@@ -44,7 +38,7 @@ from pipeline.observation import Ask
 from pipeline.policy import Policy
 from pipeline.see import see
 from pipeline.sight.patch import OVAL
-from server.evaluation.statistics import interval
+from server.tools.evaluation.statistics import interval
 from tests.e2e.cameras import person
 from tests.pipeline.lights import Room, drawn
 

@@ -22,8 +22,8 @@ from pipeline.nets.ort import Nets
 from pipeline.observation import Ask
 from pipeline.see import see
 from pipeline.sight.patch import OVAL
-from server.attempt import attempt
-from server.evaluation.statistics import exact
+from server.tools.caller.attempt import attempt
+from server.tools.evaluation.statistics import exact
 from tests.e2e.cameras import FPS, mjpeg, person, timed
 from tests.e2e.reflecting import Plan, answer, row, stage
 from tests.e2e.site import Site, running

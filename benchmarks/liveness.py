@@ -35,10 +35,10 @@ from pipeline.observation import Ask
 from pipeline.policy import POLICIES, Policy
 from pipeline.reasons import Phase, Reason
 from pipeline.see import see
-from server.evaluation import vp8
-from server.evaluation.cues import BLINK, MEASURES, Window, window
-from server.evaluation.play import Outcome, Player, deciding, rows, still, watching
-from server.evaluation.statistics import auc, exact
+from server.tools.evaluation import vp8
+from server.tools.evaluation.cues import BLINK, MEASURES, Window, window
+from server.tools.evaluation.play import Outcome, Player, deciding, rows, still, watching
+from server.tools.evaluation.statistics import auc, exact
 
 GROUPS = ("webcam", "studio", "nuaa", "print", "replay", "deepfake")
 POLICY = deciding(POLICIES["standard"])

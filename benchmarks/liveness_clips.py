@@ -21,9 +21,9 @@ from pipeline.frame import Frame
 from pipeline.nets import Run
 from pipeline.observation import Ask, Observation
 from pipeline.see import see
-from server.evaluation import memory, vp8
-from server.evaluation.folder import FILMS, STILLS, Item, digest
-from server.media import to_bgr
+from server.frames.media import to_bgr
+from server.tools.evaluation import cache, vp8
+from server.tools.evaluation.folder import FILMS, STILLS, Item, digest
 
 Image = NDArray[np.uint8]
 
@@ -102,7 +102,7 @@ class Seen:
         """`version`: of everything that answers depend on; other versions' are not used. Raises
         MediaError, and OSError, if the clip cannot be read."""
         self.clip, self._run = clip, run
-        self._file = memory.opened(cache, version) / f"{digest(clip.path)}.pickle"
+        self._file = cache.opened(cache, version) / f"{digest(clip.path)}.pickle"
         self._images: list[Image] = []
         self._known: dict[bytes, Observation] = {}
         self._grown = False
@@ -156,4 +156,4 @@ def _key(seq: int, ask: Ask, reference: int | None) -> bytes:
 def version(models: Path) -> str:
     """Names the code and the nets that observations come from."""
     nets = [f"{net.name} {net.stat().st_size}" for net in sorted(models.glob("*.onnx"))]
-    return memory.version("benchmark", *nets)
+    return cache.version("benchmark", *nets)

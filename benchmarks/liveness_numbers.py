@@ -1,6 +1,6 @@
 """Logistic fits of log-likelihood ratios. Pure: no file, no clock.
 
-Rates, intervals and AUC are those of server/evaluation/statistics.py.
+Rates, intervals and AUC are those of server/tools/evaluation/statistics.py.
 """
 
 from __future__ import annotations

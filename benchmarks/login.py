@@ -25,15 +25,13 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from benchmarks import browser, caller, numbers, see_cost, serving
 from benchmarks.caller import Done, Film, Order
 from benchmarks.numbers import Goal, Run, mean_ms
 from benchmarks.serving import Server, ServerFailed
+from models.clips import clip
 from models.manifest import default_dir
 from pipeline.nets.ort import Nets
-from tests.clips import clip
 from tests.e2e.cameras import SIZE
 
 ENROLMENT, LOGIN = Film("webcam", "cap12", 0.0, 30.0), Film("webcam", "cap13", 0.0, 31.0)

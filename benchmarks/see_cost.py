@@ -1,6 +1,6 @@
 """What one call of see() costs, and how much of that is the nets.
 
-    python benchmarks/see_cost.py [--clip cap12] [--seconds 20] [--size 640x480] [--models DIR]
+    python -m benchmarks.see_cost [--clip cap12] [--seconds 20] [--size 640x480] [--models DIR]
 
 Plays a real recording through see() with a session's schedule and prints two tables: what each net
 and each look around the face costs, and what schedules of them cost a session. Times are of this
@@ -10,20 +10,16 @@ thread alone; `nets` is the time inside the Run, everything else is what see() a
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-# Before numpy: run as a script, this folder's numbers.py would hide the standard library's
-if sys.path[0] == str(Path(__file__).resolve().parent):
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
-
 import cv2
 import numpy as np
 
+from models.clips import cache_dir, clip
 from pipeline.frame import Frame, Reference
 from pipeline.nets import Floats, Run, iris
 from pipeline.nets.mesh import landmarks
@@ -36,7 +32,6 @@ from pipeline.sight.edges import edges
 from pipeline.sight.glow import glow
 from pipeline.sight.mouth import mouth
 from pipeline.sight.tint import tint
-from tests.clips import cache_dir, clip
 
 T = TypeVar("T")
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.numbers import samples
-from server import config
-from server.demo import free_port
+from server.commands.demo import free_port
+from server.settings import config
 
 ROOT = Path(__file__).resolve().parents[1]
 CLIENT = "bench"
@@ -90,7 +90,7 @@ def serving(folder: Path, models_dir: Path | None = None, **settings: str) -> It
         **settings,
     )
     environ["PYTHONPATH"] = str(ROOT)
-    command = [sys.executable, "-m", "server.cli"]
+    command = [sys.executable, "-m", "server.commands.main"]
     added = subprocess.run(
         [*command, "client", "add", CLIENT, "--origin", origin],
         env=environ, capture_output=True, text=True, timeout=60,

@@ -2,8 +2,8 @@
 
 Here: the drawn sequences as data, the physics of screen colours, and the limits that keep them
 harmless as code. Not here: whether a stream answered (cues/light.py, cues/turn.py), painting
-(web/challenge.js). Source: WCAG 2.2, success criterion 2.3.1 and its definitions of general flash,
-red flash and relative luminance; IEC 61966-2-1 (sRGB); CIE 1976 UCS.
+(web/widget/challenge.js). Source: WCAG 2.2, success criterion 2.3.1 and its definitions of general
+flash, red flash and relative luminance; IEC 61966-2-1 (sRGB); CIE 1976 UCS.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""One decoded picture and when it came. No conversion here (server/media.py does that once)."""
+"""One decoded picture and when it came.
+
+No conversion here: server/frames/media.py does that once.
+"""
 
 from __future__ import annotations
 

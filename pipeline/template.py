@@ -1,7 +1,7 @@
 """Enrolment pooling and 1:1 / 1:N matching over unit vectors.
 
 What is stored of a face, and the one comparison that both searches use. No thresholds (policy.py),
-no encryption (server/vault.py), no net.
+no encryption (server/keys/vault.py), no net.
 """
 
 from __future__ import annotations

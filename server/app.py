@@ -25,20 +25,23 @@ from pipeline.nets.insight import InsightFace
 from pipeline.nets.ort import SPECS, Nets
 from pipeline.observation import Ask, Observation
 from pipeline.policy import POLICIES, Policy
-from server import memory, policy_file, problems, routes, rtc
-from server.asking import MAX_BODY_BYTES
-from server.config import ConfigError, Settings
-from server.gate import Gate
-from server.inference import Inference
+from server import memory, problems
+from server.frames.inference import Inference
+from server.http import routes
+from server.http.requests import MAX_BODY_BYTES
+from server.keys.tokens import Keyring
+from server.keys.vault import open_vault
 from server.metrics import Metrics
-from server.opening import rtc_settings
-from server.policy_file import PolicyError
-from server.shelf import Shelf, ShelfUnusable
-from server.store import Store, Unavailable
-from server.stores import open_store
-from server.templates import Galleries
-from server.tokens import Keyring
-from server.vault import open_vault
+from server.parts import Parts
+from server.people.shelf import Shelf, ShelfUnusable
+from server.people.templates import Galleries
+from server.rtc import connection
+from server.session.opening import rtc_settings
+from server.settings import policies
+from server.settings.config import ConfigError, Settings
+from server.settings.policies import PolicyError
+from server.store.opening import open_store
+from server.store.port import Store, Unavailable
 
 RETRY_S = 2.0
 """Between attempts to open a store that is down at start."""
@@ -92,7 +95,7 @@ def _policy(settings: Settings, built_in: Policy) -> Policy:
     if settings.policy is None:
         return moved
     try:
-        return policy_file.load(settings.policy, moved)
+        return policies.load(settings.policy, moved)
     except PolicyError as error:
         raise ConfigError([f"LOOKGATE_POLICY: {error.text}"]) from None
 
@@ -103,7 +106,7 @@ def build(
     *,
     store: Store | None = None,
     embedder: Embedder = SFACE,
-) -> Gate:
+) -> Parts:
     """Everything that a server holds; nothing is opened yet.
 
     `embedder` says whose vectors `look` gives.
@@ -116,7 +119,7 @@ def build(
     vault = open_vault(settings.data_dir, key=settings.master_key)
     metrics = Metrics()
     inference = Inference(look, settings.workers, settings.max_sessions)
-    gate = Gate(
+    parts = Parts(
         settings=settings,
         store=found,
         vault=vault,
@@ -130,67 +133,67 @@ def build(
         policies={name: _policy(settings, policy) for name, policy in POLICIES.items()},
     )
     if settings.record is not None:
-        gate.shelf = Shelf(settings.record, settings.record_days)
+        parts.shelf = Shelf(settings.record, settings.record_days)
         try:
-            gate.shelf.open()
+            parts.shelf.open()
         except ShelfUnusable as error:
             raise ConfigError([f"LOOKGATE_RECORD {error}"]) from None
-    metrics.active.read = lambda: len(gate.peers)
+    metrics.active.read = lambda: len(parts.peers)
     metrics.waiting.read = lambda: max(0, inference.in_flight - inference.workers)
     try:
-        rtc.prepare(rtc_settings(gate))
+        connection.prepare(rtc_settings(parts))
     except ValueError as error:
         raise ConfigError([f"LOOKGATE_RTC_*: {error}"]) from None
-    return gate
+    return parts
 
 
-def application(gate: Gate) -> web.Application:
+def application(parts: Parts) -> web.Application:
     """The HTTP side; opening the store and stopping the peers hang on its life."""
     app = web.Application(
         middlewares=[routes.headers, problems.middleware], client_max_size=MAX_BODY_BYTES
     )
-    app[routes.GATE] = gate
+    app[routes.PARTS] = parts
     routes.add(app)
     app.cleanup_ctx.append(_life)
     return app
 
 
 async def _life(app: web.Application) -> AsyncIterator[None]:
-    gate = app[routes.GATE]
-    keeper = asyncio.create_task(_keep(gate), name="store keeper")
+    parts = app[routes.PARTS]
+    keeper = asyncio.create_task(_keep(parts), name="store keeper")
     try:
         yield
     finally:
         keeper.cancel()
         await asyncio.gather(keeper, return_exceptions=True)
-        await stop(gate)
-        await gate.inference.close()
-        await gate.store.close()
+        await stop(parts)
+        await parts.inference.close()
+        await parts.store.close()
 
 
-async def _keep(gate: Gate) -> None:
+async def _keep(parts: Parts) -> None:
     """Open the store, however long it is down; then sweep it now and then."""
-    await open_gate(gate)
+    await open_parts(parts)
     while True:
         with contextlib.suppress(Unavailable):
-            await gate.store.sweep(gate.now())
-        if gate.shelf is not None:
+            await parts.store.sweep(parts.now())
+        if parts.shelf is not None:
             with contextlib.suppress(OSError):
-                removed = await asyncio.to_thread(gate.shelf.sweep, gate.now())
+                removed = await asyncio.to_thread(parts.shelf.sweep, parts.now())
                 logger.info("recordings swept", extra={"removed": removed})
         await asyncio.sleep(SWEEP_S)
 
 
-async def open_gate(gate: Gate) -> None:
-    """Open the store and make sure there is a signing key; then `gate.opened`.
+async def open_parts(parts: Parts) -> None:
+    """Open the store and make sure there is a signing key; then `parts.opened`.
 
     A store that is down is waited for: the server answers 503 meanwhile, and `/readyz` tells it.
     """
     told = False
     while True:
         try:
-            await gate.store.open()
-            await gate.keyring.load(gate.now())
+            await parts.store.open()
+            await parts.keyring.load(parts.now())
             break
         except Unavailable:
             if not told:
@@ -200,27 +203,27 @@ async def open_gate(gate: Gate) -> None:
             # Wrong schema, wrong master key: no waiting helps. Not ready, and the log says why.
             code = getattr(error, "code", "internal")
             logger.error("the store cannot be used", extra={"code": code}, exc_info=error)
-            gate.failed.set_result(error)
+            parts.failed.set_result(error)
             return
         await asyncio.sleep(RETRY_S)
-    gate.opened.set()
+    parts.opened.set()
     logger.info("ready")
 
 
-async def stop(gate: Gate, grace_s: float = GRACE_S) -> None:
+async def stop(parts: Parts, grace_s: float = GRACE_S) -> None:
     """Take no more sessions, let running ones end, then end them. At most about 8 s."""
-    gate.stopping = True
-    await _until_none(gate, grace_s)
-    for peer in list(gate.peers):
+    parts.stopping = True
+    await _until_none(parts, grace_s)
+    for peer in list(parts.peers):
         peer.stop()
-    await _until_none(gate, GOODBYE_S)
-    if gate.peers:
-        logger.warning("sessions cut off", extra={"sessions": len(gate.peers)})
+    await _until_none(parts, GOODBYE_S)
+    if parts.peers:
+        logger.warning("sessions cut off", extra={"sessions": len(parts.peers)})
 
 
-async def _until_none(gate: Gate, seconds: float) -> None:
-    if gate.tasks:
-        await asyncio.wait(gate.tasks, timeout=seconds)
+async def _until_none(parts: Parts, seconds: float) -> None:
+    if parts.tasks:
+        await asyncio.wait(parts.tasks, timeout=seconds)
 
 
 async def serve(
@@ -236,13 +239,13 @@ async def serve(
     """
     memory.share_arenas()
     look, embedder = load_see(settings.models_dir, settings.embedder)
-    gate = build(settings, look, embedder=embedder)
+    parts = build(settings, look, embedder=embedder)
     ending = stopped or asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ending.set)
     runner = web.AppRunner(
-        application(gate), access_log=None, handle_signals=False, shutdown_timeout=1.0
+        application(parts), access_log=None, handle_signals=False, shutdown_timeout=1.0
     )
     await runner.setup()
     try:
@@ -251,19 +254,19 @@ async def serve(
         url = runner_url(runner, settings)
         logger.info("listening", extra={"url": url})
         ended = asyncio.create_task(ending.wait())
-        opened = asyncio.create_task(gate.opened.wait())
-        await asyncio.wait((ended, opened, gate.failed), return_when=asyncio.FIRST_COMPLETED)
+        opened = asyncio.create_task(parts.opened.wait())
+        await asyncio.wait((ended, opened, parts.failed), return_when=asyncio.FIRST_COMPLETED)
         memory.keep_started()
-        if gate.opened.is_set() and on_started is not None:
+        if parts.opened.is_set() and on_started is not None:
             on_started(url)
-        await asyncio.wait((ended, gate.failed), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((ended, parts.failed), return_when=asyncio.FIRST_COMPLETED)
         for task in (ended, opened):
             task.cancel()
-        if gate.failed.done():
-            raise gate.failed.result()
-        logger.info("stopping", extra={"sessions": len(gate.peers)})
+        if parts.failed.done():
+            raise parts.failed.result()
+        logger.info("stopping", extra={"sessions": len(parts.peers)})
         # While sockets still answer: offers and sessions get 503, jwks and verdicts go on.
-        await stop(gate)
+        await stop(parts)
     finally:
         await runner.cleanup()
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from server.store import Unavailable
+from server.store.port import Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -54,8 +54,8 @@ KINDS: Mapping[str, Kind] = {
     "not_ready": Kind(503, "The server is not ready yet.", True),
     "internal": Kind(500, "The server made a mistake.", True),
 }
-"""Every code that an HTTP answer may carry, but for those of `server.sdp`, which come with texts
-of their own and status 400."""
+"""Every code that an HTTP answer may carry, but for those of `server.rtc.sdp`, which come with
+texts of their own and status 400."""
 
 
 class Problem(Exception):

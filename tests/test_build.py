@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from server.config import COMMAND_LINE, PREFIX, TABLE
-from tests.clips import CLIPS
+from models.clips import CLIPS
+from server.settings.config import COMMAND_LINE, PREFIX, TABLE
 from web.demo import config as demo_app
 
 ROOT = Path(__file__).parents[1]

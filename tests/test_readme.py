@@ -104,7 +104,7 @@ def test_the_verification_refuses_any_other(
 
 
 def test_the_tag_and_its_events_are_the_elements() -> None:
-    element = (ROOT / "web" / "face-login.js").read_text()
+    element = (ROOT / "web" / "widget" / "face-login.js").read_text()
     (page,) = re.findall(r"```html\n(.*?)```", README, re.DOTALL)
     for attribute in re.findall(r"<face-login ([^>]*)>", page)[0].split():
         assert f"'{attribute.partition('=')[0]}'" in element

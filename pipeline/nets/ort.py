@@ -1,7 +1,7 @@
 """The one door to ONNX Runtime: load a directory of converted nets, run them by name.
 
 Here: sessions, their options, and a check that a file is the net it is called. Not here: where the
-files come from (models/), threads (server/inference.py), pixels.
+files come from (models/), threads (server/frames/inference.py), pixels.
 """
 
 from __future__ import annotations
@@ -70,7 +70,8 @@ def _load(directory: Path, spec: Spec) -> ort.InferenceSession:
 
 def session_options() -> ort.SessionOptions:
     """One thread a run: on this work the default pool costs 2 to 2.6 times the CPU and is slower
-    in wall time; parallelism comes from sessions running side by side (server/inference.py)."""
+    in wall time; parallelism comes from sessions running side by side
+    (server/frames/inference.py)."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1

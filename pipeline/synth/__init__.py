@@ -1,8 +1,8 @@
 """Synthetic sessions: films of a head, a print or a screen, rendered from one photo of a face.
 
-Here: what a camera would see, exactly repeatable from a seed. Not here: files (server/film.py),
-anything that judges a picture. Made for tests: nothing that serves imports it. Source:
-docs/synth.md.
+Here: what a camera would see, exactly repeatable from a seed. Not here: files
+(server/tools/film.py), anything that judges a picture. Made for tests: nothing that serves imports
+it. Source: docs/synth.md.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 fields.py and lines.py are the format, writer.py and reader.py its two sides, replay.py a session
 played again, video.py the one door to PyAV here, page.py a page for people. Not here: when to
-record, where, for how long (server/recorder.py), nets (server/reseeing.py). Source: docs/tape.md.
+record, where, for how long (server/session/recorder.py), nets (server/tools/reseeing.py). Source:
+docs/tape.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Playing a tape to a fresh session: the same inputs must lead to the same events.
 
 No nets, no clock, no network: what is on the tape is told to a new session, line by line. Not here:
-measuring the pictures again (server/reseeing.py). Source: docs/tape.md.
+measuring the pictures again (server/tools/reseeing.py). Source: docs/tape.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The video beside a tape: frames as they came, never encoded again. The door to PyAV of tapes.
 
 Matroska as a box of packets: times are in tape.jsonl, as its own are rounded to 1 ms. Not here:
-turning pictures into frames (server/media.py). Source: docs/tape.md; decoders as aiortc makes them.
+turning pictures into frames (server/frames/media.py). Source: docs/tape.md; decoders as aiortc
+makes them.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ DIGITS = 16
 CLUSTER_MS = 100
 """Matroska holds back what is in an open cluster: so much is lost in a crash."""
 MAX_PIXELS = 1920 * 1088
-"""As live (server/rtc_patches.py)."""
+"""As live (server/rtc/rtc_patches.py)."""
 
 
 MAX_TICKS = 2**53

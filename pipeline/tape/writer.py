@@ -1,7 +1,7 @@
 """Writing a tape while a session runs: every line is in the file before the session goes on.
 
 Here: the recorder of one session, and the session as it is recorded. Not here: when to record and
-what may be kept (server/recorder.py). Source: docs/tape.md.
+what may be kept (server/session/recorder.py). Source: docs/tape.md.
 """
 
 from __future__ import annotations

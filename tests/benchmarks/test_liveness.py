@@ -17,11 +17,11 @@ from pipeline.nets import Run
 from pipeline.observation import Ask, Observation
 from pipeline.policy import POLICIES
 from pipeline.reasons import Phase, Reason
-from server.evaluation.cues import window
-from server.evaluation.folder import Item
-from server.evaluation.play import Outcome, rows
-from server.evaluation.play import play as evaluated
-from server.film import write
+from server.tools.evaluation.cues import window
+from server.tools.evaluation.folder import Item
+from server.tools.evaluation.play import Outcome, rows
+from server.tools.evaluation.play import play as evaluated
+from server.tools.film import write
 from tests.pipeline.observations import Camera
 from tests.server.pictures import paint
 

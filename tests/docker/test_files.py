@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from server.config import TABLE, load
+from server.settings.config import TABLE, load
 from web.demo.config import read_settings
 
 ROOT = Path(__file__).parents[2]

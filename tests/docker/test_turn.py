@@ -15,8 +15,8 @@ import pytest
 import pytest_asyncio
 from aioice import stun, turn
 
-from server import ice
-from server.config import load
+from server.http import ice
+from server.settings.config import load
 
 CONF = Path(__file__).parents[2] / "docker" / "turnserver.conf"
 SECRET = "a-secret-that-only-this-test-knows"

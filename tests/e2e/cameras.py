@@ -1,7 +1,7 @@
 """Fake cameras: recordings and drawings as pictures, and as files that Chromium plays as a camera.
 
 Everything is 640x480 at 15 frames/s unless said otherwise, as the widget asks for. Real faces come
-from tests/clips.py only and are written to temporary folders only.
+from models/clips.py only and are written to temporary folders only.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.clips import clip
+from models.clips import clip
 
 Image = NDArray[np.uint8]
 FPS = 15
@@ -41,7 +41,7 @@ def fitted(image: Image, size: tuple[int, int] = SIZE) -> Image:
 
 
 def person(name: str, *, start_s: float = 0.0, seconds: float = 12.0) -> Iterator[Image]:
-    """A recording of tests/clips.py, resampled to 15 frames/s."""
+    """A recording of models/clips.py, resampled to 15 frames/s."""
     due_s, first_s = start_s, None
     with av.open(str(clip(name))) as container:
         for picture in container.decode(video=0):

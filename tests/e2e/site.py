@@ -98,7 +98,7 @@ async def running(folder: Path, **settings: str) -> AsyncIterator[Site]:
         "PYTHONUNBUFFERED": "1",
         **settings,
     }
-    command = "from server.cli import main; raise SystemExit(main(['demo']))"
+    command = "from server.commands.main import main; raise SystemExit(main(['demo']))"
     with log.open("wb") as out:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-c", command, cwd=ROOT, env=environ, stdout=out, stderr=out

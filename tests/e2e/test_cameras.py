@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
-from server.attempt import Attempt, attempt
-from server.headless import HeadlessError
-from tests.clips import ClipMissing
+from models.clips import ClipMissing
+from server.tools.caller.attempt import Attempt, attempt
+from server.tools.caller.headless import HeadlessError
 from tests.e2e import cameras
 from tests.e2e.cameras import Image, altered, person, then, timed
 from tests.e2e.site import Site, running, until

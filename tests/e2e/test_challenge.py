@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from models.clips import ClipMissing
 from pipeline.challenge import Draws, draw_light
 from pipeline.tape import LINES
 from pipeline.tape.reader import open_tape
 from pipeline.tape.replay import replay
-from server.attempt import attempt
-from tests.clips import ClipMissing
+from server.tools.caller.attempt import attempt
 from tests.e2e import cameras
 from tests.e2e.cameras import person, timed
 from tests.e2e.reflecting import Answer, Plan, answer, row, stage
@@ -80,7 +80,9 @@ def explained(site: Site, cue: str) -> str:
     result = replay(open_tape(tape))
     assert result.same, result.differences
     assert result.asks_differ == 0
-    command = "import sys; from server.cli import main; raise SystemExit(main(sys.argv[1:]))"
+    command = (
+        "import sys; from server.commands.main import main; raise SystemExit(main(sys.argv[1:]))"
+    )
     text = subprocess.run(
         [sys.executable, "-c", command, "explain", str(tape)],
         cwd=ROOT,

@@ -18,7 +18,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
-from tests.clips import ClipMissing
+from models.clips import ClipMissing
 from tests.e2e import cameras
 from tests.e2e.site import (
     CHROMIUM,

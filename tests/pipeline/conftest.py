@@ -8,9 +8,9 @@ from pathlib import Path
 import cv2
 import pytest
 
+from models.clips import ClipMissing, clip
 from models.manifest import default_dir
 from pipeline.frame import Frame
-from tests.clips import ClipMissing, clip
 from tests.tapes.make import make
 
 

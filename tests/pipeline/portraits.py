@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
+from models.clips import ClipMissing, clip
 from pipeline.nets import Image, Run
 from pipeline.synth.portrait import Portrait, portrait
-from tests.clips import ClipMissing, clip
 
 
 @pytest.fixture(scope="session")

@@ -12,9 +12,9 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from server.rtc import Connection, RtcSettings, prepare
-from server.rtc_caller import Caller, Encoded
-from server.rtc_patches import Network
+from server.rtc.connection import Connection, RtcSettings, prepare
+from server.rtc.rtc_patches import Network
+from server.tools.caller.rtc_caller import Caller, Encoded
 
 HERE = "127.0.0.1"
 LOCAL = RtcSettings(bind=(HERE,))

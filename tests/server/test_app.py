@@ -31,16 +31,19 @@ from pipeline.frame import Frame
 from pipeline.nets.embed import EMBEDDER_ID, Embedder
 from pipeline.observation import Ask, Observation
 from pipeline.policy import POLICIES
-from server import app, config, headless, log, routes
-from server.admin import Admin
-from server.attempt import Attempt, attempt
-from server.config import ConfigError
-from server.gate import Gate
-from server.headless import HeadlessError
-from server.store import Store, Unavailable
-from server.store_sqlite import SqliteStore
+from server import app, log
+from server.commands.admin import Admin
+from server.http import routes
+from server.parts import Parts
+from server.settings import config
+from server.settings.config import ConfigError
+from server.store.port import Store, Unavailable
+from server.store.sqlite.database import SqliteStore
+from server.tools.caller import headless
+from server.tools.caller.attempt import Attempt, attempt
+from server.tools.caller.headless import HeadlessError
 from tests.pipeline.observations import Camera
-from tests.server.gates import settings
+from tests.server.stage import settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -75,8 +78,8 @@ class Running:
     def __init__(self, folder: Path, scene: Scene, store: Store | None = None) -> None:
         self.settings = settings(folder, rtc_addresses="127.0.0.1", max_sessions="2")
         self.scene = scene
-        self.gate: Gate = app.build(self.settings, scene.look, store=store)
-        self.server = TestServer(app.application(self.gate))
+        self.parts: Parts = app.build(self.settings, scene.look, store=store)
+        self.server = TestServer(app.application(self.parts))
         self.secret = ""
 
     async def __aenter__(self) -> Running:
@@ -84,7 +87,7 @@ class Running:
             self.secret = await admin.add_client("shop")
         await self.server.start_server()
         async with asyncio.timeout(5):
-            await self.gate.opened.wait()
+            await self.parts.opened.wait()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -158,7 +161,7 @@ async def test_enrol_and_log_in_over_webrtc_and_no_secret_in_the_logs(
 
 async def test_a_template_never_reaches_the_store_in_clear(running: Running) -> None:
     await running.attempt("enroll", "ann")
-    record = await running.gate.store.template("shop", "ann")
+    record = await running.parts.store.template("shop", "ann")
     assert record.model_id == EMBEDDER_ID
     raw = (running.settings.data_dir / "lookgate.sqlite3").read_bytes()
     raw += b"".join(p.read_bytes() for p in running.settings.data_dir.glob("*-wal"))
@@ -177,22 +180,22 @@ asyncio.run(headless.run(server_url=url, session=session, ticket=ticket, video=p
 
 async def test_a_killed_browser_is_noticed_and_its_place_is_free(running: Running) -> None:
     """The page's process is killed: no close, no more packets."""
-    gate, url = running.gate, str(running.server.make_url("")).rstrip("/")
+    parts, url = running.parts, str(running.server.make_url("")).rstrip("/")
     running.scene.camera.person = None  # nobody to judge: only silence can end it
     made = await running.post("/v1/sessions", purpose="login", subject="ann", nonce="n" * 16)
     page = await asyncio.create_subprocess_exec(
         sys.executable, "-c", PAGE, url, made["session"], made["ticket"], cwd=ROOT
     )
     async with asyncio.timeout(20):
-        while gate.metrics.frames.value() < 10:  # noqa: ASYNC110
+        while parts.metrics.frames.value() < 10:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         page.kill()
         gone_s = time.monotonic()
-        while gate.inference.reserved:  # noqa: ASYNC110
+        while parts.inference.reserved:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         assert time.monotonic() - gone_s < 5.0
         while (  # noqa: ASYNC110
-            record := await gate.store.session(made["session"])
+            record := await parts.store.session(made["session"])
         ).state == "live":
             await asyncio.sleep(0.02)
         assert (record.state, record.reasons) == ("expired", ("disconnected",))
@@ -209,13 +212,13 @@ async def test_stopping_tells_running_sessions(tmp_path: Path) -> None:
             while not messages:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
             began_s = time.monotonic()
-            await app.stop(running.gate, grace_s=0.1)
+            await app.stop(running.parts, grace_s=0.1)
             result = await going
         assert time.monotonic() - began_s < 4.0
         assert result.verdict["outcome"] != "accepted"
         codes = [m["error"]["code"] for m in messages if m["type"] == "error"]
         assert codes == ["server_stopping"]
-        assert not running.gate.peers
+        assert not running.parts.peers
 
 
 class Asleep(SqliteStore):
@@ -234,8 +237,8 @@ async def test_a_store_that_is_down_at_start_is_waited_for(
 ) -> None:
     monkeypatch.setattr(app, "RETRY_S", 0.05)
     store = Asleep(tmp_path / "x.sqlite3")
-    gate = app.build(settings(tmp_path), Scene().look, store=store)
-    server = TestServer(app.application(gate))
+    parts = app.build(settings(tmp_path), Scene().look, store=store)
+    server = TestServer(app.application(parts))
     await server.start_server()
     try:
         async with aiohttp.ClientSession() as http:
@@ -246,7 +249,7 @@ async def test_a_store_that_is_down_at_start_is_waited_for(
                 assert response.status == 200
             store.awake = True
             async with asyncio.timeout(5):
-                await gate.opened.wait()
+                await parts.opened.wait()
             async with http.get(server.make_url("/readyz")) as response:
                 assert response.status == 200
     finally:
@@ -255,15 +258,15 @@ async def test_a_store_that_is_down_at_start_is_waited_for(
 
 async def test_a_store_that_can_never_be_used_ends_the_start(tmp_path: Path) -> None:
     first = app.build(settings(tmp_path, master_key=_key(1)), Scene().look)
-    await app.open_gate(first)
+    await app.open_parts(first)
     await first.store.close()
     second = app.build(settings(tmp_path, master_key=_key(2)), Scene().look)
-    await app.open_gate(second)
+    await app.open_parts(second)
     assert not second.opened.is_set()
     assert getattr(second.failed.result(), "code", "") == "vault_key_unknown"
     await second.store.close()
-    for gate in (first, second):
-        await gate.inference.close()
+    for parts in (first, second):
+        await parts.inference.close()
 
 
 def _key(byte: int) -> str:
@@ -296,13 +299,13 @@ async def test_another_embedder_names_the_templates_and_moves_the_threshold(
 ) -> None:
     told = settings(tmp_path, embedder="/packs/w600k_r50.onnx", match_score="0.4")
     other = Embedder("insightface:w600k_r50:0123456789ab", 512)
-    gate = app.build(told, Scene().look, embedder=other)
-    assert (gate.model_id, gate.dimensions) == (other.model_id, 512)
-    assert gate.policies["standard"].match_score == 0.4
+    parts = app.build(told, Scene().look, embedder=other)
+    assert (parts.model_id, parts.dimensions) == (other.model_id, 512)
+    assert parts.policies["standard"].match_score == 0.4
     plain = app.build(settings(tmp_path), Scene().look)
     assert (plain.model_id, plain.dimensions) == (EMBEDDER_ID, 128)
     assert plain.policies == POLICIES
-    for made in (gate, plain):
+    for made in (parts, plain):
         await made.inference.close()
 
 
@@ -321,7 +324,7 @@ def _spawn(folder: Path, **changed: str) -> subprocess.Popen[str]:
     environ.update({f"LOOKGATE_{name.upper()}": value for name, value in changed.items()})
     environ["LOOKGATE_DATA_DIR"] = str(folder)
     return subprocess.Popen(
-        [sys.executable, "-m", "server.cli", "serve"],
+        [sys.executable, "-m", "server.commands.main", "serve"],
         env=environ,
         cwd=ROOT,
         stderr=subprocess.PIPE,
@@ -374,10 +377,10 @@ def test_sigterm_ends_with_zero(tmp_path: Path) -> None:
 
 def test_an_application_has_its_gate(tmp_path: Path) -> None:
     async def make() -> web.Application:
-        gate = app.build(settings(tmp_path), Scene().look)
-        made = app.application(gate)
-        assert made[routes.GATE] is gate
-        await gate.inference.close()
+        parts = app.build(settings(tmp_path), Scene().look)
+        made = app.application(parts)
+        assert made[routes.PARTS] is parts
+        await parts.inference.close()
         return made
 
     asyncio.run(make())
@@ -387,8 +390,8 @@ async def test_a_calibrated_policy_is_used_and_a_wrong_one_refused(tmp_path: Pat
     file = tmp_path / "policy.json"
     file.write_text('{"policy": {"match_score": 0.61}}', "utf-8")
     given = config.load({"LOOKGATE_DATA_DIR": str(tmp_path), "LOOKGATE_POLICY": str(file)})
-    gate = app.build(given, lambda frame, ask: None)  # type: ignore[arg-type, return-value]
-    assert gate.policies["standard"].match_score == 0.61
+    parts = app.build(given, lambda frame, ask: None)  # type: ignore[arg-type, return-value]
+    assert parts.policies["standard"].match_score == 0.61
     file.write_text('{"match_scroe": 0.1}', "utf-8")
     with pytest.raises(ConfigError) as refused:
         app.build(given, lambda frame, ask: None)  # type: ignore[arg-type, return-value]

@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from server import problems
 from server.problems import KINDS, Problem
-from server.store import Unavailable
+from server.store.port import Unavailable
 
 
 async def _bug(request: web.Request) -> web.Response:

@@ -1,11 +1,11 @@
 // The light challenge without a screen: which step is due, what is never painted, what a camera's name tells.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { cameraKind } from '../../web/camera.js';
-import { Challenge, due, flashes, luminance } from '../../web/challenge.js';
-import { hello } from '../../web/protocol.js';
-import { START, step } from '../../web/state.js';
-import { sentence } from '../../web/texts.js';
+import { cameraKind } from '../../web/widget/camera.js';
+import { Challenge, due, flashes, luminance } from '../../web/widget/challenge.js';
+import { hello } from '../../web/widget/protocol.js';
+import { START, step } from '../../web/widget/state.js';
+import { sentence } from '../../web/widget/texts.js';
 
 const STEPS = [{ color: '#aaaaaa', ms: 400 }, { color: '#ff70ff', ms: 250 }, { color: '#00c400', ms: 310 }];
 

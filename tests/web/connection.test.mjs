@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Connection, DEADLINES } from '../../web/connection.js';
-import { hello } from '../../web/protocol.js';
-import { readTicket } from '../../web/ticket.js';
+import { Connection, DEADLINES } from '../../web/widget/connection.js';
+import { hello } from '../../web/widget/protocol.js';
+import { readTicket } from '../../web/widget/ticket.js';
 
 const SHORT = { connect: 60, silence: 50, disconnected: 30, ping: 10, goodbye: 5 };
 const TICKET = { server: 'https://face.example/', session: 'a/b', ticket: 'secret', ice_servers: [{ urls: 'turn:t' }] };

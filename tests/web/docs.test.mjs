@@ -2,14 +2,14 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { CAMERA_CODES } from '../../web/camera.js';
-import { CONNECTION_CODES } from '../../web/connection.js';
-import { STATES } from '../../web/state.js';
-import { COLORS } from '../../web/style.js';
+import { CAMERA_CODES } from '../../web/widget/camera.js';
+import { CONNECTION_CODES } from '../../web/widget/connection.js';
+import { STATES } from '../../web/widget/state.js';
+import { COLORS } from '../../web/widget/style.js';
 
 const read = (path) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 const page = read('docs/widget.md');
-const element = read('web/face-login.js');
+const element = read('web/widget/face-login.js');
 const has = (text) => assert.ok(page.includes(text), text);
 
 test('attributes', () => {
@@ -25,11 +25,11 @@ test('events', () => {
 });
 
 test('states and error codes', () => {
-  const own = [...(element + read('web/ticket.js')).matchAll(/Trouble\('([a-z_]+)'/g)].map((m) => m[1]);
+  const own = [...(element + read('web/widget/ticket.js')).matchAll(/Trouble\('([a-z_]+)'/g)].map((m) => m[1]);
   for (const code of [...STATES, ...CAMERA_CODES, ...CONNECTION_CODES, ...own]) has(`\`${code}\``);
 });
 
 test('theme colours and parts', () => {
   for (const name of Object.keys(COLORS.light)) has(`-${name.replace('_', '-')}\``);
-  for (const [, parts] of read('web/view.js').matchAll(/part: '([a-z ]+)'/g)) for (const part of parts.split(' ')) has(`\`${part}\``);
+  for (const [, parts] of read('web/widget/view.js').matchAll(/part: '([a-z ]+)'/g)) for (const part of parts.split(' ')) has(`\`${part}\``);
 });

@@ -18,7 +18,7 @@ from aiohttp import web
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 
-WEB = Path(__file__).parents[2] / "web"
+WEB = Path(__file__).parents[2] / "web" / "widget"
 TICKET = "t0p-secret-ticket"
 WELCOME = {
     "type": "welcome",

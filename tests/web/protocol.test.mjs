@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
-import { HINTS, encode, hello, parse, readProblem } from '../../web/protocol.js';
+import { HINTS, encode, hello, parse, readProblem } from '../../web/widget/protocol.js';
 
 const folder = new URL('../vectors/protocol/', import.meta.url);
 const files = readdirSync(folder).filter((name) => name.endsWith('.json'));

@@ -1,7 +1,7 @@
 // The state table and the one function that moves: properties over all states and inputs.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { START, STATES, TABLE, isEnd, isLive, step } from '../../web/state.js';
+import { START, STATES, TABLE, isEnd, isLive, step } from '../../web/widget/state.js';
 
 const MOVES = ['start', 'camera_ready', 'framing', 'gathering', 'accept', 'reject', 'expire', 'fail', 'cancel', 'reset'];
 const at = (state) => ({ ...START, state });

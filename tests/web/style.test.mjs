@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { COLORS } from '../../web/style.js';
+import { COLORS } from '../../web/widget/style.js';
 
-const folder = new URL('../../web/', import.meta.url);
+const folder = new URL('../../web/widget/', import.meta.url);
 const modules = readdirSync(folder).filter((name) => name.endsWith('.js'));
 
 test('all modules together are at most 30 kB gzipped', () => {

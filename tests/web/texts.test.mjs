@@ -1,11 +1,11 @@
 // Every code that a person can meet has a sentence in every language.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CAMERA_CODES, cameraCode, constraints } from '../../web/camera.js';
-import { CONNECTION_CODES } from '../../web/connection.js';
-import { HINTS, REASONS } from '../../web/protocol.js';
-import { START, STATES } from '../../web/state.js';
-import { LANGUAGES, pickLanguage, say, sentence } from '../../web/texts.js';
+import { CAMERA_CODES, cameraCode, constraints } from '../../web/widget/camera.js';
+import { CONNECTION_CODES } from '../../web/widget/connection.js';
+import { HINTS, REASONS } from '../../web/widget/protocol.js';
+import { START, STATES } from '../../web/widget/state.js';
+import { LANGUAGES, pickLanguage, say, sentence } from '../../web/widget/texts.js';
 
 const needed = [
   ...STATES.map((s) => `state_${s}`), ...HINTS.map((h) => `hint_${h}`), ...REASONS.map((r) => `reason_${r}`),

@@ -21,9 +21,9 @@ import bson
 import pytest
 from pymongo import AsyncMongoClient
 
-from server.store import Store
-from server.store_mongo import MongoStore
-from server.store_sqlite import SqliteStore
+from server.store.mongo.database import MongoStore
+from server.store.port import Store
+from server.store.sqlite.database import SqliteStore
 
 
 @dataclass

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from server.store import Store
+from server.store.port import Store
 from tests.server.conformance.backends import Backend, MongoBackend, Secantus, SqliteBackend
 
 

@@ -7,7 +7,7 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from server.store import Client, KeyRecord, SessionRecord, TemplateRecord
+from server.store.port import Client, KeyRecord, SessionRecord, TemplateRecord
 
 # Far away, so that no database's own clock finds anything here expired. Whole milliseconds.
 NOW = datetime(2090, 5, 17, 8, 30, 0, 123000, tzinfo=UTC)

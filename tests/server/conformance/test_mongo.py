@@ -18,8 +18,8 @@ from datetime import timedelta
 import pytest
 from pymongo import AsyncMongoClient
 
-from server.store import NotFound, Unavailable, WrongSchema
-from server.store_mongo import AT_ONCE, SCHEMA_VERSION, MongoStore
+from server.store.mongo.database import AT_ONCE, SCHEMA_VERSION, MongoStore
+from server.store.port import NotFound, Unavailable, WrongSchema
 from tests.server.conformance.backends import MongoBackend, Secantus
 from tests.server.conformance.records import NOW, TICKET, a_client, a_session, a_template
 

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from pipeline.template import Template
-from server.store import Conflict, NotFound, Store
-from server.templates import seal_template
-from server.tokens import Keyring, verify
-from server.vault import Vault
+from server.keys.tokens import Keyring, verify
+from server.keys.vault import Vault
+from server.people.templates import seal_template
+from server.store.port import Conflict, NotFound, Store
 from tests.server.conformance.records import (
     DAY,
     MINUTE,

@@ -1,0 +1,155 @@
+"""What the operator does from the command line, on the store itself, beside a running server.
+
+Not here: printing (cli.py). A client's secret exists in clear only in what these verbs return.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from pipeline.policy import POLICIES
+from server.keys.tokens import Keyring
+from server.keys.vault import open_vault
+from server.parts import utc_now
+from server.people.shelf import Shelf
+from server.settings.config import ConfigError, Settings
+from server.store.opening import open_store
+from server.store.port import Client, Conflict, KeyRecord, NotFound, Store
+
+_CLIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+class AdminError(Exception):
+    """A verb that cannot be done; `code` is stable, `text` for people."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+        self.text = text
+
+
+def origin_of(text: str) -> str:
+    """A web origin in its ASCII serialisation (RFC 6454 section 6.2). Raises AdminError."""
+    parts = urlsplit(text)
+    try:
+        port = parts.port
+    except ValueError:
+        port = -1
+    plain = not (parts.path.strip("/") or parts.query or parts.fragment or parts.username)
+    host = parts.hostname or ""
+    if parts.scheme not in ("http", "https") or not host or not plain or not host.isascii():
+        raise AdminError("origin_invalid", "An origin is http(s)://host or http(s)://host:port.")
+    if port == -1:
+        raise AdminError("origin_invalid", "The port of an origin is 1 to 65535.")
+    shown = f"[{host}]" if ":" in host else host
+    default = {"http": 80, "https": 443}[parts.scheme]
+    return f"{parts.scheme}://{shown}" + (f":{port}" if port and port != default else "")
+
+
+@dataclass(slots=True)
+class Admin:
+    """An opened store and the verbs on it."""
+
+    settings: Settings
+    store: Store
+
+    @classmethod
+    @asynccontextmanager
+    async def of(cls, settings: Settings) -> AsyncIterator[Admin]:
+        """Open the store of these settings, and close it again. Raises Unavailable, ConfigError."""
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            store = open_store(settings.store, settings.data_dir)
+        except ValueError as error:
+            raise ConfigError([f"LOOKGATE_STORE: {error}"]) from None
+        try:
+            await store.open()
+            yield cls(settings, store)
+        finally:
+            await store.close()
+
+    async def add_client(
+        self, client_id: str, origins: Sequence[str] = (), policy: str = "standard"
+    ) -> str:
+        """Make a relying app; its secret. Raises AdminError."""
+        if not _CLIENT.fullmatch(client_id):
+            raise AdminError(
+                "client_invalid", "A client id is 1 to 64 characters of A-Z a-z 0-9 . _ -"
+            )
+        if policy not in POLICIES:
+            raise AdminError("policy_unknown", f"Policies are {', '.join(POLICIES)}.")
+        secret = secrets.token_urlsafe(32)
+        client = Client(
+            client_id=client_id,
+            secret_hash=hashlib.sha256(secret.encode()).digest(),
+            origins=tuple(dict.fromkeys(map(origin_of, origins))),
+            policy=policy,
+            created_at=utc_now(),
+        )
+        try:
+            await self.store.add_client(client)
+        except Conflict:
+            raise AdminError("client_exists", f"There is a client {client_id} already.") from None
+        return secret
+
+    async def clients(self) -> Sequence[Client]:
+        """All, by id."""
+        return await self.store.clients()
+
+    async def rotate_client(self, client_id: str) -> str:
+        """A new secret; the old one stops at once. Raises AdminError."""
+        secret = secrets.token_urlsafe(32)
+        try:
+            await self.store.set_client_secret(client_id, hashlib.sha256(secret.encode()).digest())
+        except NotFound:
+            raise _unknown(client_id) from None
+        return secret
+
+    async def remove_client(self, client_id: str) -> None:
+        """With its sessions, templates and recordings. Raises AdminError."""
+        try:
+            await self.store.remove_client(client_id)
+        except NotFound:
+            raise _unknown(client_id) from None
+        if (shelf := self._shelf()) is not None:
+            await asyncio.to_thread(shelf.remove_client, client_id)
+
+    async def remove_subject(self, client_id: str, subject: str) -> int:
+        """How many templates were removed; recordings go, too. Raises AdminError."""
+        try:
+            await self.store.client(client_id)
+        except NotFound:
+            raise _unknown(client_id) from None
+        removed = await self.store.remove_subject(client_id, subject)
+        if (shelf := self._shelf()) is not None:
+            await asyncio.to_thread(shelf.remove_subject, client_id, subject)
+        return removed
+
+    def _shelf(self) -> Shelf | None:
+        folder = self.settings.record
+        there = folder is not None and folder.is_dir()
+        return Shelf(folder, self.settings.record_days) if folder and there else None
+
+    async def keys(self) -> Sequence[KeyRecord]:
+        """Those that sign or are still published."""
+        return await self.store.keys(utc_now())
+
+    async def rotate_keys(self, overlap_s: float) -> str:
+        """The new key's id. Running servers sign with it within seconds."""
+        if not 0 <= overlap_s <= 30 * 86400:
+            raise AdminError("overlap_invalid", "The overlap is 0 s to 30 days.")
+        vault = open_vault(self.settings.data_dir, key=self.settings.master_key)
+        ring = Keyring(self.store, vault, issuer=self.settings.public_url)
+        return await ring.rotate(utc_now(), timedelta(seconds=overlap_s))
+
+
+def _unknown(client_id: str) -> AdminError:
+    return AdminError("client_unknown", f"There is no client {client_id}.")

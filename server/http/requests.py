@@ -1,0 +1,212 @@
+"""Who asks and what for: credentials, origins, addresses and bodies of HTTP requests.
+
+Reads and refuses; changes nothing but the buckets of server/limits.py. Not here: what is done then
+(routes.py). Source: docs/protocol.md; RFC 7617 (Basic), RFC 6750 (Bearer), RFC 6454 (origins).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import hmac
+import ipaddress
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+
+from pipeline.reasons import Purpose
+from server.parts import Parts
+from server.problems import Problem
+from server.rtc.sdp import MAX_BYTES
+from server.store.port import Client, NotFound
+
+MAX_BODY_BYTES = MAX_BYTES * 2
+"""An offer is JSON: every CRLF takes four bytes there, so the cap is twice the SDP's own."""
+MAX_REQUEST_BYTES = 4096
+BODY_S = 10.0
+"""A body that takes longer is an attack on memory (slow loris)."""
+
+_SUBJECT = re.compile(r"[A-Za-z0-9._@+:-]{1,128}")
+_NONCE = re.compile(r"[A-Za-z0-9._~-]{16,128}")
+_TICKET = re.compile(r"[A-Za-z0-9_-]{43}")
+"""secrets.token_urlsafe(32): tickets and session ids."""
+_NOBODY = hashlib.sha256(b"no such client").digest()
+
+
+async def client_of(request: web.Request, parts: Parts) -> Client:
+    """The relying app behind HTTP Basic. Raises Problem client_unauthorized or too_many_requests.
+
+    An unknown client costs the same read and the same comparison as a wrong secret.
+    """
+    user, secret = _basic(request.headers.get("Authorization", ""))
+    try:
+        client: Client | None = await parts.store.client(user)
+    except NotFound:
+        client = None
+    expected = _NOBODY if client is None else client.secret_hash
+    given = hashlib.sha256(secret.encode()).digest()
+    if not hmac.compare_digest(given, expected) or client is None:
+        wait_s = parts.address_limit.take(address_of(request, parts), parts.clock())
+        if wait_s:
+            raise Problem("too_many_requests", retry_after_s=wait_s)
+        raise Problem("client_unauthorized")
+    wait_s = parts.client_limit.take(client.client_id, parts.clock())
+    if wait_s:
+        raise Problem("too_many_requests", retry_after_s=wait_s)
+    return client
+
+
+def _basic(header: str) -> tuple[str, str]:
+    """User and password of RFC 7617; empty ones for anything else, which match no client."""
+    scheme, _, rest = header.partition(" ")
+    if scheme.lower() == "basic" and len(rest) <= 512:
+        try:
+            text = base64.b64decode(rest.strip(), validate=True).decode()
+        except (binascii.Error, ValueError):
+            return "", ""
+        user, colon, secret = text.partition(":")
+        if colon and re.fullmatch(r"[!-9;-~]{1,64}", user):
+            return user, secret
+    return "", ""
+
+
+def ticket_of(request: web.Request) -> bytes:
+    """SHA-256 of the bearer ticket. Raises Problem ticket_invalid."""
+    scheme, _, rest = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not _TICKET.fullmatch(rest.strip()):
+        raise Problem("ticket_invalid")
+    return hashlib.sha256(rest.strip().encode()).digest()
+
+
+def check_origin(request: web.Request, parts: Parts, client: Client | None) -> str | None:
+    """The origin to allow in the answer, None where none was sent. Raises origin_not_allowed."""
+    origin = request.headers.get("Origin")
+    if origin is None and parts.settings.allow_no_origin:
+        return None
+    if origin is None or client is None or origin not in client.origins:
+        raise Problem("origin_not_allowed")
+    return origin
+
+
+def address_of(request: web.Request, parts: Parts) -> str:
+    """The caller's address for limits: IPv4, or the /64 that one IPv6 host is given (RFC 6177)."""
+    hops = parts.settings.proxy_hops
+    text = request.remote or ""
+    if hops:
+        chain = ",".join(request.headers.getall("X-Forwarded-For", [])).split(",")
+        if len(chain) >= hops:
+            text = chain[-hops].strip()
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return "unknown"
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return str(ipaddress.ip_network((address, 64), strict=False))
+    return str(address)
+
+
+def from_this_machine(request: web.Request) -> bool:
+    """Whether the connection itself comes from here, and nobody forwarded it."""
+    forwarded = {"X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"} & set(request.headers)
+    try:
+        return not forwarded and ipaddress.ip_address(request.remote or "").is_loopback
+    except ValueError:
+        return False
+
+
+async def body_of(request: web.Request, limit: int) -> dict[str, Any]:
+    """The JSON object of a body of at most `limit` bytes.
+
+    Raises Problem request_too_large, request_too_slow, request_malformed.
+    """
+    if (request.content_length or 0) > limit:
+        raise Problem("request_too_large")
+    raw = bytearray()
+    try:
+        async with asyncio.timeout(BODY_S):
+            async for part in request.content.iter_any():
+                raw += part
+                if len(raw) > limit:
+                    raise Problem("request_too_large")
+    except TimeoutError:
+        raise Problem("request_too_slow") from None
+    except (web.HTTPException, OSError, ValueError):
+        raise Problem("request_malformed") from None
+    try:
+        value = json.loads(raw.decode("utf-8"), object_pairs_hook=_pairs, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        raise Problem("request_malformed") from None
+    if not isinstance(value, dict):
+        raise Problem("request_malformed")
+    return value
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise ValueError("a name twice")
+    return fields
+
+
+def _refuse(_: str) -> Any:
+    raise ValueError("not a number of RFC 8259")
+
+
+def invalid(field: str, rule: str) -> Problem:
+    """A refusal that names the field and the rule, never the value."""
+    return Problem("request_invalid", f"The field {field} {rule}.")
+
+
+def wanted(fields: Mapping[str, Any]) -> tuple[Purpose, str | None, str, bool, str]:
+    """Purpose, subject, nonce, replace and challenge of a new session.
+
+    Raises Problem request_invalid.
+    """
+    known = ("purpose", "subject", "nonce", "replace", "challenge")
+    if fields.keys() - set(known):
+        raise Problem("request_invalid", f"A field is not one of {', '.join(known)}.")
+    if fields.get("purpose") not in list(Purpose):
+        raise invalid("purpose", "must be enroll, login or identify")
+    purpose = Purpose(fields["purpose"])
+    subject = fields.get("subject")
+    if purpose is Purpose.IDENTIFY:
+        if subject is not None:
+            raise invalid("subject", "must be absent for identify")
+    elif not is_subject(subject):
+        raise invalid("subject", "must be 1 to 128 characters of A-Z a-z 0-9 . _ @ + : -")
+    nonce = fields.get("nonce")
+    if not isinstance(nonce, str) or not _NONCE.fullmatch(nonce):
+        raise invalid("nonce", "must be 16 to 128 characters of A-Z a-z 0-9 . _ ~ -")
+    replace = fields.get("replace", False)
+    if not isinstance(replace, bool) or (replace and purpose is not Purpose.ENROLL):
+        raise invalid("replace", "must be true or false, and true for enroll only")
+    challenge = fields.get("challenge", "none")
+    if challenge not in ("none", "light"):
+        raise invalid("challenge", "must be none or light")
+    return purpose, subject, nonce, replace, challenge
+
+
+def is_subject(value: object) -> bool:
+    """Whether this may name a subject."""
+    return isinstance(value, str) and _SUBJECT.fullmatch(value) is not None
+
+
+def is_session(value: str) -> bool:
+    """Whether this may be a session's id, as we make them; nothing else reaches the store."""
+    return _TICKET.fullmatch(value) is not None
+
+
+def offered(fields: Mapping[str, Any]) -> str:
+    """The SDP of an offer's body. Raises Problem request_invalid."""
+    if fields.keys() != {"type", "sdp"} or fields["type"] != "offer":
+        raise Problem("request_invalid", 'An offer is {"type": "offer", "sdp": "..."}.')
+    if not isinstance(fields["sdp"], str):
+        raise invalid("sdp", "must be text")
+    return fields["sdp"]

@@ -1,0 +1,81 @@
+"""What one running server holds, in one value that routes and peers are given. No behaviour.
+
+Made by app.py from the settings; tests make their own with smaller parts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from pipeline.nets.embed import SFACE
+from pipeline.policy import POLICIES, Policy
+from server.frames.inference import Inference
+from server.keys.tokens import Keyring
+from server.keys.vault import Vault
+from server.limits import Buckets
+from server.metrics import Metrics
+from server.people.shelf import Shelf
+from server.people.templates import Galleries
+from server.settings.config import Settings
+from server.store.port import Store
+
+if TYPE_CHECKING:
+    from server.session.peer import Peer
+
+
+def utc_now() -> datetime:
+    """The wall clock; only stores and tokens are told of it."""
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class Parts:
+    """One server."""
+
+    settings: Settings
+    store: Store
+    vault: Vault
+    galleries: Galleries
+    keyring: Keyring
+    inference: Inference
+    metrics: Metrics
+    model_id: str
+    """The embedder whose templates can be compared."""
+    decoy_key: bytes
+    """32 random bytes of this process, for the decoys of unknown subjects
+    (server/session/whom.py)."""
+    dimensions: int = SFACE.dimensions
+    """Numbers in one of that embedder's vectors."""
+    policies: Mapping[str, Policy] = field(default_factory=lambda: POLICIES)
+    """By the name that clients use, with the thresholds of that embedder."""
+    clock: Callable[[], float] = time.monotonic
+    """Seconds, the clock that stamps frames."""
+    now: Callable[[], datetime] = utc_now
+    peers: set[Peer] = field(default_factory=set)
+    """Sessions with a connection."""
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    """Their lives; the event loop keeps only weak references (asyncio.create_task)."""
+    opened: asyncio.Event = field(default_factory=asyncio.Event)
+    """The store was opened and the keys are there; stays set through later outages."""
+    failed: asyncio.Future[Exception] = field(init=False)
+    """Why the store can never be used, if that is so."""
+    shelf: Shelf | None = None
+    """Where sessions are recorded; None: they are not."""
+    stopping: bool = False
+    """No new sessions are taken."""
+    client_limit: Buckets = field(init=False)
+    """Per relying app."""
+    address_limit: Buckets = field(init=False)
+    """Per address: offers and wrong secrets."""
+
+    def __post_init__(self) -> None:
+        self.failed = asyncio.get_running_loop().create_future()
+        rate = self.settings.client_rate
+        self.client_limit = Buckets(rate, max(1.0, 6 * rate))
+        rate = self.settings.offer_rate
+        self.address_limit = Buckets(rate, max(1.0, 20 * rate))

@@ -1,0 +1,367 @@
+"""One session's life, from the answered offer to the closed connection; owns all of its state.
+
+The core decides (pipeline/session/session.py); this file waits, forwards, records and says it.
+Every way out leads through `_record`, and none but a recorded acceptance leads to a token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pipeline.cues.camera import Claim
+from pipeline.events import Decided, Event, PhaseChanged
+from pipeline.frame import Reference
+from pipeline.policy import Policy
+from pipeline.reasons import Phase, Purpose, Reason
+from pipeline.session import SessionPipeline
+from pipeline.template import Gallery
+from server import memory
+from server.limits import Bucket
+from server.parts import Parts
+from server.rtc.slot import SlotClosed
+from server.session import protocol, verdict
+from server.session.protocol import Cancel, Decline, Fault, Hello, Painted, Ping, Refusal
+from server.session.recorder import Recorder
+from server.store.port import SessionRecord
+
+if TYPE_CHECKING:
+    from server.rtc.connection import Connection
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long a peer may take, seconds; tests shorten them."""
+
+    connect_s: float = 10.0
+    """From the answer to the open channel. aiortc itself waits forever (measured)."""
+    first_frame_s: float = 10.0
+    """From the open channel to the first picture."""
+    silence_s: float = 3.5
+    """Without picture and message. ICE consent would take 30 s (RFC 7675 section 5.1)."""
+    goodbye_s: float = 1.0
+    """How long the page has to close after the verdict."""
+    look_s: float = 0.25
+    """The longest that the clock is not looked at."""
+
+
+@dataclass(slots=True, eq=False)
+class Peer:
+    """One browser in one session."""
+
+    parts: Parts
+    record: SessionRecord
+    """As claimed."""
+    policy: Policy
+    gallery: Gallery
+    deadlines: Deadlines = field(default_factory=Deadlines)
+    _connection: Connection | None = field(init=False, default=None)
+    _session: SessionPipeline = field(init=False)
+    _recorder: Recorder | None = field(init=False, default=None)
+    _reference: Reference = field(init=False, default_factory=Reference)
+    _decided: asyncio.Future[Decided] = field(init=False)
+    _bucket: Bucket = field(init=False)
+    _refused: int = field(init=False, default=0)
+    _error: str | None = field(init=False, default=None)
+    """What to say beside the verdict."""
+    _begun: bool = field(init=False, default=False)
+    _looking: bool = field(init=False, default=False)
+    """A picture is being measured."""
+    _started_s: float = field(init=False)
+    _heard_s: float = field(init=False)
+    _opened_s: float | None = field(init=False, default=None)
+    _first_s: float | None = field(init=False, default=None)
+    _told_s: dict[str, float] = field(init=False, default_factory=dict)
+    """When the evidence began to gather, and when it was enough: for the log."""
+
+    def __post_init__(self) -> None:
+        now_s = self.parts.clock()
+        self._started_s = self._heard_s = now_s
+        self._bucket = Bucket(protocol.RATE_PER_S, protocol.BURST, now_s)
+        self._decided = asyncio.get_running_loop().create_future()
+        told = dict[str, Any](
+            purpose=Purpose(self.record.purpose),
+            policy=self.policy,
+            gallery=self.gallery,
+            model_id=self.parts.model_id,
+            started_s=now_s,
+            challenge=self.record.challenge == "light",
+            seed=secrets.token_bytes(32),
+        )
+        self._session = SessionPipeline(**told)
+        self._recorder = Recorder.of(self.parts, self.record, told)
+        if self._recorder is not None:
+            self._session = self._recorder.listen(self._session)
+
+    @property
+    def recorded(self) -> bool:
+        """Whether this session goes onto a tape, as things stand."""
+        return self._recorder is not None and self._recorder.running
+
+    def unrecord(self) -> None:
+        """Remove the recording, if there is one; the session goes on without."""
+        if self._recorder is not None:
+            self._recorder.discard()
+
+    # What the connection calls
+
+    def on_message(self, data: str | bytes) -> None:
+        """One message of the page."""
+        if self._decided.done():
+            return
+        try:
+            self._receive(data)
+        except Exception as error:
+            self._fail("message", error)
+
+    def on_encoded(self, codec: str, ticks: int, data: bytes) -> None:
+        """One frame before it is decoded, for the recording."""
+        if self._recorder is not None:
+            self._recorder.frame(codec, ticks, data)
+
+    def on_state(self, state: str) -> None:
+        """The connection came up or went down."""
+        if state in ("failed", "closed") and not self._decided.done():
+            self._do(self._session.disconnect(self.parts.clock()))
+
+    def stop(self) -> None:
+        """End now: the server is being stopped."""
+        if not self._decided.done():
+            self._error = "server_stopping"
+            self._do(self._session.fail(self.parts.clock()))
+
+    # The life
+
+    async def run(self, connection: Connection) -> None:
+        """Live until the connection is closed. Gives its place back in every case."""
+        parts = self.parts
+        self._connection = connection
+        parts.peers.add(self)
+        reserved = True
+        try:
+            decided = await self._judge()
+            parts.inference.release()
+            reserved = False
+            await self._settle(connection, decided)
+        finally:
+            if reserved:
+                parts.inference.release()
+            parts.peers.discard(self)
+            parts.metrics.dropped.add(by=connection.frames.dropped)
+            await connection.close()
+            if self._recorder is not None:
+                self._recorder.close()
+            if not parts.peers:
+                memory.give_back()  # nobody waits for these few ms
+
+    async def _judge(self) -> Decided:
+        tasks = [asyncio.create_task(self._frames()), asyncio.create_task(self._clock())]
+        for task in tasks:
+            task.add_done_callback(self._task_ended)
+        try:
+            return await asyncio.shield(self._decided)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail("session", error)
+
+    async def _frames(self) -> None:
+        """One picture after the other, never two at once: natural back-pressure."""
+        connection, parts = self._connection, self.parts
+        assert connection is not None, "run() sets it"
+        await connection.channel_open.wait()
+        self._begin()
+        while True:
+            try:
+                picture = await connection.frames.get()
+            except SlotClosed:
+                return  # the clock or on_state ends the session
+            if self._first_s is None:
+                self._first_s = parts.clock()
+                waited_s = self._first_s - (self._opened_s or self._first_s)
+                parts.metrics.stages.observe("first_frame", waited_s)
+            self._heard_s = max(self._heard_s, picture.arrival_s)
+            self._looking = True
+            began_s = parts.clock()
+            try:
+                seen = await parts.inference.see(picture, self._session.ask(), self._reference)
+            finally:
+                self._looking = False
+            looked_s = parts.clock()
+            self._heard_s = max(self._heard_s, looked_s)
+            parts.metrics.frames.add()
+            parts.metrics.stages.observe("see", looked_s - began_s)
+            self._do(self._session.step(seen))
+            parts.metrics.stages.observe("step", parts.clock() - looked_s)
+
+    async def _clock(self) -> None:
+        """What must happen although nothing comes."""
+        while True:
+            now_s = self.parts.clock()
+            due_s = self._due_s()
+            if due_s <= now_s:
+                self._do(self._session.disconnect(now_s))
+                return
+            if self._session.deadline_s() <= now_s:
+                self._do(self._session.tick(now_s))
+            due_s = min(due_s, self._session.deadline_s())
+            await asyncio.sleep(min(max(due_s - now_s, 0.01), self.deadlines.look_s))
+
+    def _due_s(self) -> float:
+        """When the peer counts as gone."""
+        limits = self.deadlines
+        if self._opened_s is None:
+            return self._started_s + limits.connect_s
+        silent_s = float("inf") if self._looking else self._heard_s + limits.silence_s
+        if self._first_s is None:
+            return min(silent_s, self._opened_s + limits.first_frame_s)
+        return silent_s
+
+    def _begin(self) -> None:
+        """The channel is open: the first words, once."""
+        if self._begun:
+            return
+        self._begun = True
+        now_s = self.parts.clock()
+        self._opened_s = self._heard_s = now_s
+        self.parts.metrics.stages.observe("connect", now_s - self._started_s)
+        self._send(
+            protocol.welcome(
+                session=self.record.session_id,
+                purpose=self.record.purpose,
+                time_limit_s=self.policy.time_limit_s,
+                recorded=self.recorded,
+            )
+        )
+        self._do(self._session.begin())
+
+    def _receive(self, data: str | bytes) -> None:
+        now_s = self.parts.clock()
+        self._begin()
+        self._heard_s = now_s
+        # Oversized and binary messages cost a token, too.
+        message: protocol.Message | Refusal = Refusal(Fault.RATE)
+        if self._bucket.take(now_s) == 0.0:
+            message = protocol.parse(data)
+        if self._recorder is not None and not isinstance(message, Refusal):
+            self._recorder.heard(data)
+        match message:
+            case Refusal(code):
+                self._refuse(code, now_s)
+            case Ping(n):
+                self._send(protocol.pong(n))
+            case Cancel():
+                self._do(self._session.cancel(now_s))
+            case Decline():
+                self.unrecord()
+                self._send(protocol.recording(recorded=False))
+            case Painted(n, step, ms):
+                self._session.painted(n, step, ms, now_s)
+            case Hello(camera=camera, reduced_motion=still):
+                claim = None
+                if camera is not None and camera.kind is not None:
+                    claim = Claim(camera.width, camera.height, camera.fps, camera.kind)
+                # A page that does not say cannot paint either; without an answer nobody passes.
+                self._session.introduce(still=bool(still), claim=claim)
+                logger.debug("hello", extra={"session": self.record.session_id[:8]})
+
+    def _refuse(self, code: Fault, now_s: float) -> None:
+        self._refused += 1
+        self.parts.metrics.refused.add(code.value)
+        self._send(protocol.error(code, retry=code is Fault.RATE))
+        if self._refused >= protocol.MAX_REFUSALS:
+            self._do(self._session.disconnect(now_s))
+
+    def _do(self, events: Sequence[Event]) -> None:
+        """Say what the core said. The end is said by `_settle`, when the store has agreed."""
+        for event in events:
+            match event:
+                case PhaseChanged(Phase.GATHERING):
+                    self._told_s.setdefault("gathering", self.parts.clock())
+                    self._send(protocol.encode(event))
+                case Decided():
+                    self._told_s.setdefault("decided", self.parts.clock())
+                    if not self._decided.done():
+                        self._decided.set_result(event)
+                case PhaseChanged(Phase.ACCEPTED | Phase.REJECTED | Phase.EXPIRED):
+                    pass
+                case _:
+                    self._send(protocol.encode(event))
+
+    def _fail(self, where: str, error: BaseException) -> None:
+        """A mistake of ours: told, logged, and never an acceptance."""
+        logger.error("bug in a session", extra={"where": where}, exc_info=error)
+        if self._decided.done():
+            return
+        self._error = "internal"
+        with contextlib.suppress(Exception):
+            self._do(self._session.fail(self.parts.clock()))
+        if not self._decided.done():
+            self._decided.set_result(Decided(Phase.REJECTED, (Reason.INTERNAL,)))
+
+    def _send(self, text: str) -> bool:
+        if self._recorder is not None:
+            self._recorder.said(text)
+        return self._connection is not None and self._connection.send(text)
+
+    # The end
+
+    async def _settle(self, connection: Connection, decided: Decided) -> None:
+        began_s = self.parts.clock()
+        if self._first_s is not None:
+            self.parts.metrics.stages.observe("verdict", began_s - self._first_s)
+        said = await verdict.record(
+            self.parts, self.record, self.policy, decided, self._session.evidence()
+        )
+        code = said.error or self._error
+        if code is not None:
+            self._send(protocol.error(code, retry=True))
+        self._send(protocol.encode(PhaseChanged(said.phase)))
+        self._send(
+            protocol.verdict(
+                outcome=said.phase.value,
+                reasons=tuple(reason.value for reason in said.reasons),
+                retry=said.retry,
+                token=said.token,
+                expires_in_s=None if said.token is None else self.parts.keyring.lifetime_s,
+            )
+        )
+        ended_s = self.parts.clock()
+        self.parts.metrics.stages.observe("settle", ended_s - began_s)
+        reason = said.reasons[0].value if said.reasons else ""
+        self.parts.metrics.sessions.add(self.record.purpose, said.phase.value, reason)
+        logger.info(
+            "session over",
+            extra={
+                "session": self.record.session_id[:8],
+                "client": self.record.client_id,
+                "purpose": self.record.purpose,
+                "outcome": said.phase.value,
+                "reason": reason,
+                **self._timeline(connection, ended_s),
+            },
+        )
+        if not connection.channel_open.is_set():
+            return  # nobody is there to hear it
+        if Reason.DISCONNECTED in said.reasons:
+            return  # nobody is there to say goodbye to
+        await connection.flush(self.deadlines.goodbye_s)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(connection.closed.wait(), self.deadlines.goodbye_s)
+
+    def _timeline(self, connection: Connection, ended_s: float) -> dict[str, int]:
+        """Milliseconds since the offer."""
+        times = {**connection.times_s, **self._told_s, "verdict": ended_s}
+        start_s = times.pop("offer", self._started_s)
+        return {f"{name}_ms": round(1000 * (at_s - start_s)) for name, at_s in times.items()}

@@ -1,0 +1,137 @@
+"""One session's recording: when it is made, what is left out, and what happens when it cannot be.
+
+Not here: the format (pipeline/tape), the folder (shelf.py). Recording must never cost a login: a
+full disk ends the tape, not the session. Source: docs/tape.md, "Recording".
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+from models import manifest
+from pipeline.events import Event
+from pipeline.observation import Ask
+from pipeline.reasons import Purpose
+from pipeline.session import SessionPipeline
+from pipeline.tape.writer import TapeWriter, taped
+from server.parts import Parts
+from server.rtc.rtc_patches import is_key
+from server.settings.config import Settings
+from server.store.port import SessionRecord
+
+logger = logging.getLogger(__name__)
+
+MAX_GALLERY = 1000
+"""An identification is compared with everybody: with more people than this it is not recorded."""
+SECRET = frozenset({"token"})
+"""Fields of messages that never go onto a tape."""
+
+
+@cache
+def _pinned() -> dict[str, str]:
+    return {name: net.sha256 for name, net in manifest.load().items()}
+
+
+def nets_here(settings: Settings, model_id: str) -> dict[str, str]:
+    """Net and sha256 of its file, as verified before the server starts; `model_id` stands for an
+    embedder that is not one of ours."""
+    return _pinned() if settings.embedder is None else {**_pinned(), "embed": model_id}
+
+
+class Recorder:
+    """What one session leaves on the shelf."""
+
+    def __init__(self, tape: TapeWriter, clock: Callable[[], float]) -> None:
+        self._tape: TapeWriter | None = tape
+        self._clock = clock
+
+    @classmethod
+    def of(cls, parts: Parts, record: SessionRecord, session: Mapping[str, Any]) -> Recorder | None:
+        """A recording that runs, or None if this session is not to be recorded.
+
+        `session`: what its SessionPipeline is made with.
+        """
+        shelf = parts.shelf
+        if shelf is None:
+            return None
+        if record.purpose == Purpose.IDENTIFY and len(session["gallery"]) > MAX_GALLERY:
+            return None
+        about = {
+            "recorded_at": parts.now().isoformat(timespec="seconds"),
+            "client": record.client_id,
+            "subject": record.subject,
+            "session_id": record.session_id,
+            "models": nets_here(parts.settings, parts.model_id),
+        }
+        try:
+            folder = shelf.place(record.client_id, record.session_id, parts.now())
+            tape = TapeWriter(folder, session=session, about=about, at_s=parts.clock())
+        except OSError as fault:
+            logger.error("a session cannot be recorded", extra={"errno": fault.errno})
+            return None
+        return cls(tape, parts.clock)
+
+    @property
+    def running(self) -> bool:
+        """False once it was ended, declined or given up."""
+        return self._tape is not None
+
+    def listen(self, session: SessionPipeline) -> SessionPipeline:
+        """The session, with all that it hears and says on the tape."""
+        return session if self._tape is None else taped(session, self, self._clock)
+
+    def frame(self, codec: str, ticks: int, data: bytes) -> None:
+        """An encoded frame, as it came."""
+        key = is_key(codec, data)
+        self._do(lambda tape, at_s: tape.frame(codec, ticks, data, key=key, at_s=at_s))
+
+    def heard(self, text: str | bytes) -> None:
+        """A message of the page that was understood."""
+        self._message("in", text)
+
+    def said(self, text: str) -> None:
+        """A message to the page."""
+        self._message("out", text)
+
+    def ask(self, ask: Ask, at_s: float) -> None:
+        """As TapeWriter.ask."""
+        self._do(lambda tape, _: tape.ask(ask, at_s))
+
+    def told(self, name: str, given: Mapping[str, Any], at_s: float) -> None:
+        """As TapeWriter.told."""
+        self._do(lambda tape, _: tape.told(name, given, at_s))
+
+    def event(self, event: Event, at_s: float) -> None:
+        """As TapeWriter.event."""
+        self._do(lambda tape, _: tape.event(event, at_s))
+
+    def close(self) -> None:
+        """The session is over."""
+        self._do(lambda tape, at_s: tape.close(at_s))
+        self._tape = None
+
+    def discard(self) -> None:
+        """Remove everything: the person declined, or there is no session after all."""
+        tape, self._tape = self._tape, None
+        if tape is not None:
+            tape.abandon()
+            shutil.rmtree(tape.folder, ignore_errors=True)
+
+    def _do(self, write: Callable[[TapeWriter, float], None]) -> None:
+        if self._tape is None:
+            return
+        try:
+            write(self._tape, self._clock())
+        except Exception as fault:
+            tape, self._tape = self._tape, None
+            tape.abandon()
+            logger.error("a recording broke off", extra={"fault": type(fault).__name__})
+
+    def _message(self, way: str, text: str | bytes) -> None:
+        content = {k: v for k, v in json.loads(text).items() if k not in SECRET}
+        self._do(lambda tape, at_s: tape.message(way, content, at_s))

@@ -1,0 +1,61 @@
+"""Whom a session's face is compared with: one template, a client's all, nobody, or a decoy.
+
+Not here: sealing and caching (templates.py), comparing (pipeline/template.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+import numpy as np
+
+from pipeline.policy import Policy
+from pipeline.reasons import Purpose
+from pipeline.template import Gallery
+from server.limits import locked_for_s
+from server.parts import Parts
+from server.store.port import SessionRecord
+
+
+async def gallery_for(parts: Parts, record: SessionRecord) -> Gallery:
+    """What to compare with. Raises Unavailable, VaultError.
+
+    A subject without a usable template gets a decoy: the session then costs, lasts and ends as one
+    of another person does, so that nobody can ask this server who is enrolled.
+    """
+    match Purpose(record.purpose):
+        case Purpose.ENROLL:
+            return Gallery.of([])
+        case Purpose.IDENTIFY:
+            return await parts.galleries.of_client(record.client_id)
+        case Purpose.LOGIN:
+            subject = record.subject or ""
+            found = await parts.galleries.of_subject(record.client_id, subject)
+            nobody = decoy(parts.decoy_key, record.client_id, subject, parts.dimensions)
+            return found if len(found) else nobody
+
+
+def decoy(key: bytes, client_id: str, subject: str, dimensions: int) -> Gallery:
+    """One unit vector that is nobody's, always the same for a subject.
+
+    In SFace's 128 dimensions a random direction has a cosine of 0 +- 0.09 to any face: 5 sigma
+    below the match threshold; and verdict.py asks again before it accepts.
+    """
+    text = f"{len(client_id)}|{client_id}|{subject}".encode()
+    seed = hmac.new(key, text, hashlib.sha256).digest()
+    row = np.random.default_rng(list(seed)).standard_normal(dimensions).astype(np.float32)
+    return Gallery((subject,), (row / np.linalg.norm(row)).reshape(1, -1).astype(np.float32))
+
+
+async def locked(parts: Parts, record: SessionRecord) -> float:
+    """Seconds until this subject may try to log in again; 0.0 if now. Raises Unavailable."""
+    if record.purpose != Purpose.LOGIN or record.subject is None:
+        return 0.0
+    count, last = await parts.store.failures(record.client_id, record.subject)
+    return locked_for_s(count, last, parts.now())
+
+
+def policy_seconds(policy: Policy) -> float:
+    """How long a claimed session may last until its record counts as abandoned."""
+    return policy.time_limit_s + 30.0

@@ -1,0 +1,43 @@
+"""Which store a URL means.
+
+Only the choice: a backend is imported when it is asked for, so that the default installation never
+loads the MongoDB driver. Source: the form of SQLite URLs is SQLAlchemy's.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from server.store.port import Store
+
+DEFAULT_URL = "sqlite:///lookgate.sqlite3"
+
+
+def open_store(url: str, data_dir: Path) -> Store:
+    """The store of `url`, not opened yet. Raises ValueError, which never quotes the URL: it may
+    hold a password.
+
+    `sqlite:///name` is a file in `data_dir`, `sqlite:////absolute/path` one elsewhere;
+    `mongodb://` and `mongodb+srv://` are MongoDB connection strings (database `lookgate` if the
+    string names none).
+    """
+    scheme, separator, rest = url.partition("://")
+    if separator and scheme == "sqlite":
+        host, path = urlsplit(url).netloc, unquote(rest.partition("/")[2])
+        if host or not path or urlsplit(url).query:
+            raise ValueError(
+                "a SQLite store is sqlite:///name (in the data directory) or"
+                " sqlite:////absolute/path"
+            )
+        from server.store.sqlite.database import SqliteStore
+
+        return SqliteStore(data_dir / path)
+    if separator and scheme in ("mongodb", "mongodb+srv"):
+        from server.store.mongo.database import MongoStore
+
+        return MongoStore(url)
+    raise ValueError(
+        "unknown kind of store: give sqlite:///name, mongodb://host/database or"
+        " mongodb+srv://host/database"
+    )

@@ -1,0 +1,177 @@
+"""One attempt from end to end without a browser: the relying app's half and the page's.
+
+Creates the session as a client, plays a video at the server (headless.py), and verifies the token
+as a relying app must (tokens.verify). Not here: printing to a terminal, the demo's order of things.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from server.frames import media
+from server.keys import tokens
+from server.parts import utc_now
+from server.settings import config
+from server.tools.caller import headless
+from server.tools.caller.headless import HeadlessError
+from server.tools.caller.rtc_caller import Encoded
+
+HTTP_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What came of it."""
+
+    purpose: str
+    verdict: dict[str, Any]
+    """As the page got it, without the token."""
+    claims: dict[str, Any] | None
+    """Verified claims; None if not accepted."""
+    header: dict[str, Any] | None
+    """The token's JOSE header."""
+    timeline_ms: dict[str, float]
+    """Stage and milliseconds since the offer."""
+    hints: tuple[str, ...]
+    """Guidance on the way, in order."""
+    frames_sent: int = 0
+    key_frames_asked: int = 0
+    """As in HeadlessResult."""
+
+
+async def attempt(
+    *,
+    server_url: str,
+    client_id: str,
+    secret: str,
+    purpose: str,
+    subject: str | None,
+    video: Path | str | Iterator[media.Timed] | Encoded,
+    replace: bool = False,
+    origin: str | None = None,
+    loop: bool = False,
+    on_message: Callable[[dict[str, Any]], None] | None = None,
+) -> Attempt:
+    """Run one. Raises HeadlessError with the server's code, TokenError, MediaError."""
+    nonce = secrets.token_urlsafe(24)
+    wish: dict[str, Any] = {"purpose": purpose, "nonce": nonce}
+    if subject is not None:
+        wish["subject"] = subject
+    if replace:
+        wish["replace"] = True
+    auth = aiohttp.encode_basic_auth(client_id, secret)
+    timeout = aiohttp.ClientTimeout(total=HTTP_S)
+    async with aiohttp.ClientSession(timeout=timeout) as http:
+        session = await _json(
+            http, "POST", f"{server_url}/v1/sessions", json=wish, headers={"Authorization": auth}
+        )
+        result = await headless.run(
+            server_url=server_url,
+            session=session["session"],
+            ticket=session["ticket"],
+            video=video,
+            ice_servers=session["ice_servers"],
+            origin=origin,
+            loop=loop,
+            on_message=on_message,
+        )
+        said = dict(result.verdict)
+        token = said.pop("token", None)
+        claims = header = None
+        if said.get("outcome") == "accepted":
+            keys = await _json(http, "GET", f"{server_url}/.well-known/jwks.json")
+            claims = tokens.verify(
+                str(token),
+                # Its own: the command line knows the server by address only, and took the keys from
+                # there. A relying app compares with the issuer that it was configured with.
+                expected_issuer=str(_part(str(token), 1).get("iss")),
+                expected_audience=client_id,
+                expected_nonce=nonce,
+                expected_purpose=purpose,
+                jwks=keys,
+                now=utc_now(),
+            )
+            header = _part(str(token), 0)
+    hints = tuple(str(m.get("hint")) for _, m in result.messages if m.get("type") == "hint")
+    return Attempt(
+        purpose,
+        said,
+        claims,
+        header,
+        result.timeline_ms,
+        hints,
+        result.frames_sent,
+        result.key_frames_asked,
+    )
+
+
+def secret_of(file: Path | None) -> str:
+    """The relying app's secret: from a file, else from LOOKGATE_CLIENT_SECRET.
+
+    Raises HeadlessError secret_unreadable, secret_missing; ConfigError.
+    """
+    secret = config.command_line()["client_secret"]
+    if file is not None:
+        try:
+            secret = file.read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            raise HeadlessError("secret_unreadable", "the secret file cannot be read") from None
+    if not secret:
+        raise HeadlessError("secret_missing", "give --secret-file or LOOKGATE_CLIENT_SECRET")
+    return secret
+
+
+def _part(token: str, index: int) -> dict[str, Any]:
+    try:
+        part = token.split(".")[index]
+        value = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    except (ValueError, IndexError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+async def _json(http: aiohttp.ClientSession, method: str, url: str, **more: Any) -> dict[str, Any]:
+    try:
+        async with http.request(method, url, **more) as response:
+            status, body = response.status, await response.json(content_type=None)
+    except (aiohttp.ClientError, TimeoutError, OSError) as fault:
+        raise HeadlessError("server_unreachable", "the server cannot be reached") from fault
+    except ValueError as fault:
+        raise HeadlessError("server_strange", "that is no Lookgate server") from fault
+    if not isinstance(body, dict):
+        raise HeadlessError("server_strange", "that is no Lookgate server")
+    if status >= 400:
+        error = body.get("error")
+        if not isinstance(error, dict):
+            raise HeadlessError("server_strange", "that is no Lookgate server")
+        raise HeadlessError(str(error.get("code")), str(error.get("text")))
+    return body
+
+
+def report(result: Attempt) -> list[str]:
+    """Lines for a person: verdict, decoded token, timeline."""
+    outcome = result.verdict.get("outcome")
+    reasons = ", ".join(map(str, result.verdict.get("reasons", ())))
+    lines = [f"verdict   {outcome}" + (f" ({reasons})" if reasons else "")]
+    if result.claims is not None:
+        lines.append("token     verified with the published key")
+        lines += [f"          {line}" for line in _pretty(result.header or {})]
+        lines += [f"          {line}" for line in _pretty(result.claims)]
+    stages = "  ".join(f"{name} {ms:.0f}" for name, ms in result.timeline_ms.items())
+    lines.append(f"timeline  {stages}  (ms since the offer)")
+    hints = [hint for hint in result.hints if hint != "None"]
+    if hints and result.claims is None:
+        lines.append(f"hints     {', '.join(dict.fromkeys(hints))}")
+    return lines
+
+
+def _pretty(value: dict[str, Any]) -> list[str]:
+    return json.dumps(value, indent=2).splitlines()

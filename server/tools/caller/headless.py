@@ -1,0 +1,240 @@
+"""A login without a browser: a video file as the camera, for command line, tests and benchmarks.
+
+Speaks the page's half of docs/protocol.md with a session and ticket that a backend made. Knows
+nothing of WebRTC (rtc_caller.py), of files (media.py) or of tapes (tape_verbs.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import itertools
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import aiohttp
+
+from server.frames import media
+from server.rtc.rtc_patches import Network
+from server.tools.caller.rtc_caller import Caller, Encoded
+
+WIDGET = "lookgate-headless"
+PING_S = 1.0
+"""As docs/protocol.md says."""
+
+
+class HeadlessError(Exception):
+    """The attempt came to no verdict. The code is the server's, or begins with headless_."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(f"{code}: {text}")
+        self.code = code
+        self.text = text
+
+
+@dataclass(frozen=True, slots=True)
+class HeadlessResult:
+    """What came of one attempt."""
+
+    verdict: dict[str, Any]
+    """The verdict message, with the token if the outcome is accepted: do not log it."""
+    messages: tuple[tuple[float, dict[str, Any]], ...]
+    """Every message of the server with the time of its arrival, ms after the offer was posted."""
+    timeline_ms: dict[str, float]
+    """answer, connected, channel, first_message, verdict: ms after the offer was posted."""
+    frames_sent: int
+    key_frames_asked: int
+    """Requests of the server that an encoded video could not answer."""
+
+
+class _Conversation:
+    """What the server said, in order."""
+
+    def __init__(self, on_message: Callable[[dict[str, Any]], None] | None) -> None:
+        self.messages: list[tuple[float, dict[str, Any]]] = []
+        self.times_s: dict[str, float] = {}
+        self.verdict: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._on_message = on_message
+
+    def mark(self, stage: str, at_s: float | None = None) -> None:
+        self.times_s.setdefault(stage, time.monotonic() if at_s is None else at_s)
+
+    def hear(self, raw: str | bytes) -> None:
+        try:
+            message = json.loads(raw)
+        except ValueError:
+            return
+        if not isinstance(message, dict):
+            return
+        at_s = time.monotonic()
+        self.mark("first_message", at_s)
+        self.messages.append((at_s, message))
+        if self._on_message is not None:
+            self._on_message(message)
+        if message.get("type") == "verdict" and not self.verdict.done():
+            self.mark("verdict", at_s)
+            self.verdict.set_result(message)
+
+
+async def run(
+    *,
+    server_url: str,
+    session: str,
+    ticket: str,
+    video: Path | str | Iterator[media.Timed] | Encoded,
+    ice_servers: Sequence[Mapping[str, Any]] = (),
+    origin: str | None = None,
+    fps: float = 15,
+    size: int = 640,
+    loop: bool = False,
+    on_message: Callable[[dict[str, Any]], None] | None = None,
+    timeout_s: float = 40,
+    network: Network | None = None,
+    relay_only: bool = False,
+) -> HeadlessResult:
+    """Play `video` (a film, a still, pictures with their seconds, or frames that are encoded
+    already and sent as they are) until the verdict comes.
+
+    At most `fps` pictures a second, at most `size` px on the longer side, at the file's own pace,
+    from the moment of connection. A still is shown all the time; `loop` repeats a film. `origin`
+    is the page's origin that the client registered; `relay_only` tries the TURN server among
+    `ice_servers` and no other way. Raises HeadlessError and media.MediaError.
+    """
+    shown: Iterator[media.Timed] | Encoded
+    if isinstance(video, str | Path):
+        shown = await _camera(Path(video), fps=fps, size=size, loop=loop)
+    elif isinstance(video, Encoded):
+        shown = video
+    else:
+        shown = ((t, media.resize(picture, size)) for t, picture in video)
+    talk = _Conversation(on_message)
+    caller = await Caller.offer(
+        shown,
+        on_message=talk.hear,
+        ice_servers=ice_servers,
+        network=network or _near(server_url),
+        relay_only=relay_only,
+    )
+    pinging: asyncio.Task[None] | None = None
+    try:
+        async with asyncio.timeout(timeout_s):
+            talk.mark("offer")
+            answer = await _post(server_url, session, ticket, origin, caller.offer_sdp)
+            talk.mark("answer")
+            try:
+                await caller.connect(answer)
+            except ValueError as fault:
+                raise HeadlessError("headless_bad_answer", "the answer is no SDP") from fault
+            pinging = asyncio.create_task(_speak(caller, talk))
+            verdict = await _wait(caller, talk)
+    except TimeoutError as fault:
+        if isinstance(caller.camera.fault, media.MediaError):
+            raise caller.camera.fault from fault
+        stage = list(talk.times_s)[-1] if talk.times_s else "start"
+        raise HeadlessError("headless_timeout", f"no verdict in time (came to: {stage})") from fault
+    finally:
+        if pinging is not None:
+            pinging.cancel()
+            await asyncio.gather(pinging, return_exceptions=True)
+        await caller.close()
+    zero_s = talk.times_s.pop("offer")
+    return HeadlessResult(
+        verdict=verdict,
+        messages=tuple(((at_s - zero_s) * 1000, message) for at_s, message in talk.messages),
+        timeline_ms={stage: (at_s - zero_s) * 1000 for stage, at_s in talk.times_s.items()},
+        frames_sent=caller.camera.sent,
+        key_frames_asked=caller.key_frames_asked,
+    )
+
+
+async def _post(
+    server_url: str, session: str, ticket: str, origin: str | None, offer_sdp: str
+) -> str:
+    headers = {"Authorization": f"Bearer {ticket}"}
+    if origin is not None:
+        headers["Origin"] = origin
+    url = f"{server_url.rstrip('/')}/v1/sessions/{quote(session, safe='')}/offer"
+    try:
+        async with (
+            aiohttp.ClientSession() as http,
+            http.post(url, json={"type": "offer", "sdp": offer_sdp}, headers=headers) as response,
+        ):
+            status, body = response.status, await response.text()
+    except (aiohttp.ClientError, OSError, UnicodeDecodeError) as fault:
+        raise HeadlessError("headless_unreachable", "the server cannot be reached") from fault
+    try:
+        said = json.loads(body)
+        if status == 200:
+            return str(said["sdp"])
+        code, text = str(said["error"]["code"]), str(said["error"]["text"])
+    except (ValueError, KeyError, TypeError) as fault:
+        raise HeadlessError(
+            "headless_bad_answer", f"the server answered {status} with something else"
+        ) from fault
+    raise HeadlessError(code, text)
+
+
+async def _speak(caller: Caller, talk: _Conversation) -> None:
+    await caller.connected.wait()
+    talk.mark("connected")
+    await caller.channel_open.wait()
+    talk.mark("channel")
+    caller.send(json.dumps({"type": "hello", "version": 1, "widget": WIDGET}))
+    n = 0
+    while True:
+        await asyncio.sleep(PING_S)
+        caller.send(json.dumps({"type": "ping", "n": n}))
+        n += 1
+
+
+async def _wait(caller: Caller, talk: _Conversation) -> dict[str, Any]:
+    ended = asyncio.create_task(caller.closed.wait())
+    either: set[asyncio.Future[Any]] = {ended, talk.verdict}
+    try:
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        ended.cancel()
+    if not talk.verdict.done():
+        raise HeadlessError("headless_closed", "the connection ended without a verdict")
+    return talk.verdict.result()
+
+
+def _near(server_url: str) -> Network:
+    """127.0.0.1 is only worth offering to a server on this machine."""
+    host = urlsplit(server_url).hostname or ""
+    with contextlib.suppress(ValueError):
+        return Network(loopback=ipaddress.ip_address(host).is_loopback)
+    return Network(loopback=host == "localhost")
+
+
+async def _camera(path: Path, *, fps: float, size: int, loop: bool) -> Iterator[media.Timed]:
+    """Pictures ready to encode. What is wrong with the file is known before anybody is called."""
+    clip = media.read_clip(path, fps=fps)
+    first = await asyncio.to_thread(next, clip, None)
+    second = await asyncio.to_thread(next, clip, None)
+    assert first is not None  # read_clip raises when there is no picture
+
+    def played() -> Iterator[media.Timed]:
+        if second is None:
+            still, n = media.resize(first[1], size), 0
+            while True:
+                yield n / fps, still
+                n += 1
+        offset_s = last_s = 0.0
+        pictures = itertools.chain([first, second], clip)
+        while True:
+            for time_s, picture in pictures:
+                last_s = time_s
+                yield offset_s + time_s, media.resize(picture, size)
+            if not loop:
+                return
+            offset_s += last_s + 1 / fps
+            pictures = itertools.chain(media.read_clip(path, fps=fps))
+
+    return played()

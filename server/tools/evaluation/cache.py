@@ -1,0 +1,93 @@
+"""What files gave, kept by their content: a run that was stopped goes on where it was.
+
+One file per content and version of everything that looked at it, for the owner's eyes only: some
+of what is kept are embeddings, and those are faces. Not here: what the values mean.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from models import manifest
+from pipeline import __file__ as _pipeline
+
+Value = dict[str, Any]
+VERSION = re.compile(r"[0-9a-f]{16}")
+"""The name of a folder of answers."""
+UNUSED_DAYS = 30
+"""Answers that no run asked for since: other code's, mostly. They hold faces, so they go."""
+
+
+def opened(folder: Path, version: str) -> Path:
+    """The folder of a version's answers, in use from now on, for nobody but its owner. Removes
+    those of versions that have not been in use for UNUSED_DAYS."""
+    own = folder / version
+    for part in (folder, own):
+        part.mkdir(parents=True, exist_ok=True, mode=0o700)
+        part.chmod(0o700)
+    os.utime(own)
+    oldest = time.time() - UNUSED_DAYS * 86400
+    for old in folder.iterdir():
+        with contextlib.suppress(FileNotFoundError):  # another run was quicker
+            ours = VERSION.fullmatch(old.name) and not old.is_symlink()
+            if ours and old.stat().st_mtime < oldest:
+                shutil.rmtree(old, ignore_errors=True)
+    return own
+
+
+class Memory:
+    """A folder of answers."""
+
+    def __init__(self, folder: Path, version: str) -> None:
+        """`version` names all that answers depend on besides the file."""
+        self._folder = opened(folder, version)
+
+    def get(self, sha256: str) -> Value | None:
+        """What a file of this content gave; None if nobody looked yet."""
+        try:
+            found = json.loads(self._file(sha256).read_text("utf-8"))
+        except (OSError, ValueError):
+            return None  # a half-written file of a machine that died is looked at again
+        return found if isinstance(found, dict) else None
+
+    def put(self, sha256: str, value: Value) -> None:
+        """Keep it."""
+        file = self._file(sha256)
+        file.parent.mkdir(exist_ok=True, mode=0o700)
+        part = file.with_suffix(".part")
+        with contextlib.suppress(FileNotFoundError):
+            part.unlink()
+        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+            json.dump(value, out)
+        part.replace(file)
+
+    def _file(self, sha256: str) -> Path:
+        return self._folder / sha256[:2] / f"{sha256}.json"
+
+
+def version(*said: str, session: bool = False) -> str:
+    """Names the code that makes and looks at pictures, the nets that the manifest pins, and
+    whatever is `said`. `session`: the code that judges as well, as what is kept are verdicts."""
+    known = hashlib.sha256()
+    room, here = Path(_pipeline).parent, Path(__file__).parent
+    files = [room / name for name in ("see.py", "quality.py", "observation.py", "frame.py")]
+    files += [path for part in ("sight", "nets") for path in (room / part).glob("*.py")]
+    files += [room.parent / "server" / "frames" / "media.py", here / "looks.py", here / "vp8.py"]
+    if session:
+        files += [*room.glob("*.py"), here / "play.py"]
+        files += [path for part in ("cues", "session") for path in (room / part).glob("*.py")]
+    for path in sorted(set(files)):
+        known.update(path.read_bytes())
+    for name, net in sorted(manifest.load().items()):
+        known.update(f"{name} {net}".encode())
+    for word in said:
+        known.update(f"{word}\0".encode())
+    return known.hexdigest()[:16]

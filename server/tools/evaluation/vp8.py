@@ -1,0 +1,77 @@
+"""Films as they arrive by WebRTC: paced, through VP8 and back. The evaluation's one door to PyAV.
+
+Cues are judged on what a codec left of a picture (docs/liveness.md: margins shrink at low
+bitrates); a recording that never went through one would flatter them. For `lookgate evaluate` and
+the liveness benchmark alike. Not here: opening files (media.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.video.frame import PictureType
+
+from server.frames.media import Timed, read_clip, resize
+
+KBPS = 600
+FPS = 15
+SIDE = 640
+"""Longest side, px."""
+MOST_S = 15.0
+"""Of a film that is played: three windows and time to find the face."""
+OPTIONS = {
+    "quality": "realtime",
+    "speed": "8",
+    "lag-in-frames": "0",
+    "threads": "1",
+    "error-resilient": "1",
+    "g": "3000",
+}
+"""As a WebRTC sender encodes: no look-ahead, no key frames unless asked."""
+
+
+def film(path: Path) -> Iterator[Timed]:
+    """The first MOST_S of a file at up to FPS pictures a second, coded; slower films keep their own
+    pace, as cameras do. Raises MediaError, and OSError, at the first picture that is asked for."""
+    return through(read_clip(path, fps=FPS, max_s=MOST_S))
+
+
+def through(pictures: Iterable[Timed]) -> Iterator[Timed]:
+    """The same pictures at the same times, at most SIDE px, coded with KBPS at FPS."""
+    coder: _Coder | None = None
+    for time_s, picture in pictures:
+        small = resize(picture, SIDE)
+        if coder is None or coder.size != (small.width, small.height):
+            coder = _Coder(small.width, small.height)
+        for coded in coder.code(small):
+            yield time_s, coded
+
+
+class _Coder:
+    """An encoder and the decoder of its packets."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self.size = (width, height)
+        encoder = av.CodecContext.create("libvpx", "w")
+        assert isinstance(encoder, av.VideoCodecContext)
+        encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
+        encoder.bit_rate, encoder.framerate = KBPS * 1000, Fraction(FPS)
+        encoder.time_base, encoder.options = Fraction(1, FPS), OPTIONS
+        encoder.thread_count = 1
+        self._encoder = encoder
+        decoder = av.CodecContext.create("vp8", "r")
+        assert isinstance(decoder, av.VideoCodecContext)
+        decoder.thread_count = 1
+        self._decoder = decoder
+        self._count = 0
+
+    def code(self, picture: av.VideoFrame) -> Iterator[av.VideoFrame]:
+        picture.pts, picture.time_base = self._count, Fraction(1, FPS)
+        # Else what was a key frame in the file is made one again, which no sender does.
+        picture.pict_type = PictureType.NONE
+        self._count += 1
+        for packet in self._encoder.encode(picture):
+            yield from self._decoder.decode(packet)

@@ -1,0 +1,127 @@
+"""A session judges as late as it can; what it says is what judging at every frame would say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline.decision import Evidence, Stand, Step, Topic, decide, undecided
+from pipeline.policy import POLICIES
+from pipeline.session import SessionPipeline
+from pipeline.session.window import Window
+from tests.pipeline.observations import Camera
+from tests.pipeline.session.test_session import doubtful, started
+
+POLICY = POLICIES["standard"]
+CUES = ("spoof", "bezel", "background", "glow", "micro", "plane", "blink")
+
+ratios = st.floats(-4, 4) | st.sampled_from([0.0, 1.5, -2.0])
+stands = st.sampled_from(list(Stand))
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> tuple[list[Evidence], Evidence, Evidence]:
+    """Rows of every cue but freshness, as cues give them; then its brief row and its whole one."""
+    rows = []
+    for cue in CUES:
+        stand = draw(stands)
+        certain = stand is Stand.AGAINST and draw(st.booleans())
+        llr = 0.0 if stand is Stand.UNKNOWN else draw(ratios)
+        rows.append(Evidence(cue, Topic.LIVENESS, stand, "x", llr, certain))
+    owner = draw(st.sampled_from([Topic.IDENTITY, Topic.QUALITY]))
+    rows.append(Evidence("face", Topic.QUALITY, draw(stands), "x"))
+    rows.append(Evidence("identity", owner, draw(stands), "x", certain=draw(st.booleans())))
+    whole = draw(stands)
+    held = {Stand.FOR: [Stand.FOR], Stand.OPEN: [Stand.FOR, Stand.OPEN]}
+    # Frozen pictures and too few frames are known at once; all else is seen by the whole row.
+    brief = draw(st.sampled_from(held.get(whole, [Stand.FOR, Stand.OPEN, whole])))
+    fresh = Evidence("freshness", Topic.LIVENESS, whole, "x")
+    return rows, replace(fresh, stand=brief), fresh
+
+
+policies = st.builds(
+    replace,
+    st.just(POLICY),
+    required=st.lists(st.sampled_from(["face", "freshness", "identity", "spoof"]), unique=True).map(
+        tuple
+    ),
+    weighed=st.lists(st.sampled_from(["freshness", "spoof", "bezel"]), unique=True).map(tuple),
+)
+
+
+@settings(max_examples=600, deadline=None)
+@given(tables(), policies)
+def test_what_is_not_worked_out_could_not_have_decided(table, policy):
+    rows, brief, whole = table
+    early = {"policy": policy, "elapsed_s": 2.0, "settle_s": 1.5, "window_s": 3.0}
+    decided = decide([*rows, whole], **early)
+    weighed = [row for row in rows if row.topic is Topic.LIVENESS]
+    hasty = decide([*rows, brief], **early).step
+    if undecided(weighed, policy) or hasty is Step.GO_ON:
+        assert decided.step is Step.GO_ON
+    # Nothing but freshness in the way: where it is a condition and not met, it goes on.
+    if hasty is Step.ACCEPT and "freshness" in policy.required and whole.stand is not Stand.FOR:
+        assert decided.step is Step.GO_ON
+
+
+class Eager(SessionPipeline):
+    """Works every row out at every frame that may decide."""
+
+    def _table(self, window: Window, now_s: float, *, brief: bool = False) -> list[Evidence]:
+        return super()._table(window, now_s)
+
+
+films = st.fixed_dictionaries(
+    {},
+    optional={
+        "margin": st.floats(-6, 6),
+        "motion": st.sampled_from([0.0, 0.3, 0.45, 1.0, 5.0]),
+        "noise": st.sampled_from([0.0, 0.5]),
+        "loop": st.sampled_from([0, 0, 8, 11]),
+        "wobble": st.sampled_from([0.001, 0.004, 0.01]),
+        "person": st.sampled_from([1, 2]),
+        "eye_change": st.sampled_from([0.1, 0.8]),
+        "glow": st.sampled_from([-1.0, 0.0, 0.5]),
+        "fps": st.sampled_from([4.0, 12.0, 15.0, 30.0]),
+        "cosine": st.sampled_from([0.4, 0.85]),
+    },
+)
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(films, films)
+def test_lazy_and_eager_sessions_end_alike_at_the_same_frame(monkeypatch, film, later):
+    said = []
+    for kind in (SessionPipeline, Eager):
+        session, camera = started(), doubtful()
+        session.__class__ = kind
+        hasty = undecided if kind is SessionPipeline else lambda weighed, policy: False
+        monkeypatch.setattr("pipeline.session.session.undecided", hasty)
+        events = []
+        for n in range(200):
+            if session.over:
+                break
+            for name, value in (film if n < 40 else film | later).items():
+                setattr(camera, name, value)
+            events.append(session.step(camera.shot(session.ask())))
+        said.append((events, camera.asked, session.evidence()))
+    assert said[0][0] == said[1][0]
+    assert said[0][1] == said[1][1]
+    assert said[0][2] == said[1][2]
+
+
+def test_the_table_is_there_at_any_time_and_reading_it_changes_nothing():
+    quiet, read = started(), started()
+    one, other = Camera(person=1), Camera(person=1)
+    for _ in range(60):
+        said = quiet.step(one.shot(quiet.ask()))
+        assert said == read.step(other.shot(read.ask()))
+        rows = read.evidence()
+        assert rows == read.evidence()
+        assert [row.cue for row in rows][:3] == ["face", "spoof", "freshness"]
+        assert all(row.reason != "not_yet_judged" for row in rows)
+    assert quiet.evidence() == read.evidence()

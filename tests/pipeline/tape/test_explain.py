@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from pipeline.decision import Evidence, Stand, Topic
+from pipeline.tape.explain import explain
+from tests.pipeline.observations import Camera
+from tests.pipeline.session.test_session import started, watched
+
+
+def test_one_line_for_each_table_and_the_last_in_full():
+    session, camera = started(), Camera(person=1)
+    history = []
+    while not session.over:
+        watched(session, camera, 1 / camera.fps)
+        if rows := session.evidence():
+            history.append((camera.now_s - 100.0, rows))
+    text = explain(history)
+    lines = text.splitlines()
+    head = lines.index(next(line for line in lines if line.lstrip().startswith("time")))
+    assert lines[head].split()[2:] == [row.cue for row in session.evidence()]
+    body = lines[head + 1 : lines.index("", head)]
+    assert [line.split()[0] for line in body] == [f"{at_s:.2f}" for at_s, _ in history]
+    for row in session.evidence():
+        assert any(row.cue in line and row.reason in line for line in lines[head + len(body) :])
+
+
+def test_the_sum_leaves_out_what_was_not_measured():
+    rows = [
+        Evidence("spoof", Topic.LIVENESS, Stand.FOR, "live", 2.0),
+        Evidence("glow", Topic.LIVENESS, Stand.OPEN, "glow", -0.5),
+        Evidence("micro", Topic.LIVENESS, Stand.UNKNOWN, "too_few_samples", 9.0),
+        Evidence("bezel", Topic.LIVENESS, Stand.AGAINST, "border", -2.0, certain=True),
+    ]
+    line = explain([(1.5, rows)]).splitlines()[3]
+    assert line.split() == ["1.50", "s", "-0.50", "++2.00", "~-0.50", "?", "!-2.00"]
+    assert "against (certain)" in explain([(1.5, rows)])
+
+
+def test_nothing_gathered_is_said():
+    assert explain([]) == "no evidence was gathered\n"

@@ -1,0 +1,255 @@
+"""The command line: what it prints, where, and how it exits."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.errors import ModelError
+from server.commands import main
+from server.settings.config import load
+from server.store.opening import open_store
+from server.tools.caller import attempt
+from server.tools.caller.attempt import Attempt
+from server.tools.caller.headless import HeadlessError
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("LOOKGATE_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.delenv("LOOKGATE_CLIENT_SECRET", raising=False)
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = before[0], before[1]
+
+
+def _run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    status = main.main(arguments)
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def test_a_client_lives_and_its_secret_is_shown_once(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    added = (
+        "client",
+        "add",
+        "shop",
+        "--origin",
+        "https://shop.example:443",
+        "--origin",
+        "http://x:80",
+    )
+    status, out, _ = _run(capsys, *added)
+    assert status == 0
+    secret = out.split("secret  ")[1].split()[0]
+    assert len(secret) == 43
+    raw = b"".join(p.read_bytes() for p in (tmp_path / "data").glob("lookgate.sqlite3*"))
+    assert secret.encode() not in raw
+    assert hashlib.sha256(secret.encode()).digest() in raw
+
+    status, out, _ = _run(capsys, "client", "list")
+    assert status == 0
+    assert "shop  standard" in out
+    assert out.rstrip().endswith("https://shop.example http://x")
+    assert secret not in out
+
+    status, _, err = _run(capsys, *added)
+    assert (status, err) == (2, "lookgate: client_exists: There is a client shop already.\n")
+
+    status, out, _ = _run(capsys, "client", "rotate", "shop")
+    assert status == 0
+    assert secret not in out
+
+    assert _run(capsys, "client", "remove", "shop")[0] == 0
+    for verb in ("rotate", "remove"):
+        status, _, err = _run(capsys, "client", verb, "shop")
+        assert (status, err) == (2, "lookgate: client_unknown: There is no client shop.\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("client", "add", "a b"), "client_invalid"),
+        (("client", "add", "a:b"), "client_invalid"),
+        (("client", "add", "a", "--policy", "lax"), "policy_unknown"),
+        (("client", "add", "a", "--origin", "shop.example"), "origin_invalid"),
+        (("client", "add", "a", "--origin", "https://x/path"), "origin_invalid"),
+        (("client", "add", "a", "--origin", "https://x:99999"), "origin_invalid"),
+        (("client", "add", "a", "--origin", "https://u@x"), "origin_invalid"),
+        (("subject", "remove", "a", "b"), "client_unknown"),
+        (("keys", "rotate", "--overlap-s", "-1"), "overlap_invalid"),
+        (("login", "--client", "a", "--subject", "b", "--video", "c"), "secret_missing"),
+        (
+            ("identify", "--client", "a", "--video", "c", "--secret-file", "/nowhere"),
+            "secret_unreadable",
+        ),
+    ],
+)
+def test_a_refusal_is_one_line_with_a_code(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], code: str
+) -> None:
+    status, out, err = _run(capsys, *arguments)
+    assert (status, out) == (2, "")
+    assert err.startswith(f"lookgate: {code}: ")
+    assert err.count("\n") == 1
+
+
+def test_keys_rotate_with_overlap(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(capsys, "keys", "list") == (0, "", "")
+    first = _run(capsys, "keys", "rotate")[1].split()[-1]
+    second = _run(capsys, "keys", "rotate", "--overlap-s", "60")[1].split()[-1]
+    lines = _run(capsys, "keys", "list")[1].splitlines()
+    assert [line.split()[0] for line in lines] == [second, first]
+    assert lines[0].endswith("signs")
+    assert "published until" in lines[1]
+
+
+def test_settings_are_shown_or_all_their_problems(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status, out, _ = _run(capsys, "config")
+    assert status == 0
+    assert "LOOKGATE_PORT" in out
+    assert _run(capsys, "config", "--markdown")[1].startswith("<!-- Generated")
+    monkeypatch.setenv("LOOKGATE_PORT", "x")
+    monkeypatch.setenv("LOOKGATE_TYPO", "x")
+    status, _, err = _run(capsys, "config")
+    assert status == 2
+    assert err.splitlines() == [
+        "lookgate: config_invalid: LOOKGATE_TYPO is not a setting",
+        "lookgate: config_invalid: LOOKGATE_PORT must be a whole number from 0 to 65535",
+    ]
+
+
+def test_a_newer_database_or_an_unknown_store_is_refused(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOOKGATE_STORE", "sqlite:///")
+    status, _, err = _run(capsys, "client", "list")
+    assert status == 2
+    assert err.startswith("lookgate: config_invalid: LOOKGATE_STORE")
+
+
+def test_missing_models_are_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LOOKGATE_MODELS_DIR", str(tmp_path))
+    for command in (("models", "verify"), ("serve",)):
+        status, _, err = _run(capsys, *command)
+        assert status == 2
+        assert err.startswith("lookgate: model_missing: ")
+        assert err.count("\n") == 1
+
+
+def test_a_bug_is_one_line_without_its_text(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: Any) -> Any:
+        raise RuntimeError("s3cret")
+
+    monkeypatch.setattr(main.config, "load", broken)
+    status, out, err = _run(capsys, "config")
+    assert (status, out) == (2, "")
+    assert err == "lookgate: internal: a mistake of ours (RuntimeError)\n"
+
+
+LOGIN = ("login", "--client", "shop", "--subject", "ann", "--video", "clip.mp4")
+
+
+def _answer(monkeypatch: pytest.MonkeyPatch, result: Attempt | Exception) -> list[dict[str, Any]]:
+    asked: list[dict[str, Any]] = []
+
+    async def fake(**told: Any) -> Attempt:
+        asked.append(told)
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    monkeypatch.setattr(attempt, "attempt", fake)
+    return asked
+
+
+def test_an_accepted_login_exits_with_zero_and_shows_no_token(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("s3cret\n")
+    claims, header = {"sub": "ann", "aud": "shop"}, {"alg": "ES256", "kid": "k"}
+    times = {"answer": 10.4, "verdict": 1500.2}
+    result = Attempt("login", {"outcome": "accepted", "reasons": []}, claims, header, times, ())
+    asked = _answer(monkeypatch, result)
+    status, out, _ = _run(
+        capsys, *LOGIN, "--secret-file", str(secret), "--server", "http://127.0.0.1:1/"
+    )
+    assert status == 0
+    assert "verdict   accepted" in out
+    assert '"sub": "ann"' in out
+    assert '"kid": "k"' in out
+    assert "answer 10  verdict 1500" in out
+    assert "s3cret" not in out
+    assert asked[0]["secret"] == "s3cret"
+    assert asked[0]["server_url"] == "http://127.0.0.1:1"
+    assert (asked[0]["purpose"], asked[0]["subject"]) == ("login", "ann")
+
+
+def test_a_refused_login_exits_with_one(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOOKGATE_CLIENT_SECRET", "s")
+    verdict = {"outcome": "rejected", "reasons": ["liveness"]}
+    _answer(monkeypatch, Attempt("login", verdict, None, None, {}, ("camera_frozen", "None")))
+    status, out, _ = _run(capsys, *LOGIN)
+    assert status == 1
+    assert "rejected (liveness)" in out
+    assert "camera_frozen" in out
+
+
+@pytest.mark.parametrize(
+    "error",
+    [HeadlessError("busy", "The server is full."), ModelError("model_missing", "No.", "why")],
+)
+def test_what_is_not_available_exits_with_two(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    monkeypatch.setenv("LOOKGATE_CLIENT_SECRET", "s")
+    _answer(monkeypatch, error)
+    status, out, err = _run(capsys, *LOGIN)
+    assert (status, out) == (2, "")
+    assert err.startswith(f"lookgate: {error.code}: ")  # type: ignore[attr-defined]
+    assert err.count("\n") == 1
+
+
+def test_a_server_that_is_not_there(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOOKGATE_CLIENT_SECRET", "s")
+    status, _, err = _run(capsys, *LOGIN, "--server", "http://127.0.0.1:9")
+    assert (status, err) == (
+        2,
+        "lookgate: server_unreachable: the server cannot be reached\n",
+    )
+
+
+def test_wrong_usage_exits_with_two(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in ((), ("nonsense",), ("login",), ("client",)):
+        with pytest.raises(SystemExit) as caught:
+            main.main(arguments)
+        assert caught.value.code == 2
+    capsys.readouterr()
+
+
+async def test_the_store_that_the_command_line_made_is_the_servers(tmp_path: Path) -> None:
+    told = load()
+    assert told.data_dir == tmp_path / "data"
+    store = open_store(told.store, told.data_dir)
+    await store.open()
+    assert list(await store.clients()) == []
+    await store.close()

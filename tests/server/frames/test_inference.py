@@ -1,0 +1,179 @@
+"""The pool, its order, its faults and its places."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from pipeline.frame import Frame, Reference
+from pipeline.observation import Ask, Observation
+from server.frames.inference import Busy, Inference, InferenceFailed
+from server.frames.media import Decoded
+from tests.server.pictures import number, paint
+
+
+def look(frame: Frame, ask: Ask) -> Observation:
+    """What `see` would give; the sketch's first number is the number painted in the picture."""
+    sketch = np.zeros(64, np.float32)
+    sketch[0] = number(frame.image)
+    height, width = frame.image.shape[:2]
+    return Observation(
+        frame.seq, frame.arrival_s, frame.media_s, width, height, 0.0, sketch, None, 0.0, None
+    )
+
+
+def frame(n: int) -> Frame:
+    return Frame(image=paint(n), seq=n, arrival_s=n / 10, media_s=n / 15)
+
+
+async def test_a_decoded_picture_is_converted_and_looked_at_in_another_thread() -> None:
+    threads = set()
+    done: list[tuple[float, float]] = []
+
+    def see(picture: Frame, ask: Ask) -> Observation:
+        threads.add(threading.current_thread())
+        assert ask.detect
+        return look(picture, ask)
+
+    inference = Inference(see, 1, 1, on_done=lambda waited, worked: done.append((waited, worked)))
+    picture = av.VideoFrame.from_ndarray(paint(77), format="bgr24").reformat(format="yuv420p")
+    picture.pts, picture.time_base = 6000, Fraction(1, 90000)
+    seen = await inference.see(Decoded(picture, 3, 1.5, 0.25), Ask(detect=True))
+    assert (seen.seq, seen.arrival_s, seen.media_s, int(seen.sketch[0])) == (3, 1.5, 0.25, 77)
+    assert threading.current_thread() not in threads
+    assert len(done) == 1
+    assert all(seconds >= 0 for seconds in done[0])
+    await inference.close()
+
+
+async def test_pictures_are_taken_in_the_order_of_arrival_by_so_many_threads() -> None:
+    order: list[int] = []
+    parts = threading.Semaphore(0)
+    at_once: list[int] = []
+    lock = threading.Lock()
+    inside = 0
+
+    def see(picture: Frame, ask: Ask) -> Observation:
+        nonlocal inside
+        with lock:
+            order.append(picture.seq)
+            inside += 1
+            at_once.append(inside)
+        assert parts.acquire(timeout=5)
+        with lock:
+            inside -= 1
+        return look(picture, ask)
+
+    inference = Inference(see, workers=2, admit=6)
+    tasks = [asyncio.create_task(inference.see(frame(n), Ask())) for n in range(6)]
+    await asyncio.sleep(0)
+    assert inference.in_flight == 6
+    parts.release(6)
+    seen = await asyncio.gather(*tasks)
+    assert [one.seq for one in seen] == list(range(6))
+    assert order == list(range(6)) or sorted(order[:2]) == [0, 1]
+    assert max(at_once) <= 2
+    assert inference.in_flight == 0
+    await inference.close()
+
+
+async def test_a_fault_in_see_is_ours_and_keeps_its_cause() -> None:
+    def see(picture: Frame, ask: Ask) -> Observation:
+        raise RuntimeError("a net fell over")
+
+    inference = Inference(see, 1, 1)
+    with pytest.raises(InferenceFailed) as caught:
+        await inference.see(frame(0), Ask())
+    assert isinstance(caught.value.__cause__, RuntimeError)
+    assert inference.in_flight == 0
+    await inference.close()
+
+
+async def test_a_session_gets_its_own_reference_back_converted() -> None:
+    references: list[int | None] = []
+
+    def see(picture: Frame, ask: Ask) -> Observation:
+        references.append(None if picture.reference is None else number(picture.reference))
+        return look(picture, ask)
+
+    inference = Inference(see, 2, 2)
+    one, other = Reference(), Reference()
+    for n in range(3):
+        picture = av.VideoFrame.from_ndarray(paint(n), format="bgr24").reformat(format="yuv420p")
+        picture.pts, picture.time_base = 6000 * n, Fraction(1, 90000)
+        decoded = Decoded(picture, n, n / 10, n / 15)
+        await inference.see(decoded, Ask(motion=n != 1), one)
+        await inference.see(frame(n + 10), Ask(), other)
+    await inference.see(frame(4), Ask(motion=True))
+    assert references == [None, None, 0, None, 0, None, None]
+    await inference.close()
+
+
+async def test_there_are_so_many_places() -> None:
+    inference = Inference(look, 1, admit=2)
+    assert inference.try_reserve()
+    with inference.reserve():
+        assert inference.reserved == 2
+        assert not inference.try_reserve()
+        with pytest.raises(Busy), inference.reserve():
+            pass
+    assert inference.try_reserve()
+    inference.release()
+    inference.release()
+    with pytest.raises(AssertionError):
+        inference.release()
+    await inference.close()
+    assert not inference.try_reserve()
+
+
+async def test_closing_lets_the_running_end_and_refuses_the_waiting() -> None:
+    began, parts = threading.Event(), threading.Event()
+
+    def see(picture: Frame, ask: Ask) -> Observation:
+        began.set()
+        assert parts.wait(5)
+        return look(picture, ask)
+
+    inference = Inference(see, 1, 2)
+    running = asyncio.create_task(inference.see(frame(0), Ask()))
+    waiting = asyncio.create_task(inference.see(frame(1), Ask()))
+    await asyncio.to_thread(began.wait, 5)
+    closing = asyncio.create_task(inference.close())
+    with pytest.raises(InferenceFailed):
+        await waiting
+    parts.set()
+    assert (await running).seq == 0
+    await closing
+    await inference.close()
+    with pytest.raises(InferenceFailed):
+        await inference.see(frame(2), Ask())
+
+
+async def test_a_cancelled_caller_is_cancelled() -> None:
+    began, parts = threading.Event(), threading.Event()
+
+    def see(picture: Frame, ask: Ask) -> Observation:
+        began.set()
+        assert parts.wait(5)
+        return look(picture, ask)
+
+    inference = Inference(see, 1, 1)
+    task = asyncio.create_task(inference.see(frame(0), Ask()))
+    await asyncio.to_thread(began.wait, 5)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert inference.in_flight == 0
+    parts.set()
+    await inference.close()
+
+
+@pytest.mark.parametrize(("workers", "admit"), [(0, 1), (1, 0)])
+def test_a_pool_of_nothing_is_refused(workers: int, admit: int) -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        Inference(look, workers, admit)

@@ -1,0 +1,209 @@
+"""Each private part of the stack that we touch, and when touching it may end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Iterator
+from fractions import Fraction
+from types import SimpleNamespace
+
+import aiortc.rtcrtpreceiver
+import av
+import pytest
+from aiortc import RTCRtpReceiver, RTCRtpSender
+from aiortc.codecs.vpx import Vp8Encoder
+from aiortc.jitterbuffer import JitterBuffer, JitterFrame
+
+from server.rtc import rtc_patches
+from server.rtc.rtc_patches import MAX_WAITING, Network
+from tests.server.pictures import HERE, Pair, call, film, paint, soon
+
+
+def test_another_version_of_the_stack_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    rtc_patches.check_versions()
+    monkeypatch.setitem(rtc_patches.KNOWN, "aioice", "0.14.")
+    with pytest.raises(RuntimeError, match=r"aioice 0\.14\.x is needed, 0\.13"):
+        rtc_patches.apply()
+
+
+def packets(
+    frames: list[int], start: int = 65530, kind_marker: bool = True
+) -> list[SimpleNamespace]:
+    """Packets of frames of so many packets each; the sequence number wraps."""
+    made = []
+    for index, count in enumerate(frames):
+        for part in range(count):
+            made.append(
+                SimpleNamespace(
+                    sequence_number=(start + len(made)) % 65536,
+                    timestamp=3000 * index,
+                    marker=int(kind_marker and part == count - 1),
+                    _data=f"{index}.{part} ".encode(),
+                )
+            )
+    return made
+
+
+def play(buffer: JitterBuffer, arriving: list[SimpleNamespace]) -> list[tuple[int, int, bytes]]:
+    """(arrivals so far, timestamp, data) for each frame that came out."""
+    out = []
+    for count, packet in enumerate(arriving, 1):
+        _, frame = buffer.add(packet)  # type: ignore[arg-type]
+        if frame is not None:
+            out.append((count, frame.timestamp, frame.data))
+    return out
+
+
+def test_a_frame_is_complete_with_its_marker() -> None:
+    """May go when aiortc's JitterBuffer looks at the marker by itself (1.16 does not)."""
+    out = play(JitterBuffer(capacity=512, is_video=True), packets([1, 3, 2]))
+    assert out == [(1, 0, b"0.0 "), (4, 3000, b"1.0 1.1 1.2 "), (6, 6000, b"2.0 2.1 ")]
+
+
+def test_without_markers_and_for_audio_the_buffer_is_as_it_was() -> None:
+    without = packets([1, 3, 2], kind_marker=False)
+    assert play(JitterBuffer(capacity=512, is_video=True), without) == [
+        (2, 0, b"0.0 "),
+        (5, 3000, b"1.0 1.1 1.2 "),
+    ]
+    audio = JitterBuffer(capacity=16, prefetch=4)
+    assert [at for at, _, _ in play(audio, packets([1] * 8))] == [5, 6, 7, 8]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_disorder_and_loss_give_whole_frames_in_order(seed: int) -> None:
+    rnd = random.Random(seed)
+    sent = packets([rnd.randint(1, 5) for _ in range(40)])
+    first, rest = sent[0], sent[1:]
+    for i in range(len(rest) - 1):  # neighbours change places; the first one stays the origin
+        if rnd.random() < 0.3:
+            rest[i], rest[i + 1] = rest[i + 1], rest[i]
+    tail = packets([1] * 50)[40:]  # one frame comes out a packet: time to catch up
+    for packet in tail:
+        packet.sequence_number = (sent[-1].sequence_number + 1 + tail.index(packet)) % 65536
+    out = play(JitterBuffer(capacity=512, is_video=True), [first, *rest, *tail])
+    whole: dict[int, bytes] = {}
+    for packet in sent:
+        whole[packet.timestamp] = whole.get(packet.timestamp, b"") + packet._data
+    got = [(timestamp, data) for _, timestamp, data in out if timestamp < 40 * 3000]
+    assert got == sorted(whole.items())
+
+
+async def test_a_single_picture_arrives_without_a_next_one() -> None:
+    def one() -> Iterator[tuple[float, av.VideoFrame]]:
+        pictures = film(count=2)
+        yield next(pictures)
+        yield 1000.0, next(pictures)[1]
+
+    pair: Pair = await call(pictures=one())
+    await soon(pair.connection.first_frame, 3)
+    assert pair.connection.stats()["frames"] == 1
+    await pair.close()
+
+
+def vp8(width: int, height: int) -> JitterFrame:
+    picture = av.VideoFrame.from_ndarray(paint(1, width, height), format="bgr24")
+    context = av.CodecContext.create("libvpx", "w")
+    context.width, context.height, context.pix_fmt = width, height, "yuv420p"  # type: ignore[attr-defined]
+    context.time_base = Fraction(1, 90000)
+    context.options = {"deadline": "realtime", "cpu-used": "-8", "lag-in-frames": "0"}
+    frame = picture.reformat(format="yuv420p")
+    frame.pts = 0
+    data = b"".join(bytes(p) for p in context.encode(frame))  # type: ignore[attr-defined]
+    data += b"".join(bytes(p) for p in context.encode(None))  # type: ignore[attr-defined]
+    assert rtc_patches.is_key("VP8", data)
+    return JitterFrame(data=data, timestamp=0)
+
+
+def test_a_picture_that_is_too_large_is_not_decoded() -> None:
+    codec = SimpleNamespace(mimeType="video/VP8")
+    pictures = rtc_patches._get_decoder(codec).decode(vp8(1280, 720))
+    assert [(p.width, p.height) for p in pictures] == [(1280, 720)]
+    with pytest.raises(av.FFmpegError):
+        rtc_patches._get_decoder(codec).decode(vp8(2560, 1440))
+
+
+async def test_the_decoders_backlog_is_bounded_and_continues_with_a_key_frame() -> None:
+    receiver = SimpleNamespace(track=SimpleNamespace())
+    seen: list[int] = []
+    tap = rtc_patches.tap(
+        receiver,  # type: ignore[arg-type]
+        on_picture=lambda picture: None,
+        on_encoded=lambda codec, ticks, data: seen.append(ticks),
+    )
+    codec = SimpleNamespace(name="VP8")
+    key, delta = b"\x10", b"\x11"
+    for n in range(MAX_WAITING + 5):
+        tap.encoded.put((codec, JitterFrame(key if n == 0 else delta, n)))
+    assert tap.encoded.qsize() == MAX_WAITING
+    assert (tap.discarded, tap.decode_errors) == (5, 0)
+    assert tap.faults.is_set(), "a key frame is asked for"
+    tap.encoded.get()
+    tap.encoded.put((codec, JitterFrame(delta, 100)))
+    assert tap.discarded == 6, "it would refer to what was thrown away"
+    tap.encoded.put((codec, JitterFrame(key, 101)))
+    assert seen == [*range(MAX_WAITING), 101]
+    tap.faults.set()
+    assert tap.decode_errors == 1
+    tap.encoded.put(None)
+    assert tap.encoded.get_nowait() is None, "the end does not wait for the backlog"
+
+
+async def test_the_private_names_are_there() -> None:
+    """Assignments to names that nobody reads would fail silently."""
+    receiver = vars(RTCRtpReceiver("video", SimpleNamespace(state="new")))  # type: ignore[arg-type]
+    assert "_RTCRtpReceiver__decoder_error" in receiver
+    assert "_RTCRtpReceiver__decoder_queue" in receiver
+    assert "_Vp8Encoder__target_bitrate" in vars(Vp8Encoder())
+    assert "_RTCRtpSender__encoder" in vars(RTCRtpSender("video", SimpleNamespace(state="new")))  # type: ignore[arg-type]
+    assert "_send_keyframe" in RTCRtpSender._handle_rtcp_packet.__code__.co_names
+    assert aiortc.rtcrtpreceiver.get_decoder is rtc_patches._get_decoder  # type: ignore[attr-defined]
+    assert "get_decoder" in aiortc.rtcrtpreceiver.decoder_worker.__code__.co_names
+
+
+@pytest.mark.parametrize(
+    ("data", "key"),
+    [
+        (b"\0\0\0\1\x67\x42\0\0\1\x68\0\0\1\x65", True),
+        (b"\0\0\0\1\x09\x10\0\0\1\x65\x88", True),
+        (b"\0\0\0\1\x41\x9a\0\0\0\1\x41", False),
+        (b"", False),
+    ],
+)
+def test_key_frames_of_h264(data: bytes, key: bool) -> None:
+    assert rtc_patches.is_key("H264", data) is key
+
+
+def test_addresses_are_the_chosen_ones() -> None:
+    with rtc_patches.network(Network((HERE, "fd00::9"))):
+        assert rtc_patches._host_addresses(True, True) == [HERE, "fd00::9"]
+        assert rtc_patches._host_addresses(True, False) == [HERE]
+    with rtc_patches.network(Network(loopback=True)):
+        assert rtc_patches._host_addresses(True, True)[0] == HERE
+    assert rtc_patches._host_addresses(True, True) != []
+
+
+async def test_ports_stay_in_the_range_until_it_is_used_up() -> None:
+    loop = asyncio.get_running_loop()
+    with rtc_patches.network(Network(ports=(46200, 46201))):
+        opener = rtc_patches._IceAsyncio().get_running_loop()
+        made = [
+            (await opener.create_datagram_endpoint(asyncio.DatagramProtocol, (HERE, 0)))[0]
+            for _ in range(2)
+        ]
+        assert {t.get_extra_info("sockname")[1] for t in made} == {46200, 46201}
+        with pytest.raises(OSError, match="no free port"):
+            await opener.create_datagram_endpoint(asyncio.DatagramProtocol, (HERE, 0))
+    assert rtc_patches._IceAsyncio().get_running_loop() is loop
+    for transport in made:
+        transport.close()
+
+
+def test_the_stack_says_nothing_that_a_peer_wrote(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger("aiortc.rtcrtpreceiver").warning("failed: %s", "peer's own words")
+    logging.getLogger("aioice.ice").info("candidate %s", "peer's own words")
+    assert "own words" not in caplog.text
+    assert [record.msg for record in caplog.records] == ["webrtc stack warned"]

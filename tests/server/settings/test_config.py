@@ -1,0 +1,133 @@
+"""The settings table: defaults, every problem at once, and the page written from it."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from server.settings import config, page
+from server.settings.config import ConfigError, Settings, load
+
+HOME = {"HOME": "/home/somebody"}
+
+
+def test_defaults_are_enough() -> None:
+    settings = load(HOME)
+    assert settings.port == 8470
+    assert settings.public_url == "http://localhost:8470"
+    assert settings.data_dir == Path("/home/somebody/.local/share/lookgate")
+    assert settings.workers >= 1
+    assert settings.turn_urls == ()
+    assert settings.rtc_ports is None
+
+
+def test_values_are_read() -> None:
+    settings = load(
+        {
+            **HOME,
+            "LOOKGATE_PUBLIC_URL": "https://face.example/",
+            "LOOKGATE_RTC_PORTS": "50000-50010",
+            "LOOKGATE_RTC_ADDRESSES": "127.0.0.1, ::1",
+            "LOOKGATE_TURN_URL": "turn:t:3478?transport=udp,turns:t:5349",
+            "LOOKGATE_TURN_SECRET": "0123456789abcdef",
+            "LOOKGATE_ALLOW_NO_ORIGIN": "no",
+            "LOOKGATE_DATA_DIR": "/srv/lookgate",
+            "LOOKGATE_STORE": "mongodb://user:pw@db/lookgate",
+            "LOOKGATE_WORKERS": "3",
+            "LOOKGATE_LOG_LEVEL": "",
+        }
+    )
+    assert settings.public_url == "https://face.example"
+    assert settings.rtc_ports == (50000, 50010)
+    assert settings.rtc_addresses == ("127.0.0.1", "::1")
+    assert settings.turn_urls == ("turn:t:3478?transport=udp", "turns:t:5349")
+    assert settings.allow_no_origin is False
+    assert settings.data_dir == Path("/srv/lookgate")
+    assert settings.workers == 3
+    assert settings.log_level == "info"
+
+
+def test_all_problems_at_once_each_with_its_name() -> None:
+    wrong = {
+        "PORT": "70000",
+        "PUBLIC_URL": "ftp://x",
+        "STORE": "postgres://x",
+        "MAX_SESSIONS": "0",
+        "TOKEN_TTL_S": "3600",
+        "ALLOW_NO_ORIGIN": "perhaps",
+        "RTC_PORTS": "9-8",
+        "RTC_PUBLIC_ADDRESS": "example.org",
+        "STUN_URL": "http://x",
+        "TURN_URL": "stun:x",
+        "TURN_SECRET": "short",
+        "MATCH_SCORE": "0.1",
+        "LOG_FORMAT": "xml",
+        "PROT": "8471",
+    }
+    with pytest.raises(ConfigError) as caught:
+        load({**HOME, **{f"LOOKGATE_{name}": value for name, value in wrong.items()}})
+    told = caught.value.problems
+    assert len(told) == len(wrong)
+    for name in wrong:
+        assert sum(line.startswith(f"LOOKGATE_{name} ") for line in told) == 1, name
+    assert "short" not in caught.value.text  # a secret's value is not repeated
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [("TURN_URL", "LOOKGATE_TURN_SECRET"), ("TURN_SECRET", "LOOKGATE_TURN_URL")],
+)
+def test_turn_needs_both(given: str, missing: str) -> None:
+    with pytest.raises(ConfigError, match=missing):
+        load({**HOME, f"LOOKGATE_{given}": "turn:0123456789abcdef"})
+
+
+@pytest.mark.parametrize(
+    ("given", "value", "missing"),
+    [
+        ("EMBEDDER", "/packs/w600k_r50.onnx", "LOOKGATE_MATCH_SCORE is missing"),
+        ("MATCH_SCORE", "0.4", "LOOKGATE_EMBEDDER is missing"),
+    ],
+)
+def test_another_embedder_needs_its_own_threshold(given: str, value: str, missing: str) -> None:
+    with pytest.raises(ConfigError, match=missing):
+        load({**HOME, f"LOOKGATE_{given}": value})
+    both = load({**HOME, "LOOKGATE_EMBEDDER": "/packs/a.onnx", "LOOKGATE_MATCH_SCORE": "0.4"})
+    assert (both.embedder, both.match_score) == (Path("/packs/a.onnx"), 0.4)
+
+
+def test_command_line_settings() -> None:
+    found = config.command_line({"LOOKGATE_CLIENT_SECRET": "s"})
+    assert found == {"server": "http://127.0.0.1:8470", "client_secret": "s"}
+    with pytest.raises(ConfigError, match="LOOKGATE_SERVER"):
+        config.command_line({"LOOKGATE_SERVER": "face.example"})
+
+
+def test_secrets_are_not_shown() -> None:
+    lines = "\n".join(
+        page.shown(
+            load(
+                {
+                    **HOME,
+                    "LOOKGATE_MASTER_KEY": "k3y" * 10,
+                    "LOOKGATE_METRICS_TOKEN": "m3tric" * 10,
+                    "LOOKGATE_STORE": "mongodb://user:pw@db/lookgate",
+                }
+            )
+        )
+    )
+    for secret in ("k3y", "m3tric", "pw@"):
+        assert secret not in lines
+    assert lines.count("(set)") == 3
+
+
+def test_every_setting_has_a_field_and_the_other_way_round() -> None:
+    names = {"turn_urls" if row.name == "TURN_URL" else row.name.lower() for row in config.TABLE}
+    assert names == {field.name for field in fields(Settings)}
+
+
+def test_the_settings_page_is_up_to_date() -> None:
+    page = Path(__file__).parents[3] / "docs" / "settings.md"
+    assert page.read_text("utf-8") == page.markdown(), "run: lookgate config --markdown"

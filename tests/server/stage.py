@@ -1,0 +1,242 @@
+"""A server in a test: real store and keys, a fake connection, a synthetic camera."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import secrets
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from pipeline.frame import Frame
+from pipeline.observation import Ask, Observation
+from pipeline.policy import POLICIES, Policy
+from pipeline.template import Gallery
+from server.frames.inference import Inference
+from server.keys.tokens import Keyring
+from server.keys.vault import Vault
+from server.metrics import Metrics
+from server.parts import Parts
+from server.people.templates import Galleries, seal_template
+from server.rtc.connection import Connection
+from server.rtc.slot import LatestSlot
+from server.session.peer import Deadlines, Peer
+from server.settings.config import Settings, load
+from server.store.port import Client, SessionRecord, Store
+from server.store.sqlite.database import SqliteStore
+from tests.pipeline.observations import Camera, template
+
+CLIENT = "shop"
+ORIGIN = "https://shop.example"
+SECRET = "s" * 43
+POLICY = POLICIES["standard"]
+PIXELS = np.zeros((4, 4, 3), np.uint8)
+
+
+def settings(folder: Path, **changed: str) -> Settings:
+    """Defaults, with the data in `folder`."""
+    given = {f"LOOKGATE_{name.upper()}": value for name, value in changed.items()}
+    return load({"HOME": str(folder), "LOOKGATE_DATA_DIR": str(folder), **given})
+
+
+@dataclass
+class Clock:
+    """Both clocks, as far as the test turns them."""
+
+    s: float = 100.0
+    began: datetime = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+    def __call__(self) -> float:
+        return self.s
+
+    def now(self) -> datetime:
+        return self.began + timedelta(seconds=self.s - 100.0)
+
+
+async def make_parts(
+    folder: Path, camera: Camera, *, store: Store | None = None, **changed: str
+) -> tuple[Parts, Clock]:
+    """The parts of an open server with one client, who looks with `camera`."""
+    clock = Clock()
+    told = settings(folder, **changed)
+    found = store or SqliteStore(folder / "test.sqlite3")
+    vault = Vault([bytes(32)])
+
+    def look(frame: Frame, ask: Ask) -> Observation:
+        return camera.shot(ask)
+
+    parts = Parts(
+        settings=told,
+        store=found,
+        vault=vault,
+        galleries=Galleries(found, vault, model_id="test"),
+        keyring=Keyring(found, vault, issuer=told.public_url),
+        inference=Inference(look, 1, told.max_sessions),
+        metrics=Metrics(),
+        model_id="test",
+        decoy_key=bytes(32),
+        clock=clock,
+        now=clock.now,
+    )
+    await found.open()
+    await parts.keyring.load(clock.now())
+    await found.add_client(
+        Client(
+            client_id=CLIENT,
+            secret_hash=hashlib.sha256(SECRET.encode()).digest(),
+            origins=(ORIGIN,),
+            policy="standard",
+            created_at=clock.now(),
+        )
+    )
+    parts.opened.set()
+    return parts, clock
+
+
+async def close_parts(parts: Parts) -> None:
+    """Let go of threads and files."""
+    for task in list(parts.tasks):
+        task.cancel()
+    await asyncio.gather(*parts.tasks, return_exceptions=True)
+    await parts.inference.close()
+    await parts.store.close()
+
+
+async def enrolled(parts: Parts, subject: str, person: int) -> None:
+    """Give a subject the template of a synthetic person."""
+    record = seal_template(
+        parts.vault,
+        template(person),
+        client_id=CLIENT,
+        subject=subject,
+        template_id=secrets.token_hex(8),
+        created_at=parts.now(),
+    )
+    await parts.store.put_template(record, replace=True)
+
+
+async def claimed(
+    parts: Parts, purpose: str, subject: str | None, *, replace: bool = False
+) -> SessionRecord:
+    """A session whose ticket was just taken."""
+    ticket_hash = hashlib.sha256(secrets.token_bytes(8)).digest()
+    record = SessionRecord(
+        session_id=secrets.token_urlsafe(32),
+        client_id=CLIENT,
+        purpose=purpose,
+        subject=subject,
+        nonce="n" * 20,
+        ticket_hash=ticket_hash,
+        state="new",
+        created_at=parts.now(),
+        expires_at=parts.now() + timedelta(seconds=60),
+        replace=replace,
+    )
+    await parts.store.add_session(record)
+    return await parts.store.claim_session(record.session_id, ticket_hash, parts.now())
+
+
+@dataclass
+class FakeConnection:
+    """What a peer needs of server.rtc.connection.Connection, without a network."""
+
+    frames: LatestSlot[Any] = field(default_factory=LatestSlot)
+    channel_open: asyncio.Event = field(default_factory=asyncio.Event)
+    first_frame: asyncio.Event = field(default_factory=asyncio.Event)
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
+    times_s: dict[str, float] = field(default_factory=dict)
+    sent: list[dict[str, Any]] = field(default_factory=list)
+    closings: int = 0
+
+    def send(self, text: str) -> bool:
+        if self.closed.is_set():
+            return False
+        self.sent.append(json.loads(text))
+        return True
+
+    async def flush(self, timeout_s: float) -> bool:
+        return True
+
+    async def close(self) -> None:
+        self.closings += 1
+        self.frames.close()
+        self.closed.set()
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        """Messages of one type."""
+        return [message for message in self.sent if message["type"] == kind]
+
+    @property
+    def verdict(self) -> dict[str, Any]:
+        """The one verdict, which is the last message."""
+        (found,) = self.of("verdict")
+        assert self.sent[-1] is found
+        return found
+
+
+@dataclass
+class Stage:
+    """A peer with its fake connection, and the camera that plays to it."""
+
+    parts: Parts
+    clock: Clock
+    camera: Camera
+    peer: Peer
+    connection: FakeConnection
+    task: asyncio.Task[None]
+
+    @classmethod
+    def of(
+        cls,
+        parts: Parts,
+        clock: Clock,
+        camera: Camera,
+        record: SessionRecord,
+        gallery: Gallery,
+        policy: Policy = POLICY,
+    ) -> Stage:
+        """As server.session.opening does it, with a fake connection."""
+        assert parts.inference.try_reserve()
+        deadlines = Deadlines(look_s=0.005, goodbye_s=0.01)
+        peer = Peer(parts, record, policy, gallery, deadlines)
+        connection = FakeConnection()
+        camera.now_s = clock.s
+        task = asyncio.create_task(peer.run(cast(Connection, connection)))
+        parts.tasks.add(task)
+        task.add_done_callback(parts.tasks.discard)
+        return cls(parts, clock, camera, peer, connection, task)
+
+    async def until(self, wanted: Any) -> None:
+        """Wait, in real time, until `wanted()`."""
+        async with asyncio.timeout(5):
+            while not wanted():  # noqa: ASYNC110 (many things to wait for, none has an event)
+                await asyncio.sleep(0.002)
+
+    async def open(self) -> None:
+        """The channel opens."""
+        self.connection.channel_open.set()
+        await self.until(lambda: self.connection.of("welcome"))
+
+    async def show(self, frames: int) -> None:
+        """Play so many frames, each when the one before was looked at; stops at the verdict."""
+        for _ in range(frames):
+            if self.task.done() or self.connection.of("verdict"):
+                return
+            seen = self.camera.seq
+            self.clock.s += 1.0 / self.camera.fps
+            self.connection.frames.put(Frame(PIXELS, seen, self.clock.s, 0.0))
+            await self.until(lambda seen=seen: self.camera.seq > seen or self.peer._decided.done())
+            # The observation is judged once the thread's answer has crossed to the loop.
+            await self.until(lambda: not self.peer._looking)
+            await asyncio.sleep(0)
+
+    async def end(self) -> dict[str, Any]:
+        """The verdict, once the peer has gone."""
+        async with asyncio.timeout(5):
+            await self.task
+        return self.connection.verdict

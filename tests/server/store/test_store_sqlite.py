@@ -1,0 +1,168 @@
+"""What is SQLite's own; what every store must do is in conformance/."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+import stat
+import threading
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from server.store.port import Unavailable, WrongSchema
+from server.store.sqlite.database import MIGRATIONS, SqliteStore
+from tests.server.conformance.records import NOW, TICKET, a_client, a_session, a_template
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "store.sqlite3"
+
+
+@pytest.fixture
+async def store(path: Path) -> AsyncIterator[SqliteStore]:
+    store = SqliteStore(path, wait_s=0.2)
+    await store.open()
+    await store.add_client(a_client())
+    yield store
+    await store.close()
+
+
+@contextlib.contextmanager
+def another(path: Path) -> Iterator[sqlite3.Connection]:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+        yield db
+
+
+async def test_the_file_and_its_companions_are_private(store: SqliteStore, path: Path) -> None:
+    files = sorted(path.parent.glob("store.sqlite3*"))
+    assert [file.name for file in files] == [path.name, f"{path.name}-shm", f"{path.name}-wal"]
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+
+
+async def test_it_is_durable_and_strict(store: SqliteStore, path: Path) -> None:
+    with another(path) as db:
+        assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert db.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+        tables = db.execute("SELECT name, strict FROM pragma_table_list WHERE schema='main'")
+        assert {strict for name, strict in tables if not name.startswith("sqlite_")} == {1}
+    async with store._transaction() as writer:
+        ((synchronous,),) = await writer.execute_fetchall("PRAGMA synchronous")
+        ((foreign_keys,),) = await writer.execute_fetchall("PRAGMA foreign_keys")
+    assert (synchronous, foreign_keys) == (2, 1)  # 2 is FULL
+
+
+async def test_a_locked_file_is_unavailable_until_it_is_free(
+    store: SqliteStore, path: Path
+) -> None:
+    await store.add_session(a_session())
+    with another(path) as db:
+        db.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Unavailable):
+            await store.claim_session("s1", TICKET, NOW)
+        assert (await store.session("s1")).state == "new"  # reading goes on
+        told = await asyncio.gather(
+            *(store.add_failure("shop", "ada", NOW) for _ in range(10)), return_exceptions=True
+        )
+        assert {type(answer) for answer in told} == {Unavailable}
+        db.execute("ROLLBACK")
+    assert (await store.claim_session("s1", TICKET, NOW)).state == "live"
+    assert await store.failures("shop", "ada") == (0, None)
+
+
+async def test_a_full_disk_is_unavailable_until_there_is_room(store: SqliteStore) -> None:
+    async with store._transaction() as db:
+        ((pages,),) = await db.execute_fetchall("PRAGMA page_count")
+        await db.execute_fetchall(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(Unavailable):
+        await store.put_template(a_template(sealed=bytes(100_000)), replace=False)
+    assert await store.templates("shop") == []
+    assert await store.gallery_version("shop") == 0
+    async with store._transaction() as db:
+        await db.execute_fetchall("PRAGMA max_page_count = 100000")
+    await store.put_template(a_template(sealed=bytes(100_000)), replace=False)
+
+
+async def test_it_opens_once_the_place_is_there(tmp_path: Path) -> None:
+    place = tmp_path / "mount"
+    place.write_text("not a directory yet")
+    store = SqliteStore(place / "store.sqlite3", wait_s=0.2)
+    with pytest.raises(Unavailable):
+        await store.open()
+    with pytest.raises(Unavailable):
+        await store.ping()
+    with pytest.raises(Unavailable):
+        await store.add_client(a_client())
+    place.unlink()
+    await store.open()
+    await store.add_client(a_client())
+    await store.close()
+
+
+def test_a_file_of_something_else_is_left_alone(path: Path) -> None:
+    content = b"These are not the faces you are looking for." * 200
+    path.write_bytes(content)
+    with pytest.raises(Unavailable):
+        asyncio.run(SqliteStore(path, wait_s=0.2).open())
+    assert path.read_bytes() == content
+
+
+async def test_a_newer_schema_is_refused(store: SqliteStore, path: Path) -> None:
+    await store.close()
+    with another(path) as db:
+        db.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    with pytest.raises(WrongSchema):
+        await store.open()
+    with pytest.raises(Unavailable):
+        await store.ping()
+
+
+async def test_who_was_removed_is_not_left_in_a_free_page(store: SqliteStore, path: Path) -> None:
+    sealed = bytes(range(256)) * 4
+    await store.put_template(a_template("ada", sealed=sealed), replace=False)
+    await store.put_template(a_template("bob", sealed=b"other"), replace=False)
+    await store.remove_subject("shop", "ada")
+    await store.close()  # writes the journal back and removes it
+    (left,) = path.parent.glob("store.sqlite3*")
+    data = await asyncio.to_thread(left.read_bytes)
+    assert b"other" in data
+    assert sealed[:256] not in data
+
+
+async def test_a_cancelled_write_is_whole_or_not_at_all(store: SqliteStore) -> None:
+    done = 0
+    for steps in range(12):
+        call = asyncio.ensure_future(store.put_template(a_template(f"p{steps}"), replace=False))
+        for _ in range(steps):
+            await asyncio.sleep(0.0005)
+        call.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await call
+        found = {record.subject for record in await store.templates("shop")}
+        done += f"p{steps}" in found
+        assert await store.gallery_version("shop") == len(found) == done
+    await store.put_template(a_template("last"), replace=False)  # the turn was given back
+
+
+async def test_closing_leaves_no_thread_and_no_lock(path: Path) -> None:
+    before = set(threading.enumerate())
+    store = SqliteStore(path)
+    await store.open()
+    started = set(threading.enumerate()) - before
+    workers = [thread for thread in started if "_connection_worker_thread" in thread.name]
+    assert len(workers) == 2
+    writes = [asyncio.ensure_future(store.add_client(a_client(f"c{n}"))) for n in range(5)]
+    await asyncio.sleep(0)
+    await store.close()
+    told = await asyncio.gather(*writes, return_exceptions=True)
+    assert {type(answer) for answer in told} <= {type(None), Unavailable}
+    for worker in workers:  # each says that it has closed, and ends a moment later
+        await asyncio.to_thread(worker.join, 10)
+        assert not worker.is_alive()
+    with another(path) as db:
+        db.execute("BEGIN EXCLUSIVE")
+        (count,) = db.execute("SELECT count(*) FROM clients").fetchone()
+    assert count == told.count(None)

@@ -1,0 +1,170 @@
+"""Clips through a session, without nets: what stands before the camera is synthetic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from av.video.frame import PictureType
+
+from pipeline.frame import Frame
+from pipeline.observation import Ask, Observation
+from pipeline.policy import POLICIES
+from server.frames.media import read_clip, to_bgr
+from server.tools.evaluation import play, vp8
+from server.tools.evaluation.folder import Item
+from server.tools.evaluation.looks import look_at
+from server.tools.film import write
+from tests.pipeline.observations import Camera, D, face, identity
+from tests.server.pictures import number, paint
+
+POLICY = POLICIES["standard"]
+
+
+def _film(path: Path, count: int, fps: float = 15.0) -> Item:
+    write(path, ((n / fps, paint(n)) for n in range(count)), fps)
+    return Item(path, path.name, "live", False)
+
+
+def _before(camera: Camera) -> Callable[[Frame, Ask], Observation]:
+    """A `see` that answers the same for the same frame, as the true one does."""
+
+    def see(frame: Frame, ask: Ask) -> Observation:
+        camera.seq, camera.now_s = frame.seq, frame.arrival_s
+        seen = camera.shot(ask)
+        return replace(seen, seq=frame.seq, arrival_s=frame.arrival_s, media_s=frame.media_s)
+
+    return see
+
+
+def _play(tmp_path: Path, camera: Camera, count: int = 75, fps: float = 15.0) -> dict[str, Any]:
+    item = _film(tmp_path / "film.mp4", count, fps)
+    camera.fps = fps
+    return play.play(item, _before(camera), POLICY, D)
+
+
+def test_a_person_is_accepted_and_measured_to_the_end(tmp_path: Path) -> None:
+    found = _play(tmp_path, Camera(margin=5.0), 105)
+    assert found["phase"] == "accepted"
+    assert POLICY.settle_s <= found["took_s"] < POLICY.window_s
+    assert found["pictures"] == 105
+    assert len(found["windows"]) == 2, "7 s hold two windows of 3 s"
+    assert found["sums"][0] >= POLICY.accept_llr
+    assert all(row["topic"] != "identity" for row in found["rows"])
+
+
+def test_an_attack_is_refused_for_liveness(tmp_path: Path) -> None:
+    found = _play(tmp_path, Camera(margin=-7.0))
+    assert (found["phase"], found["reasons"]) == ("rejected", ["liveness"])
+    assert found["sums"][0] < 0.0
+    assert len(found["windows"]) == 1, "the refusal did not end the measuring"
+
+
+def test_anybody_is_the_owner(tmp_path: Path) -> None:
+    # cosines to the gallery near 0, and even no embedding at all
+    camera = Camera(person=7, margin=5.0, look={"quality": 0.9})
+    assert _play(tmp_path, camera)["phase"] == "accepted"
+
+
+def test_nobody_there_is_a_failure_to_acquire(tmp_path: Path) -> None:
+    found = _play(tmp_path, Camera(person=None), 40)
+    assert found["gathered"] is False
+    assert found["phase"] is None
+    assert "no_face" in found["hints"]
+    assert found["windows"] == []
+
+
+def test_a_clip_of_one_picture_has_no_verdict(tmp_path: Path) -> None:
+    found = _play(tmp_path, Camera(margin=5.0), 1)
+    assert found["pictures"] == 1
+    assert found["phase"] is None
+    assert found["sums"] == []
+
+
+def test_a_clip_shorter_than_a_window_is_still_measured(tmp_path: Path) -> None:
+    found = _play(tmp_path, Camera(margin=5.0), 32)
+    assert found["seconds"] < POLICY.window_s
+    assert len(found["sums"]) == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"no film", b"\x00" * 4096])
+def test_what_cannot_be_read_says_so(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.mp4").write_bytes(content)
+    item = Item(tmp_path / "a.mp4", "a.mp4", "live", False)
+    see = _before(Camera())
+    assert play.play(item, see, POLICY, D)["failure"].startswith("media_")
+    assert play.still(replace(item, still=True), see, POLICY)["failure"].startswith("media_")
+    look = look_at(item, see)
+    assert look.failure.startswith("media_")
+    gone = replace(item, path=tmp_path / "gone.mp4")
+    assert play.play(gone, see, POLICY, D)["failure"] == "media_missing"
+
+
+def test_stills_are_judged_by_the_picture_alone(tmp_path: Path) -> None:
+    item = _film(tmp_path / "one.mp4", 1)
+    live = play.still(item, _before(Camera(margin=4.0)), POLICY)
+    assert [row["cue"] for row in live["rows"]] == ["spoof", "bezel", "glow"]
+    assert live["sum"] == pytest.approx(
+        4.0 * POLICY.spoof_gain + POLICY.spoof_offset + 0.7 + POLICY.glow_offset
+    )
+    assert not live["veto"]
+    edged = play.still(item, _before(Camera(margin=4.0, edges=(1.0, 1.0, 0.0, 0.0))), POLICY)
+    assert edged["veto"]
+    assert play.still(item, _before(Camera(person=None)), POLICY)["failure"] == "no_face"
+    tight = Camera(look={"spoof_crop": 1.1})
+    assert play.still(item, _before(tight), POLICY)["failure"] == "crop_too_tight"
+
+
+def test_a_look_takes_three_pictures_a_second(tmp_path: Path) -> None:
+    item = _film(tmp_path / "film.mp4", 60)
+
+    def see(frame: Frame, ask: Ask) -> Observation:
+        assert ask.detect
+        assert ask.embed_above == 0.0
+        shown = face(embedding=identity(1), quality=0.2 + frame.seq / 100)
+        return replace(Camera().shot(Ask()), face=shown, rival=0.1)
+
+    look = look_at(item, see)
+    assert look.pictures == len(look.views) == 13
+    assert look.failure == ""
+    assert {view.rival for view in look.views} == {0.1}
+
+
+def test_vp8_keeps_the_pictures_their_times_and_their_look(tmp_path: Path) -> None:
+    item = _film(tmp_path / "film.mp4", 40)
+
+    def pictures() -> Iterator[tuple[float, av.VideoFrame]]:
+        return read_clip(item.path)
+
+    before = [(at_s, to_bgr(p)) for at_s, p in pictures()]
+    after = [(at_s, to_bgr(p)) for at_s, p in vp8.through(pictures())]
+    assert [at_s for at_s, _ in after] == [at_s for at_s, _ in before]
+    assert [number(image) for _, image in after] == list(range(40))
+    apart = [
+        np.abs(a.astype(int) - b.astype(int)).mean()
+        for (_, a), (_, b) in zip(before, after, strict=True)
+    ]
+    assert 0.3 < float(np.mean(apart)) < 12.0, "coded, and not beyond recognition"
+
+
+def test_vp8_codes_a_key_frame_of_the_file_as_any_other_picture() -> None:
+    def coded(key: bool) -> list[np.ndarray[Any, Any]]:
+        pictures = [av.VideoFrame.from_ndarray(paint(n), format="bgr24") for n in range(12)]
+        if key:
+            pictures[6].pict_type = PictureType.I
+        return [to_bgr(p) for _, p in vp8.through((n / 15, p) for n, p in enumerate(pictures))]
+
+    for plain, marked in zip(coded(False), coded(True), strict=True):
+        np.testing.assert_array_equal(plain, marked)
+
+
+def test_vp8_makes_large_pictures_as_small_as_a_webcam(tmp_path: Path) -> None:
+    large = av.VideoFrame.from_ndarray(paint(3, 1280, 720), format="bgr24")
+    small = av.VideoFrame.from_ndarray(paint(3, 320, 240), format="bgr24")
+    found = list(vp8.through([(0.0, large), (0.1, small)]))
+    assert [(p.width, p.height) for _, p in found] == [(640, 360), (320, 240)]
