@@ -59,9 +59,9 @@ ENVIRONMENT = (
     "models/registry.py",
     "web/demo/config.py",
 )
-"""One BLAS thread, before NumPy is loaded; the server's settings; the nets' and the recordings' cache
-folders, for `python -m models` before the server is installed; what a registry's client is started
-with; the demo app's own settings."""
+"""One BLAS thread, before NumPy is loaded; the server's settings; the nets' and the recordings'
+cache folders, for `python -m models` before the server is installed; what a registry's client is
+started with; the demo app's own settings."""
 
 
 READS = ("environ", "environb", "getenv", "getenvb")
