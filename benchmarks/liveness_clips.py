@@ -98,11 +98,11 @@ def stills(data: Path, kind: str) -> list[Item]:
 class Seen:
     """A clip, and what `see` answered about its frames: the same question is asked once."""
 
-    def __init__(self, clip: Clip, run: Run, cache: Path, version: str) -> None:
+    def __init__(self, clip: Clip, run: Run, folder: Path, version: str) -> None:
         """`version`: of everything that answers depend on; other versions' are not used. Raises
         MediaError, and OSError, if the clip cannot be read."""
         self.clip, self._run = clip, run
-        self._file = cache.opened(cache, version) / f"{digest(clip.path)}.pickle"
+        self._file = cache.opened(folder, version) / f"{digest(clip.path)}.pickle"
         self._images: list[Image] = []
         self._known: dict[bytes, Observation] = {}
         self._grown = False

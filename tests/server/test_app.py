@@ -171,7 +171,7 @@ async def test_a_template_never_reaches_the_store_in_clear(running: Running) -> 
 
 PAGE = """
 import asyncio, sys
-from server import headless
+from server.tools.caller import headless
 from tests.server.test_app import pictures
 url, session, ticket = sys.argv[1:]
 asyncio.run(headless.run(server_url=url, session=session, ticket=ticket, video=pictures()))

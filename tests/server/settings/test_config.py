@@ -129,5 +129,5 @@ def test_every_setting_has_a_field_and_the_other_way_round() -> None:
 
 
 def test_the_settings_page_is_up_to_date() -> None:
-    page = Path(__file__).parents[3] / "docs" / "settings.md"
-    assert page.read_text("utf-8") == page.markdown(), "run: lookgate config --markdown"
+    written = Path(__file__).parents[3] / "docs" / "settings.md"
+    assert written.read_text("utf-8") == page.markdown(), "run: lookgate config --markdown"
