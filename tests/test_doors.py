@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import ast
-from functools import cache
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-ROOMS = ("pipeline", "server", "models", "web")
-FILES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+from tests.walk import FILES, ROOMS, ROOT, imports, name, tree, uses
 
 DOORS: dict[str, tuple[str, ...]] = {
     "onnxruntime": ("pipeline/nets/ort.py", "models/"),
@@ -67,57 +63,27 @@ started with; the demo app's own settings."""
 READS = ("environ", "environb", "getenv", "getenvb")
 
 
-def _name(path: Path) -> str:
-    return path.relative_to(ROOT).as_posix()
-
-
-@cache
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text("utf-8"), str(path))
-
-
-@cache
-def _imports(path: Path) -> set[str]:
-    """Every module that a file imports, wherever in it, as written."""
-    found: set[str] = set()
-    for node in ast.walk(_tree(path)):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            module = node.module or ""
-            if node.level:
-                package = path.relative_to(ROOT).parts[: -node.level]
-                module = ".".join([*package, *([module] if module else [])])
-            found.add(module)
-            found |= {f"{module}.{alias.name}" for alias in node.names}
-    return found
-
-
-def _uses(path: Path, module: str) -> bool:
-    return any(name == module or name.startswith(module + ".") for name in _imports(path))
-
-
 def test_there_is_something_to_walk() -> None:
-    assert {_name(path).split("/")[0] for path in FILES} == set(ROOMS)
+    assert {name(path).split("/")[0] for path in FILES} == set(ROOMS)
     assert len(FILES) > 40
-    assert _uses(ROOT / "server/rtc/connection.py", "aiortc")
-    assert _uses(ROOT / "pipeline/nets/ort.py", "onnxruntime")
+    assert uses(ROOT / "server/rtc/connection.py", "aiortc")
+    assert uses(ROOT / "pipeline/nets/ort.py", "onnxruntime")
 
 
 @pytest.mark.parametrize("module", DOORS)
 def test_one_door_per_dependency(module: str) -> None:
     doors = DOORS[module]
-    through = [_name(path) for path in FILES if _uses(path, module)]
-    assert [name for name in through if not name.startswith(doors)] == []
+    through = [name(path) for path in FILES if uses(path, module)]
+    assert [file for file in through if not file.startswith(doors)] == []
 
 
 def _forbidden(rooms: tuple[str, ...], modules: tuple[str, ...]) -> list[str]:
     return [
-        f"{_name(path)} imports {module}"
+        f"{name(path)} imports {module}"
         for path in FILES
-        if _name(path).startswith(rooms)
+        if name(path).startswith(rooms)
         for module in modules
-        if _uses(path, module)
+        if uses(path, module)
     ]
 
 
@@ -141,17 +107,17 @@ def test_what_draws_pictures_and_what_judges_them_know_nothing_of_each_other() -
     judges = ("pipeline.see", "pipeline.sight", "pipeline.session", "pipeline.cues")
     judges += ("pipeline.decision", "pipeline.policy", "pipeline.nets.spoof", "pipeline.nets.embed")
     assert _forbidden(("pipeline/synth/",), judges) == []
-    users = [_name(path) for path in FILES if _uses(path, "pipeline.synth")]
-    users = [name for name in users if not name.startswith("pipeline/synth/")]
+    users = [name(path) for path in FILES if uses(path, "pipeline.synth")]
+    users = [file for file in users if not file.startswith("pipeline/synth/")]
     assert sorted(users) == ["server/commands/main.py", "server/tools/synth.py"]
 
 
 def test_cues_do_not_import_each_other() -> None:
-    cues = [path for path in FILES if _name(path).startswith("pipeline/cues/")]
+    cues = [path for path in FILES if name(path).startswith("pipeline/cues/")]
     assert len(cues) > 3
     for path in cues:
-        others = {name for name in _imports(path) if name.startswith("pipeline.cues")}
-        assert others <= {"pipeline.cues"}, f"{_name(path)}: {others}"
+        others = {name for name in imports(path) if name.startswith("pipeline.cues")}
+        assert others <= {"pipeline.cues"}, f"{name(path)}: {others}"
 
 
 def test_the_pipeline_is_pure() -> None:
@@ -161,15 +127,15 @@ def test_the_pipeline_is_pure() -> None:
 def test_the_environment_has_its_door() -> None:
     readers = []
     for path in FILES:
-        for node in ast.walk(_tree(path)):
+        for node in ast.walk(tree(path)):
             if isinstance(node, ast.Attribute) and node.attr in READS:
-                readers.append(_name(path))
+                readers.append(name(path))
             elif isinstance(node, ast.ImportFrom) and node.module == "os":
-                readers += [_name(path) for alias in node.names if alias.name in READS]
+                readers += [name(path) for alias in node.names if alias.name in READS]
     assert sorted(set(readers) - set(ENVIRONMENT)) == []
     assert "server/settings/config.py" in readers
 
 
 def test_no_module_names_that_say_nothing() -> None:
     banned = {"utils", "helpers", "common", "misc", "manager", "handler", "processor", "impl"}
-    assert [_name(path) for path in FILES if path.stem in banned] == []
+    assert [name(path) for path in FILES if path.stem in banned] == []
