@@ -25,10 +25,10 @@ from pipeline.nets.insight import InsightFace
 from pipeline.nets.ort import SPECS, Nets
 from pipeline.observation import Ask, Observation
 from pipeline.policy import POLICIES, Policy
-from server import memory, problems
+from server import memory
 from server.frames.inference import Inference
-from server.http import routes
-from server.http.requests import MAX_BODY_BYTES
+from server.http import middleware, routes
+from server.http.requests import MAX_BODY_BYTES, PARTS
 from server.keys.tokens import Keyring
 from server.keys.vault import open_vault
 from server.metrics import Metrics
@@ -150,16 +150,16 @@ def build(
 def application(parts: Parts) -> web.Application:
     """The HTTP side; opening the store and stopping the peers hang on its life."""
     app = web.Application(
-        middlewares=[routes.headers, problems.middleware], client_max_size=MAX_BODY_BYTES
+        middlewares=[middleware.headers, middleware.errors], client_max_size=MAX_BODY_BYTES
     )
-    app[routes.PARTS] = parts
+    app[PARTS] = parts
     routes.add(app)
     app.cleanup_ctx.append(_life)
     return app
 
 
 async def _life(app: web.Application) -> AsyncIterator[None]:
-    parts = app[routes.PARTS]
+    parts = app[PARTS]
     keeper = asyncio.create_task(_keep(parts), name="store keeper")
     try:
         yield

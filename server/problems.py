@@ -1,21 +1,14 @@
 """What a caller over HTTP did wrong, or what the server cannot do now: one code, one JSON shape.
 
-Here: the table of codes, `Problem`, and the middleware that turns everything that goes wrong into
-it. Not here: reasons (the person's, pipeline/reasons.py). Source: docs/protocol.md, "Errors".
+Here: the table of codes, and `Problem`. Not here: the answer that it becomes
+(server/http/answers.py), reasons (the person's, pipeline/reasons.py).
+Source: docs/protocol.md, "Errors".
 """
 
 from __future__ import annotations
 
-import logging
-import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-
-from aiohttp import web
-
-from server.store.port import Unavailable
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,57 +64,3 @@ class Problem(Exception):
         self.retry = kind.retry
         self.text = text or kind.text
         self.retry_after_s = retry_after_s
-
-
-_PLAIN: Mapping[int, str] = {
-    404: "not_found",
-    405: "method_not_allowed",
-    408: "request_too_slow",
-    413: "request_too_large",
-}
-
-
-def answer(problem: Problem) -> web.Response:
-    """The one shape of every error answer."""
-    response = web.json_response(
-        {"error": {"code": problem.code, "text": problem.text, "retry": problem.retry}},
-        status=problem.status,
-    )
-    wait_s = problem.retry_after_s
-    if wait_s is None and problem.retry and problem.status in (429, 503):
-        wait_s = 1.0
-    if wait_s is not None:
-        # RFC 9110 section 10.2.3: whole seconds; rounding down would invite a second refusal.
-        response.headers["Retry-After"] = str(max(1, math.ceil(wait_s)))
-    if problem.code == "client_unauthorized":
-        # RFC 9110 section 11.6.1: a 401 names the scheme.
-        response.headers["WWW-Authenticate"] = 'Basic realm="lookgate", charset="UTF-8"'
-    elif problem.code == "ticket_invalid":
-        response.headers["WWW-Authenticate"] = 'Bearer realm="lookgate"'
-    response.headers["Cache-Control"] = "no-store"
-    return response
-
-
-@web.middleware
-async def middleware(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    """Turn every failure below into `answer`; a bug is logged and told as `internal`."""
-    try:
-        return await handler(request)
-    except Problem as problem:
-        return answer(problem)
-    except Unavailable:
-        logger.warning("store unavailable", extra={"path": request.match_info.route.name})
-        return answer(Problem("store_unavailable"))
-    except web.HTTPException as refusal:
-        if refusal.status < 400:
-            raise
-        response = answer(Problem(_PLAIN.get(refusal.status, "request_bad")))
-        if "Allow" in refusal.headers:  # RFC 9110 section 15.5.6: a 405 must say what is allowed
-            response.headers["Allow"] = refusal.headers["Allow"]
-        return response
-    except Exception as error:
-        # The type alone: a message may hold what the caller sent.
-        logger.error("bug in a request", extra={"error": type(error).__name__}, exc_info=True)
-        return answer(Problem("internal"))

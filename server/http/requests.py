@@ -1,7 +1,8 @@
 """Who asks and what for: credentials, origins, addresses and bodies of HTTP requests.
 
 Reads and refuses; changes nothing but the buckets of server/limits.py. Not here: what is done then
-(routes.py). Source: docs/protocol.md; RFC 7617 (Basic), RFC 6750 (Bearer), RFC 6454 (origins).
+(sessions.py, offers.py).
+Source: docs/protocol.md; RFC 7617 (Basic), RFC 6750 (Bearer), RFC 6454 (origins).
 """
 
 from __future__ import annotations
@@ -19,12 +20,15 @@ from typing import Any
 
 from aiohttp import web
 
+from pipeline.policy import Policy
 from pipeline.reasons import Purpose
 from server.parts import Parts
 from server.problems import Problem
 from server.rtc.sdp import MAX_BYTES
-from server.store.port import Client, NotFound
+from server.store.port import Client, NotFound, SessionRecord
 
+PARTS = web.AppKey("parts", Parts)
+"""Where an application keeps the server that it speaks for."""
 MAX_BODY_BYTES = MAX_BYTES * 2
 """An offer is JSON: every CRLF takes four bytes there, so the cap is twice the SDP's own."""
 MAX_REQUEST_BYTES = 4096
@@ -36,6 +40,16 @@ _NONCE = re.compile(r"[A-Za-z0-9._~-]{16,128}")
 _TICKET = re.compile(r"[A-Za-z0-9_-]{43}")
 """secrets.token_urlsafe(32): tickets and session ids."""
 _NOBODY = hashlib.sha256(b"no such client").digest()
+
+
+def opened_parts(request: web.Request) -> Parts:
+    """The server that is asked. Raises Problem not_ready, server_stopping."""
+    parts = request.app[PARTS]
+    if parts.stopping:
+        raise Problem("server_stopping")
+    if not parts.opened.is_set():
+        raise Problem("not_ready")
+    return parts
 
 
 async def client_of(request: web.Request, parts: Parts) -> Client:
@@ -59,6 +73,14 @@ async def client_of(request: web.Request, parts: Parts) -> Client:
     if wait_s:
         raise Problem("too_many_requests", retry_after_s=wait_s)
     return client
+
+
+def policy_of(parts: Parts, client: Client) -> Policy:
+    """The policy that a relying app's sessions are judged by.
+
+    Raises KeyError: the client was made with a policy that this version lacks; a bug to mend.
+    """
+    return parts.policies[client.policy]
 
 
 def _basic(header: str) -> tuple[str, str]:
@@ -119,6 +141,16 @@ def from_this_machine(request: web.Request) -> bool:
         return not forwarded and ipaddress.ip_address(request.remote or "").is_loopback
     except ValueError:
         return False
+
+
+async def session_of(parts: Parts, session_id: str) -> SessionRecord | None:
+    """The session that an address names, None where there is none. Raises Unavailable."""
+    if not is_session(session_id):
+        return None
+    try:
+        return await parts.store.session(session_id)
+    except NotFound:
+        return None
 
 
 async def body_of(request: web.Request, limit: int) -> dict[str, Any]:

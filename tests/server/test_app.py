@@ -33,7 +33,7 @@ from pipeline.observation import Ask, Observation
 from pipeline.policy import POLICIES
 from server import app, log
 from server.commands.admin import Admin
-from server.http import routes
+from server.http.requests import PARTS
 from server.parts import Parts
 from server.settings import config
 from server.settings.config import ConfigError
@@ -379,7 +379,7 @@ def test_an_application_has_its_gate(tmp_path: Path) -> None:
     async def make() -> web.Application:
         parts = app.build(settings(tmp_path), Scene().look)
         made = app.application(parts)
-        assert made[routes.PARTS] is parts
+        assert made[PARTS] is parts
         await parts.inference.close()
         return made
 

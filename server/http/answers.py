@@ -1,0 +1,34 @@
+"""The one JSON shape of every error answer, and the headers that its status asks for.
+
+Not here: the codes (server/problems.py), which failure is which (middleware.py).
+Source: docs/protocol.md, "Errors"; RFC 9110.
+"""
+
+from __future__ import annotations
+
+import math
+
+from aiohttp import web
+
+from server.problems import Problem
+
+
+def answer(problem: Problem) -> web.Response:
+    """The one shape of every error answer."""
+    response = web.json_response(
+        {"error": {"code": problem.code, "text": problem.text, "retry": problem.retry}},
+        status=problem.status,
+    )
+    wait_s = problem.retry_after_s
+    if wait_s is None and problem.retry and problem.status in (429, 503):
+        wait_s = 1.0
+    if wait_s is not None:
+        # RFC 9110 section 10.2.3: whole seconds; rounding down would invite a second refusal.
+        response.headers["Retry-After"] = str(max(1, math.ceil(wait_s)))
+    if problem.code == "client_unauthorized":
+        # RFC 9110 section 11.6.1: a 401 names the scheme.
+        response.headers["WWW-Authenticate"] = 'Basic realm="lookgate", charset="UTF-8"'
+    elif problem.code == "ticket_invalid":
+        response.headers["WWW-Authenticate"] = 'Bearer realm="lookgate"'
+    response.headers["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,70 @@
+"""Around every request: a failure becomes an answer, an answer gets its headers.
+
+Not here: which address does what (routes.py), how an error answer looks (answers.py).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+
+from aiohttp import web
+
+from server.http.answers import answer
+from server.problems import Problem
+from server.store.port import Unavailable
+
+CORS_ORIGIN: web.RequestKey[str | None] = web.RequestKey("cors_origin")
+"""The origin that an offer may come from, once that is known (offers.py)."""
+FOR_PAGES = ("take_offer", "preflight")
+"""Names of the routes whose answers a page of that origin may read (Fetch standard section 3.2)."""
+
+logger = logging.getLogger(__name__)
+
+_PLAIN: Mapping[int, str] = {
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "request_too_slow",
+    413: "request_too_large",
+}
+
+
+@web.middleware
+async def errors(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Turn every failure below into `answer`; a bug is logged and told as `internal`."""
+    try:
+        return await handler(request)
+    except Problem as problem:
+        return answer(problem)
+    except Unavailable:
+        logger.warning("store unavailable", extra={"path": request.match_info.route.name})
+        return answer(Problem("store_unavailable"))
+    except web.HTTPException as refusal:
+        if refusal.status < 400:
+            raise
+        response = answer(Problem(_PLAIN.get(refusal.status, "request_bad")))
+        if "Allow" in refusal.headers:  # RFC 9110 section 15.5.6: a 405 must say what is allowed
+            response.headers["Allow"] = refusal.headers["Allow"]
+        return response
+    except Exception as error:
+        # The type alone: a message may hold what the caller sent.
+        logger.error("bug in a request", extra={"error": type(error).__name__}, exc_info=True)
+        return answer(Problem("internal"))
+
+
+@web.middleware
+async def headers(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Let the page of an allowed origin read the answer, refusals included; name no versions."""
+    response = await handler(request)
+    response.headers["Server"] = "lookgate"
+    if request.match_info.route.name in FOR_PAGES:
+        response.headers["Vary"] = "Origin"
+        if origin := request.get(CORS_ORIGIN):
+            response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers["Access-Control-Expose-Headers"] = "Retry-After"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response

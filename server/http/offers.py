@@ -1,0 +1,73 @@
+"""The page's half: it brings its ticket and its offer, and gets the answer.
+
+Not here: reading and refusing requests (requests.py), the work on an offer
+(session/opening.py), the headers that let a page read its answer (middleware.py).
+Source: docs/protocol.md, "HTTP".
+"""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from server.http.middleware import CORS_ORIGIN
+from server.http.requests import (
+    MAX_BODY_BYTES,
+    address_of,
+    body_of,
+    check_origin,
+    offered,
+    opened_parts,
+    policy_of,
+    session_of,
+    ticket_of,
+)
+from server.parts import Parts
+from server.problems import Problem
+from server.session.opening import open_peer
+from server.store.port import Client, NotFound, SessionRecord
+
+
+async def take_offer(request: web.Request) -> web.Response:
+    """A page brings its ticket and its offer."""
+    parts = opened_parts(request)
+    # The origin first: the page may only read a refusal that allows its origin.
+    record, client = await _addressed(request, parts)
+    request[CORS_ORIGIN] = check_origin(request, parts, client)
+    wait_s = parts.address_limit.take(address_of(request, parts), parts.clock())
+    if wait_s:
+        raise Problem("too_many_requests", retry_after_s=wait_s)
+    sdp = offered(await body_of(request, MAX_BODY_BYTES))
+    ticket_hash = ticket_of(request)
+    if record is None or client is None:
+        raise Problem("ticket_invalid")
+    answer = await open_peer(parts, record, ticket_hash, sdp, policy_of(parts, client))
+    return web.json_response(
+        {"type": "answer", "sdp": answer}, headers={"Cache-Control": "no-store"}
+    )
+
+
+async def preflight(request: web.Request) -> web.Response:
+    """A browser asks before it posts (Fetch standard section 3.2.2)."""
+    parts = opened_parts(request)
+    _, client = await _addressed(request, parts)
+    request[CORS_ORIGIN] = check_origin(request, parts, client)
+    return web.Response(
+        status=204,
+        headers={
+            "Access-Control-Allow-Methods": "POST",
+            "Access-Control-Allow-Headers": "authorization, content-type",
+            "Access-Control-Max-Age": "600",
+        },
+    )
+
+
+async def _addressed(
+    request: web.Request, parts: Parts
+) -> tuple[SessionRecord | None, Client | None]:
+    record = await session_of(parts, request.match_info["session"])
+    if record is None:
+        return None, None
+    try:
+        return record, await parts.store.client(record.client_id)
+    except NotFound:
+        return None, None

@@ -1,0 +1,44 @@
+"""The operator's questions: does it live, would a login work, how is it doing.
+
+Not here: what is counted (server/metrics.py). Source: docs/protocol.md, "HTTP"; docs/operations.md.
+"""
+
+from __future__ import annotations
+
+import hmac
+
+from aiohttp import web
+
+from server.http.requests import PARTS, from_this_machine
+from server.metrics import CONTENT_TYPE
+from server.problems import Problem
+
+
+async def healthz(request: web.Request) -> web.Response:
+    """The process answers; whether it is of use is `/readyz`."""
+    return web.json_response({"status": "ok"})
+
+
+async def readyz(request: web.Request) -> web.Response:
+    """Whether a login would work now."""
+    parts = request.app[PARTS]
+    if parts.stopping:
+        raise Problem("server_stopping")
+    if not parts.opened.is_set():
+        raise Problem("not_ready")
+    await parts.store.ping()
+    return web.json_response({"status": "ready"})
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """Counters for the operator."""
+    parts = request.app[PARTS]
+    token = parts.settings.metrics_token
+    if token is None:
+        allowed = from_this_machine(request)
+    else:
+        given = request.headers.get("Authorization", "").encode()
+        allowed = hmac.compare_digest(given, f"Bearer {token}".encode())
+    if not allowed:
+        raise Problem("metrics_forbidden")
+    return web.Response(body=parts.metrics.text().encode(), headers={"Content-Type": CONTENT_TYPE})

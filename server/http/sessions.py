@@ -1,0 +1,140 @@
+"""The relying app's half: its backend starts an attempt, asks how it went, has a person forgotten.
+
+Every one of these needs the client's secret. Not here: reading and refusing requests (requests.py),
+the page's half (offers.py). Source: docs/protocol.md, "HTTP".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import secrets
+from datetime import UTC, datetime, timedelta
+
+from aiohttp import web
+
+from pipeline.policy import Policy
+from pipeline.reasons import Purpose
+from server.http import ice
+from server.http.requests import (
+    MAX_REQUEST_BYTES,
+    body_of,
+    client_of,
+    is_subject,
+    opened_parts,
+    policy_of,
+    session_of,
+    wanted,
+)
+from server.parts import Parts
+from server.problems import Problem
+from server.session import whom
+from server.store.port import NotFound, SessionRecord
+
+logger = logging.getLogger(__name__)
+
+
+async def create_session(request: web.Request) -> web.Response:
+    """A relying app's backend starts an attempt."""
+    parts = opened_parts(request)
+    client = await client_of(request, parts)
+    purpose, subject, nonce, replace, challenge = wanted(await body_of(request, MAX_REQUEST_BYTES))
+    now = parts.now()
+    session_id, ticket = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+    record = SessionRecord(
+        session_id=session_id,
+        client_id=client.client_id,
+        purpose=purpose.value,
+        subject=subject,
+        nonce=nonce,
+        ticket_hash=hashlib.sha256(ticket.encode()).digest(),
+        state="new",
+        created_at=now,
+        expires_at=now + timedelta(seconds=parts.settings.ticket_ttl_s),
+        replace=replace,
+        challenge=challenge,
+    )
+    wait_s = await whom.locked(parts, record)
+    if wait_s:
+        raise Problem("too_many_failures", retry_after_s=wait_s)
+    if purpose is Purpose.ENROLL and not replace and await _enrolled(parts, record):
+        raise Problem("subject_enrolled")
+    try:
+        await parts.store.add_session(record)
+    except NotFound:  # the client was removed a moment ago
+        raise Problem("client_unauthorized") from None
+    parts.metrics.created.add(purpose.value)
+    until = record.expires_at + timedelta(seconds=policy_of(parts, client).time_limit_s)
+    return web.json_response(
+        {
+            "session": session_id,
+            "ticket": ticket,
+            "expires_at": _rfc3339(record.expires_at),
+            "ice_servers": ice.servers(parts.settings, session_id, until),
+        },
+        status=201,
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+async def _enrolled(parts: Parts, record: SessionRecord) -> bool:
+    try:
+        await parts.store.template(record.client_id, record.subject or "")
+    except NotFound:
+        return False
+    return True
+
+
+async def show_session(request: web.Request) -> web.Response:
+    """A relying app's backend asks how an attempt went."""
+    parts = opened_parts(request)
+    client = await client_of(request, parts)
+    record = await session_of(parts, request.match_info["session"])
+    if record is None or record.client_id != client.client_id:
+        raise Problem("session_unknown")
+    finished = record.finished_at
+    return web.json_response(
+        {
+            "session": record.session_id,
+            "purpose": record.purpose,
+            "subject": record.subject,
+            "state": _state(record, policy_of(parts, client), parts.now()),
+            "reasons": list(record.reasons),
+            "created_at": _rfc3339(record.created_at),
+            "finished_at": None if finished is None else _rfc3339(finished),
+        },
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+def _state(record: SessionRecord, policy: Policy, now: datetime) -> str:
+    """As recorded; but nobody comes back for a ticket that ran out, or to a server that died."""
+    if record.state == "new" and now >= record.expires_at:
+        return "expired"
+    latest = (record.claimed_at or record.created_at) + timedelta(
+        seconds=whom.policy_seconds(policy)
+    )
+    return "expired" if record.state == "live" and now >= latest else record.state
+
+
+async def remove_subject(request: web.Request) -> web.Response:
+    """A relying app's backend has a person forgotten."""
+    parts = opened_parts(request)
+    client = await client_of(request, parts)
+    subject = request.match_info["subject"]
+    if not is_subject(subject):
+        raise Problem("request_invalid", "The subject is not one that can exist.")
+    removed = await parts.store.remove_subject(client.client_id, subject)
+    tapes = 0
+    if parts.shelf is not None:
+        tapes = await asyncio.to_thread(parts.shelf.remove_subject, client.client_id, subject)
+    logger.info(
+        "subject removed",
+        extra={"client": client.client_id, "templates": removed, "recordings": tapes},
+    )
+    return web.json_response({"removed": removed})
+
+
+def _rfc3339(when: datetime) -> str:
+    return when.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

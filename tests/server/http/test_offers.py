@@ -1,0 +1,198 @@
+"""The page's half of the HTTP interface against docs/protocol.md, bad input included."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from server.parts import Parts
+from server.rtc import connection
+from tests.server.http.asking import Http, code_of, create, post_offer
+from tests.server.stage import CLIENT, ORIGIN
+
+
+async def test_an_offer_is_answered_once(http: Http, parts: Parts, offer: str) -> None:
+    made = await create(http)
+    async with post_offer(http, made, offer) as response:
+        body = await response.json()
+        assert response.status == 200
+        assert response.headers["Access-Control-Allow-Origin"] == ORIGIN
+        assert response.headers["Vary"] == "Origin"
+    assert set(body) == {"type", "sdp"}
+    assert body["type"] == "answer"
+    assert parts.inference.reserved == 1
+    async with post_offer(http, made, offer) as response:
+        assert await code_of(response, 409) == "ticket_used"
+    assert parts.inference.reserved == 1
+
+
+async def test_of_many_offers_with_one_ticket_one_is_answered(
+    http: Http, parts: Parts, offer: str
+) -> None:
+    made = await create(http)
+
+    async def one() -> int:
+        async with post_offer(http, made, offer) as response:
+            return int(response.status)
+
+    statuses = await asyncio.gather(*(one() for _ in range(12)))
+    assert statuses.count(200) == 1
+    assert set(statuses) <= {200, 409, 503}
+    assert parts.inference.reserved == 1
+
+
+async def test_wrong_tickets(http: Http, parts: Parts, offer: str) -> None:
+    made, other = await create(http), await create(http)
+    for ticket in ("", "x", "x" * 43, other["ticket"], made["ticket"] + "x", made["session"]):
+        header = f"Bearer {ticket}" if ticket else "Basic eDp5"
+        async with post_offer(http, made, offer, Authorization=header) as response:
+            assert await code_of(response, 401) == "ticket_invalid"
+    async with post_offer(http, {**made, "session": "unknown"}, offer, Origin="") as response:
+        assert await code_of(response, 401) == "ticket_invalid"
+    clock: Any = parts.clock
+    clock.s += 60
+    async with post_offer(http, made, offer) as response:
+        assert await code_of(response, 401) == "ticket_invalid"
+    assert parts.inference.reserved == 0
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://shop.example", ORIGIN + ":444", ORIGIN + "/"]
+)
+async def test_wrong_origins(http: Http, offer: str, origin: str) -> None:
+    made = await create(http)
+    async with post_offer(http, made, offer, Origin=origin) as response:
+        assert await code_of(response, 403) == "origin_not_allowed"
+        assert "Access-Control-Allow-Origin" not in response.headers
+    async with http.options(
+        f"/v1/sessions/{made['session']}/offer", headers={"Origin": origin}
+    ) as response:
+        assert await code_of(response, 403) == "origin_not_allowed"
+    async with post_offer(http, made, offer) as response:  # the ticket is still good
+        assert response.status == 200
+
+
+async def test_no_origin_is_a_setting(http: Http, parts: Parts, offer: str) -> None:
+    made = await create(http)
+    parts.settings = replace(parts.settings, allow_no_origin=False)
+    async with post_offer(http, made, offer, Origin="") as response:
+        assert await code_of(response, 403) == "origin_not_allowed"
+    parts.settings = replace(parts.settings, allow_no_origin=True)
+    async with post_offer(http, made, offer, Origin="") as response:
+        assert response.status == 200
+        assert "Access-Control-Allow-Origin" not in response.headers
+
+
+async def test_a_browser_may_ask_before(http: Http) -> None:
+    made = await create(http)
+    async with http.options(
+        f"/v1/sessions/{made['session']}/offer",
+        headers={
+            "Origin": ORIGIN,
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "authorization,content-type",
+        },
+    ) as response:
+        assert response.status == 204
+        assert response.headers["Access-Control-Allow-Origin"] == ORIGIN
+        assert "authorization" in response.headers["Access-Control-Allow-Headers"]
+
+
+async def test_a_page_may_read_its_refusals(http: Http) -> None:
+    made = await create(http)
+    async with post_offer(http, made, "v=0") as response:
+        assert response.status == 400
+        assert response.headers["Access-Control-Allow-Origin"] == ORIGIN
+
+
+BAD_SDP = {
+    "empty": "",
+    "garbage": "hello",
+    "huge": "v=0\r\n" + "a=x\r\n" * 10000,
+    "no media": "v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n",
+    "200 media": "v=0\r\n" + "m=video 9 UDP/TLS/RTP/SAVPF 96\r\n" * 200,
+    "audio only": "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\n",
+}
+
+
+@pytest.mark.parametrize("name", BAD_SDP)
+async def test_a_malformed_offer_burns_no_ticket(
+    http: Http, parts: Parts, offer: str, name: str
+) -> None:
+    made = await create(http)
+    async with post_offer(http, made, BAD_SDP[name]) as response:
+        assert (await code_of(response, 400)).startswith("sdp_")
+    async with post_offer(http, made, offer) as response:
+        assert response.status == 200
+
+
+async def test_an_offer_without_fingerprint_is_refused(http: Http, offer: str) -> None:
+    made = await create(http)
+    lines = [line for line in offer.splitlines() if "fingerprint" not in line]
+    async with post_offer(http, made, "\r\n".join(lines) + "\r\n") as response:
+        assert await code_of(response, 400) == "sdp_no_fingerprint"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({"type": "answer", "sdp": ""}, 400, "request_invalid"),
+        ({"type": "offer"}, 400, "request_invalid"),
+        ({"type": "offer", "sdp": 5}, 400, "request_invalid"),
+        ({"type": "offer", "sdp": "", "more": 1}, 400, "request_invalid"),
+        ([], 400, "request_malformed"),
+        ({"type": "offer", "sdp": "x" * 200_000}, 413, "request_too_large"),
+    ],
+)
+async def test_wrong_offer_bodies(
+    http: Http, parts: Parts, body: Any, status: int, code: str
+) -> None:
+    made = await create(http)
+    headers = {"Authorization": f"Bearer {made['ticket']}"}
+    url = f"/v1/sessions/{made['session']}/offer"
+    async with http.post(url, data=json.dumps(body), headers=headers) as response:
+        assert await code_of(response, status) == code
+
+
+async def test_more_sessions_than_admitted(http: Http, parts: Parts, offer: str) -> None:
+    made = [await create(http) for _ in range(3)]
+    for one in made[:2]:
+        async with post_offer(http, one, offer) as response:
+            assert response.status == 200
+    async with post_offer(http, made[2], offer) as response:
+        assert await code_of(response, 503) == "busy"
+        assert response.headers["Retry-After"] == "2"
+        assert (await response.json())["error"]["retry"] is True
+    next(iter(parts.peers)).stop()
+    async with asyncio.timeout(5):
+        while parts.inference.reserved == 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    async with post_offer(http, made[2], offer) as response:  # the ticket was not burnt
+        assert response.status == 200
+
+
+async def test_what_fails_after_the_claim_gives_everything_back(
+    http: Http, parts: Parts, offer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await create(http)
+
+    async def broken(*args: Any, **kwargs: Any) -> Any:
+        raise RuntimeError("aiortc says no")
+
+    monkeypatch.setattr(connection.Connection, "accept", broken)
+    async with post_offer(http, made, offer) as response:
+        assert await code_of(response, 500) == "internal"
+        assert "aiortc" not in await response.text()
+    assert parts.inference.reserved == 0
+    assert (await parts.store.session(made["session"])).state == "expired"
+
+
+async def test_a_removed_client_has_no_sessions(http: Http, parts: Parts, offer: str) -> None:
+    made = await create(http)
+    await parts.store.remove_client(CLIENT)
+    async with post_offer(http, made, offer, Origin="") as response:
+        assert await code_of(response, 401) == "ticket_invalid"
