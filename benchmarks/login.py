@@ -1,7 +1,7 @@
 """What a login takes: each stage in ms, the server's CPU and memory, the cost of a frame.
 
     python -m benchmarks.login [--logins 20] [--concurrent 1,4] [--memory 50] [--chromium 20]
-        [--write README.md]
+        [--write docs/benchmarks.md]
 
 Starts a server of its own on loopback and ends it. Nothing is asserted: the table says which goal
 was missed. docs/benchmarks.md has the method; pure parts are in numbers.py.
@@ -196,7 +196,7 @@ def goals(runs: list[Run], memory: Memory, cost: Cost) -> list[Goal]:
 def section(
     given: argparse.Namespace, runs: list[Run], memory: Memory, cost: Cost, load: float
 ) -> str:
-    """Markdown, as README has it."""
+    """Markdown, as docs/benchmarks.md has it."""
     packages = ", ".join(f"{name} {version(name)}" for name in ("onnxruntime", "aiortc", "av"))
     command = " ".join(["python -m benchmarks.login", *given.told])
     return "\n".join(
@@ -205,7 +205,7 @@ def section(
             f" Python {platform.python_version()}, {packages}; load average before {load:.2f}.",
             "Server and callers, who encode VP8 live, share the cores. Each login starts elsewhere"
             " in the film; the hard film is a still man, 400x300 enlarged."
-            " [What is measured how](docs/benchmarks.md).",
+            " [What is measured how](#what-is-measured).",
             "",
             *numbers.goal_table(goals(runs, memory, cost)),
             "",

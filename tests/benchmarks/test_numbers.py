@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -137,6 +138,11 @@ def test_a_section_is_replaced_and_nothing_else() -> None:
 def test_a_file_without_one_place_for_it_is_left_alone(text: str) -> None:
     with pytest.raises(NoSection):
         numbers.replaced(text, "new")
+
+
+def test_the_page_has_one_place_for_the_tables() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "benchmarks.md").read_text("utf-8")
+    assert numbers.replaced(page, "| new |").count("| new |") == 1
 
 
 def test_every_login_begins_elsewhere_and_leaves_time_to_end() -> None:
