@@ -47,7 +47,7 @@ KINDS: Mapping[str, Kind] = {
     "not_ready": Kind(503, "The server is not ready yet.", True),
     "internal": Kind(500, "The server made a mistake.", True),
 }
-"""Every code that an HTTP answer may carry, but for those of `server.rtc.sdp`, which come with
+"""Every code that an HTTP answer may carry, but for those of `server.rtc.lines`, which come with
 texts of their own and status 400."""
 
 

@@ -30,7 +30,7 @@ DIGITS = 16
 CLUSTER_MS = 100
 """Matroska holds back what is in an open cluster: so much is lost in a crash."""
 MAX_PIXELS = 1920 * 1088
-"""As live (server/rtc/rtc_patches.py)."""
+"""As live (server/rtc/receiving.py)."""
 
 
 MAX_TICKS = 2**53

@@ -22,7 +22,7 @@ from pipeline.tape.reader import Tape, open_tape
 from pipeline.tape.replay import Replayed, replay
 from pipeline.tape.video import jpeg, packet, pictures, received
 from server import log
-from server.rtc.rtc_patches import is_key
+from server.rtc.keyframes import is_key
 from server.settings import config, policies
 from server.tools import reseeing
 from server.tools.caller.headless import HeadlessError

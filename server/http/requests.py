@@ -24,7 +24,7 @@ from pipeline.policy import Policy
 from pipeline.reasons import Purpose
 from server.parts import Parts
 from server.problems import Problem
-from server.rtc.sdp import MAX_BYTES
+from server.rtc.lines import MAX_BYTES
 from server.store.port import Client, NotFound, SessionRecord
 
 PARTS = web.AppKey("parts", Parts)

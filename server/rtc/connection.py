@@ -1,7 +1,8 @@
 """One peer's WebRTC connection: offer in, answer out, pictures and messages. The door to aiortc.
 
-No sessions, deadlines or meaning of messages (peer.py), no text of descriptions (sdp.py); what is
-patched in the stack is in rtc_patches.py, the caller's side in rtc_caller.py.
+No sessions, deadlines or meaning of messages (server/session/peer.py), no text of descriptions
+(offer.py, answer.py). What is patched in the stack is listed in stack.py; the caller's side is in
+server/tools/caller/rtc_caller.py.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ from aiortc import (
 )
 
 from server.frames.media import Decoded
-from server.rtc import rtc_patches, sdp
-from server.rtc.sdp import BadOffer
+from server.rtc import answer, receiving, stack
+from server.rtc.lines import BadOffer
+from server.rtc.network import Network, listening
+from server.rtc.offer import check_offer
 from server.rtc.slot import LatestSlot
 
 LABEL = "lookgate"
@@ -64,8 +67,6 @@ class RtcSettings:
     """What we take, best liked first."""
     start_kbps: int = 1500
     min_kbps: int = 1000
-    connect_s: float = 10.0
-    """How long a peer may take from the answer to the first picture (peer.py looks at it)."""
 
 
 def prepare(settings: RtcSettings) -> None:
@@ -79,7 +80,7 @@ def prepare(settings: RtcSettings) -> None:
     if not settings.codecs or not set(settings.codecs) <= {"VP8", "H264"}:
         raise ValueError("codecs are VP8 and H264")
     configuration(settings)
-    rtc_patches.apply()
+    stack.apply()
 
 
 def configuration(settings: RtcSettings) -> RTCConfiguration:
@@ -107,7 +108,6 @@ class Connection:
         self.frames: LatestSlot[Decoded] = LatestSlot()
         """The newest picture of the first video track; closed when the track ends."""
         self.channel_open = asyncio.Event()
-        self.first_frame = asyncio.Event()
         self.closed = asyncio.Event()
         """Set when the connection has ended or failed, whoever ended it."""
         self.times_s: dict[str, float] = {}
@@ -116,7 +116,7 @@ class Connection:
         self._on_state = on_state
         self._pc: Any = None
         self._channel: RTCDataChannel | None = None
-        self._tap: rtc_patches.Tap | None = None
+        self._tap: receiving.Tap | None = None
         self._pictures = 0
         self._channels = 0
         self._closing: asyncio.Task[None] | None = None
@@ -139,7 +139,7 @@ class Connection:
         """
         connection = cls(on_message, on_state)
         connection._mark("offer")
-        offer = sdp.check_offer(offer_sdp)
+        offer = check_offer(offer_sdp)
         pc = connection._pc = RTCPeerConnection(configuration(settings))
         try:
             connection.answer_sdp = await connection._negotiate(pc, offer, settings, on_encoded)
@@ -171,18 +171,18 @@ class Connection:
         order = [f"video/{name}" for name in settings.codecs] + ["video/rtx"]
         video.setCodecPreferences([c for mime in order for c in known if c.mimeType == mime])
         await pc.setRemoteDescription(RTCSessionDescription(offer, "offer"))
-        self._tap = rtc_patches.tap(video.receiver, self._picture_came, on_encoded)
+        self._tap = receiving.tap(video.receiver, self._picture_came, on_encoded)
         for other in pc.getTransceivers():
             if other is not video:
                 other.direction = "inactive"
-        with rtc_patches.network(rtc_patches.Network(settings.bind, settings.ports)):
+        with listening(Network(settings.bind, settings.ports)):
             await pc.setLocalDescription(await pc.createAnswer())
-        answer = pc.localDescription.sdp
-        if not sdp.candidates(answer):
+        text = pc.localDescription.sdp
+        if not answer.candidates(text):
             raise NoAddress
         if settings.advertised is not None:
-            answer = sdp.advertise(answer, settings.advertised)
-        return sdp.tune_answer(answer, settings.start_kbps, settings.min_kbps)
+            text = answer.advertise(text, settings.advertised)
+        return answer.tune_answer(text, settings.start_kbps, settings.min_kbps)
 
     def send(self, text: str) -> bool:
         """Send a message; False if the channel is not open or the peer does not listen."""
@@ -202,7 +202,7 @@ class Connection:
         """Wait until the peer has acknowledged all messages; False if it has not in time."""
         deadline_s = time.monotonic() + timeout_s
         sctp = self._pc.sctp if self._pc is not None else None
-        while sctp is not None and self._channel is not None and rtc_patches.unsent(sctp):
+        while sctp is not None and self._channel is not None and stack.unsent(sctp):
             if self.closed.is_set() or time.monotonic() >= deadline_s:
                 return False
             # The stack has no event for it: "bufferedamountlow" comes before the first sending.
@@ -250,9 +250,7 @@ class Connection:
         media_s = float(picture.pts * picture.time_base)
         self.frames.put(Decoded(picture, self._pictures, arrival_s, media_s))
         self._pictures += 1
-        if not self.first_frame.is_set():
-            self._mark("frame")
-            self.first_frame.set()
+        self._mark("frame")
 
     def _channel_made(self, channel: RTCDataChannel) -> None:
         self._channels += 1

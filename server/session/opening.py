@@ -14,7 +14,8 @@ from pipeline.reasons import Reason
 from server.parts import Parts
 from server.problems import Problem
 from server.rtc.connection import Connection, NoAddress, RtcSettings
-from server.rtc.sdp import BadOffer, check_offer
+from server.rtc.lines import BadOffer
+from server.rtc.offer import check_offer
 from server.session import whom
 from server.session.peer import Peer
 from server.store.port import Conflict, NotFound, SessionRecord, Unavailable
@@ -37,7 +38,7 @@ async def open_peer(
 ) -> str:
     """The answer to an offer; the peer lives on in a task of its own.
 
-    Raises Problem (codes of server.rtc.sdp, ticket_invalid, ticket_used, too_many_failures, busy)
+    Raises Problem (codes of server.rtc.lines, ticket_invalid, ticket_used, too_many_failures, busy)
     and Unavailable.
     """
     try:

@@ -20,7 +20,7 @@ from pipeline.reasons import Purpose
 from pipeline.session import SessionPipeline
 from pipeline.tape.writer import TapeWriter, taped
 from server.parts import Parts
-from server.rtc.rtc_patches import is_key
+from server.rtc.keyframes import is_key
 from server.settings.config import Settings
 from server.store.port import SessionRecord
 

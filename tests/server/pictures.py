@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.rtc.connection import Connection, RtcSettings, prepare
-from server.rtc.rtc_patches import Network
+from server.rtc.network import Network
 from server.tools.caller.rtc_caller import Caller, Encoded
 
 HERE = "127.0.0.1"
@@ -97,6 +97,11 @@ async def call(
 
 async def soon(event: asyncio.Event, seconds: float = 5) -> None:
     await asyncio.wait_for(event.wait(), seconds)
+
+
+async def pictured(connection: Connection, seconds: float = 5) -> None:
+    """Wait for the first picture."""
+    await until(lambda: connection.stats()["frames"] > 0, seconds)
 
 
 async def until(true: Callable[[], bool], seconds: float = 5) -> None:

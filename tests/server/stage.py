@@ -147,7 +147,6 @@ class FakeConnection:
 
     frames: LatestSlot[Any] = field(default_factory=LatestSlot)
     channel_open: asyncio.Event = field(default_factory=asyncio.Event)
-    first_frame: asyncio.Event = field(default_factory=asyncio.Event)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     times_s: dict[str, float] = field(default_factory=dict)
     sent: list[dict[str, Any]] = field(default_factory=list)

@@ -21,7 +21,7 @@ from urllib.parse import quote, urlsplit
 import aiohttp
 
 from server.frames import media
-from server.rtc.rtc_patches import Network
+from server.rtc.network import Network
 from server.tools.caller.rtc_caller import Caller, Encoded
 
 WIDGET = "lookgate-headless"

@@ -23,9 +23,10 @@ from aiortc import (
 )
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
-from server.rtc import rtc_patches
+from server.rtc import stack
 from server.rtc.connection import LABEL, PROTOCOL
-from server.rtc.rtc_patches import Network
+from server.rtc.network import Network, listening
+from server.tools.caller import sending
 
 KBPS = 1400
 """What Chromium 156 sends of 640x480 with the start bitrate that our answer asks for."""
@@ -163,7 +164,7 @@ class Caller:
         `video`: as Camera takes them, to be encoded with `codec` (VP8 at `kbps`), or Encoded.
         `relay_only` goes through the TURN server or not at all: to see whether it works.
         """
-        rtc_patches.apply()
+        stack.apply()
         caller = cls(on_message, video)
         servers = [
             RTCIceServer(one["urls"], one.get("username"), one.get("credential"))
@@ -181,18 +182,18 @@ class Caller:
         channel = caller._channel = pc.createDataChannel(LABEL, protocol=PROTOCOL)
         channel.on("open", caller.channel_open.set)
         channel.on("message", on_message)
-        sending = pc.addTransceiver(caller.camera, direction="sendonly")
+        video_out = pc.addTransceiver(caller.camera, direction="sendonly")
         if isinstance(video, Encoded):
             codec = video.codec
-            rtc_patches.key_frames_asked(sending.sender, caller._key_frame_asked)
+            sending.key_frames_asked(video_out.sender, caller._key_frame_asked)
         elif codec == "VP8":
-            rtc_patches.steady_encoder(sending.sender, kbps * 1000)
+            sending.steady_encoder(video_out.sender, kbps * 1000)
         capabilities = RTCRtpSender.getCapabilities("video")
         known = capabilities.codecs if capabilities is not None else []
-        sending.setCodecPreferences(
+        video_out.setCodecPreferences(
             [c for c in known if c.mimeType in (f"video/{codec}", "video/rtx")]
         )
-        with rtc_patches.network(network or Network(loopback=True)):
+        with listening(network or Network(loopback=True)):
             await pc.setLocalDescription(await pc.createOffer())
         caller.offer_sdp = pc.localDescription.sdp
         return caller

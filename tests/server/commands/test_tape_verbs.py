@@ -30,7 +30,7 @@ from pipeline.tape.writer import TapeWriter, taped
 from server.commands import main, tape_verbs
 from server.frames.media import to_frame
 from server.people.shelf import Shelf
-from server.rtc.rtc_patches import is_key
+from server.rtc.keyframes import is_key
 from server.settings import policies
 from server.settings.policies import PolicyError
 from server.tools.reseeing import TOLERANCE, differences, resee

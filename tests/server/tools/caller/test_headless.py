@@ -14,7 +14,7 @@ from aiohttp import web
 
 from server.frames.media import MediaError, to_bgr
 from server.rtc.connection import BadOffer, Connection
-from server.rtc.rtc_patches import Network
+from server.rtc.network import Network
 from server.tools.caller import headless
 from server.tools.caller.headless import HeadlessError
 from tests.server.frames.test_media import film_file, still_file

@@ -1,9 +1,7 @@
-"""Each private part of the stack that we touch, and when touching it may end."""
+"""Frames whole and at once, queues that end, nothing too large; each patch with when it may go."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import random
 from collections.abc import Iterator
 from fractions import Fraction
@@ -12,20 +10,13 @@ from types import SimpleNamespace
 import aiortc.rtcrtpreceiver
 import av
 import pytest
-from aiortc import RTCRtpReceiver, RTCRtpSender
-from aiortc.codecs.vpx import Vp8Encoder
+from aiortc import RTCRtpReceiver
 from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 
-from server.rtc import rtc_patches
-from server.rtc.rtc_patches import MAX_WAITING, Network
-from tests.server.pictures import HERE, Pair, call, film, paint, soon
-
-
-def test_another_version_of_the_stack_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    rtc_patches.check_versions()
-    monkeypatch.setitem(rtc_patches.KNOWN, "aioice", "0.14.")
-    with pytest.raises(RuntimeError, match=r"aioice 0\.14\.x is needed, 0\.13"):
-        rtc_patches.apply()
+from server.rtc import receiving
+from server.rtc.keyframes import is_key
+from server.rtc.receiving import MAX_WAITING
+from tests.server.pictures import Pair, call, film, paint, pictured
 
 
 def packets(
@@ -98,7 +89,7 @@ async def test_a_single_picture_arrives_without_a_next_one() -> None:
         yield 1000.0, next(pictures)[1]
 
     pair: Pair = await call(pictures=one())
-    await soon(pair.connection.first_frame, 3)
+    await pictured(pair.connection, 3)
     assert pair.connection.stats()["frames"] == 1
     await pair.close()
 
@@ -113,22 +104,22 @@ def vp8(width: int, height: int) -> JitterFrame:
     frame.pts = 0
     data = b"".join(bytes(p) for p in context.encode(frame))  # type: ignore[attr-defined]
     data += b"".join(bytes(p) for p in context.encode(None))  # type: ignore[attr-defined]
-    assert rtc_patches.is_key("VP8", data)
+    assert is_key("VP8", data)
     return JitterFrame(data=data, timestamp=0)
 
 
 def test_a_picture_that_is_too_large_is_not_decoded() -> None:
     codec = SimpleNamespace(mimeType="video/VP8")
-    pictures = rtc_patches._get_decoder(codec).decode(vp8(1280, 720))
+    pictures = receiving.get_decoder(codec).decode(vp8(1280, 720))
     assert [(p.width, p.height) for p in pictures] == [(1280, 720)]
     with pytest.raises(av.FFmpegError):
-        rtc_patches._get_decoder(codec).decode(vp8(2560, 1440))
+        receiving.get_decoder(codec).decode(vp8(2560, 1440))
 
 
 async def test_the_decoders_backlog_is_bounded_and_continues_with_a_key_frame() -> None:
     receiver = SimpleNamespace(track=SimpleNamespace())
     seen: list[int] = []
-    tap = rtc_patches.tap(
+    tap = receiving.tap(
         receiver,  # type: ignore[arg-type]
         on_picture=lambda picture: None,
         on_encoded=lambda codec, ticks, data: seen.append(ticks),
@@ -153,57 +144,8 @@ async def test_the_decoders_backlog_is_bounded_and_continues_with_a_key_frame() 
 
 async def test_the_private_names_are_there() -> None:
     """Assignments to names that nobody reads would fail silently."""
-    receiver = vars(RTCRtpReceiver("video", SimpleNamespace(state="new")))  # type: ignore[arg-type]
-    assert "_RTCRtpReceiver__decoder_error" in receiver
-    assert "_RTCRtpReceiver__decoder_queue" in receiver
-    assert "_Vp8Encoder__target_bitrate" in vars(Vp8Encoder())
-    assert "_RTCRtpSender__encoder" in vars(RTCRtpSender("video", SimpleNamespace(state="new")))  # type: ignore[arg-type]
-    assert "_send_keyframe" in RTCRtpSender._handle_rtcp_packet.__code__.co_names
-    assert aiortc.rtcrtpreceiver.get_decoder is rtc_patches._get_decoder  # type: ignore[attr-defined]
+    made = vars(RTCRtpReceiver("video", SimpleNamespace(state="new")))  # type: ignore[arg-type]
+    assert "_RTCRtpReceiver__decoder_error" in made
+    assert "_RTCRtpReceiver__decoder_queue" in made
+    assert aiortc.rtcrtpreceiver.get_decoder is receiving.get_decoder  # type: ignore[attr-defined]
     assert "get_decoder" in aiortc.rtcrtpreceiver.decoder_worker.__code__.co_names
-
-
-@pytest.mark.parametrize(
-    ("data", "key"),
-    [
-        (b"\0\0\0\1\x67\x42\0\0\1\x68\0\0\1\x65", True),
-        (b"\0\0\0\1\x09\x10\0\0\1\x65\x88", True),
-        (b"\0\0\0\1\x41\x9a\0\0\0\1\x41", False),
-        (b"", False),
-    ],
-)
-def test_key_frames_of_h264(data: bytes, key: bool) -> None:
-    assert rtc_patches.is_key("H264", data) is key
-
-
-def test_addresses_are_the_chosen_ones() -> None:
-    with rtc_patches.network(Network((HERE, "fd00::9"))):
-        assert rtc_patches._host_addresses(True, True) == [HERE, "fd00::9"]
-        assert rtc_patches._host_addresses(True, False) == [HERE]
-    with rtc_patches.network(Network(loopback=True)):
-        assert rtc_patches._host_addresses(True, True)[0] == HERE
-    assert rtc_patches._host_addresses(True, True) != []
-
-
-async def test_ports_stay_in_the_range_until_it_is_used_up() -> None:
-    loop = asyncio.get_running_loop()
-    with rtc_patches.network(Network(ports=(46200, 46201))):
-        opener = rtc_patches._IceAsyncio().get_running_loop()
-        made = [
-            (await opener.create_datagram_endpoint(asyncio.DatagramProtocol, (HERE, 0)))[0]
-            for _ in range(2)
-        ]
-        assert {t.get_extra_info("sockname")[1] for t in made} == {46200, 46201}
-        with pytest.raises(OSError, match="no free port"):
-            await opener.create_datagram_endpoint(asyncio.DatagramProtocol, (HERE, 0))
-    assert rtc_patches._IceAsyncio().get_running_loop() is loop
-    for transport in made:
-        transport.close()
-
-
-def test_the_stack_says_nothing_that_a_peer_wrote(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
-    logging.getLogger("aiortc.rtcrtpreceiver").warning("failed: %s", "peer's own words")
-    logging.getLogger("aioice.ice").info("candidate %s", "peer's own words")
-    assert "own words" not in caplog.text
-    assert [record.msg for record in caplog.records] == ["webrtc stack warned"]

@@ -1,0 +1,74 @@
+"""Versions, robustness, and what the stack says; each patch with when it may go."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+
+import pytest
+
+from server.rtc import stack
+from server.rtc.answer import candidates
+from tests.server.pictures import HERE, call, held, pictured, soon, until
+
+
+def test_another_version_of_the_stack_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    stack.check_versions()
+    monkeypatch.setitem(stack.KNOWN, "aioice", "0.14.")
+    with pytest.raises(RuntimeError, match=r"aioice 0\.14\.x is needed, 0\.13"):
+        stack.apply()
+
+
+async def test_what_the_stack_chokes_on_ends_the_connection_quietly(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    before = held()
+    pair = await call()
+    await pictured(pair.connection)
+    sctp = pair.caller._pc.sctp
+    await sctp._send(pair.caller._channel.id, 51, b"\xff\xfe peer's own words")  # not UTF-8
+    await soon(pair.connection.closed, 2)
+    await pair.close()
+    await until(lambda: held() == before)
+    assert "peer sent what the webrtc stack chokes on" in caplog.text
+    assert "own words" not in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+async def test_messages_that_never_end_end_the_connection() -> None:
+    pair = await call()
+    await soon(pair.connection.channel_open)
+    pair.caller._pc.sctp._remote_max_message_size = 0
+    pair.caller.send("x" * 60_000)
+    await until(lambda: bool(pair.at_server))
+    assert not pair.connection.closed.is_set()
+    pair.caller.send("x" * 1_000_000)
+    await soon(pair.connection.closed)
+    assert len(pair.at_server) == 1
+    await pair.close()
+
+
+async def test_a_stranger_cannot_end_or_fill_a_connection() -> None:
+    pair = await call()
+    connection = pair.connection
+    await pictured(connection)
+    _, port, _ = candidates(connection.answer_sdp)[0]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        stranger.bind((HERE, 0))
+        for junk in (b"", b"\x16\xfe\xfd" + bytes(40), b"\x80\x60" + bytes(60), os.urandom(100)):
+            for _ in range(20):
+                stranger.sendto(junk, (HERE, port))
+    seen = connection.stats()["frames"]
+    await until(lambda: connection.stats()["frames"] > seen + 3)
+    assert not connection.closed.is_set()
+    await pair.close()
+
+
+def test_the_stack_says_nothing_that_a_peer_wrote(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger("aiortc.rtcrtpreceiver").warning("failed: %s", "peer's own words")
+    logging.getLogger("aioice.ice").info("candidate %s", "peer's own words")
+    assert "own words" not in caplog.text
+    assert [record.msg for record in caplog.records] == ["webrtc stack warned"]
