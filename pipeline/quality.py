@@ -53,7 +53,7 @@ LARGE_REACH = 1.2
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Appearance:
     """What is graded before there is a `Face`; names and units as there."""
 
     eyes_px: float
@@ -80,9 +80,9 @@ class Look:
     """Of the detector's points with the mesh's; nan where the detector did not run."""
 
 
-def grade(look: Look) -> float:
+def grade(seen: Appearance) -> float:
     """0..1: the product of all ramps."""
-    return math.prod(_worths(look).values())
+    return math.prod(_worths(seen).values())
 
 
 def fault(face: Face) -> Fault:
@@ -95,25 +95,25 @@ def fault(face: Face) -> Fault:
     return "cut" if worst == "covered" and face.inside < INSIDE[1] else worst
 
 
-def _worths(look: Look | Face) -> dict[Fault, float]:
-    dim, glare = ramp(look.luma, DARK_LUMA), ramp(look.luma, BRIGHT_LUMA)
-    lost = ramp(look.clipped, CLIPPED)  # blamed on whichever end of the scale is nearer
-    clear = ramp(look.score, SCORE)
-    clear *= 1.0 if look.detection is None else ramp(look.detection, DETECTION)
-    clear *= 1.0 if math.isnan(look.agreement) else ramp(look.agreement, AGREEMENT)
+def _worths(seen: Appearance | Face) -> dict[Fault, float]:
+    dim, glare = ramp(seen.luma, DARK_LUMA), ramp(seen.luma, BRIGHT_LUMA)
+    lost = ramp(seen.clipped, CLIPPED)  # blamed on whichever end of the scale is nearer
+    clear = ramp(seen.score, SCORE)
+    clear *= 1.0 if seen.detection is None else ramp(seen.detection, DETECTION)
+    clear *= 1.0 if math.isnan(seen.agreement) else ramp(seen.agreement, AGREEMENT)
     # Contrast, and with it the Laplacian, goes with light: darkness must not pass for blur
-    detail = look.sharpness
-    if look.luma < REFERENCE_LUMA:
-        detail *= (REFERENCE_LUMA / max(look.luma, DARK_LUMA[0])) ** 2
+    detail = seen.sharpness
+    if seen.luma < REFERENCE_LUMA:
+        detail *= (REFERENCE_LUMA / max(seen.luma, DARK_LUMA[0])) ** 2
     return {
-        "small": ramp(look.eyes_px, EYES_PX),
-        "yaw": ramp(abs(look.yaw_deg), YAW_DEG),
-        "pitch": ramp(abs(look.pitch_deg), PITCH_DEG),
-        "roll": ramp(abs(look.roll_deg), ROLL_DEG),
+        "small": ramp(seen.eyes_px, EYES_PX),
+        "yaw": ramp(abs(seen.yaw_deg), YAW_DEG),
+        "pitch": ramp(abs(seen.pitch_deg), PITCH_DEG),
+        "roll": ramp(abs(seen.roll_deg), ROLL_DEG),
         "blur": ramp(detail, SHARPNESS),
-        "dark": dim * (lost if look.luma < 128 else 1.0),
-        "bright": glare * (lost if look.luma >= 128 else 1.0),
-        "cut": ramp(look.inside, INSIDE),
+        "dark": dim * (lost if seen.luma < 128 else 1.0),
+        "bright": glare * (lost if seen.luma >= 128 else 1.0),
+        "cut": ramp(seen.inside, INSIDE),
         "covered": clear,
     }
 

@@ -1,6 +1,6 @@
 """see(frame, ask, run) -> Observation: the only place where pixels meet nets.
 
-Here: what is looked at, in which order, and the look of the face. Not here: measurements around the
+Here: what is looked at, in which order, and how the face appears. Not here: measurements around the
 face (sight/), what any of it means (cues/), when to ask for it (session.py), threads. Source:
 docs/see.md.
 """
@@ -151,7 +151,7 @@ def _face(
     box = whole if chosen is None else chosen.box_px
     yaw, pitch, roll = mesh.pose_deg(seen.points_px)
     sharpness, luma, clipped = _surface(aligned)
-    look = quality.Look(
+    appearance = quality.Appearance(
         eyes_px=eye_distance(seen.points_px),
         yaw_deg=yaw,
         pitch_deg=pitch,
@@ -164,26 +164,26 @@ def _face(
         detection=None if chosen is None else chosen.score,
         agreement=math.nan if chosen is None else _agreement(chosen.points_px, points),
     )
-    grade = quality.grade(look)
+    grade = quality.grade(appearance)
     wanted = ask.embed_above is not None and grade >= ask.embed_above
     judged = spoof(image, box, run) if ask.spoof else None
     near = patch.near(image, seen.points_px) if ask.glow or ask.tint else None
     return Face(
         box_px=box,
-        score=look.score,
-        detection=look.detection,
+        score=appearance.score,
+        detection=appearance.detection,
         same=same,
         shape_px=mesh.shape(seen.points_px),
         rigid_px=mesh.rigid(seen.points_px),
         roi=mesh.roi_from_mesh(seen.points_px),
-        yaw_deg=look.yaw_deg,
-        pitch_deg=look.pitch_deg,
-        roll_deg=look.roll_deg,
-        sharpness=look.sharpness,
-        luma=look.luma,
-        clipped=look.clipped,
-        inside=look.inside,
-        agreement=look.agreement,
+        yaw_deg=appearance.yaw_deg,
+        pitch_deg=appearance.pitch_deg,
+        roll_deg=appearance.roll_deg,
+        sharpness=appearance.sharpness,
+        luma=appearance.luma,
+        clipped=appearance.clipped,
+        inside=appearance.inside,
+        agreement=appearance.agreement,
         quality=grade,
         embedding=embed.embed(aligned, run) if wanted else None,
         spoof_margin=None if judged is None else judged[0],

@@ -40,7 +40,7 @@ WORSE = {
 
 
 def grade(**values: Any) -> float:
-    return quality.grade(quality.Look(**values))
+    return quality.grade(quality.Appearance(**values))
 
 
 def face(**changes: Any) -> Face:

@@ -43,7 +43,7 @@ def opened(folder: Path, version: str) -> Path:
     return own
 
 
-class Memory:
+class Cache:
     """A folder of answers."""
 
     def __init__(self, folder: Path, version: str) -> None:
@@ -80,7 +80,7 @@ def version(*said: str, session: bool = False) -> str:
     room, here = Path(_pipeline).parent, Path(__file__).parent
     files = [room / name for name in ("see.py", "quality.py", "observation.py", "frame.py")]
     files += [path for part in ("sight", "nets") for path in (room / part).glob("*.py")]
-    files += [room.parent / "server" / "frames" / "media.py", here / "looks.py", here / "vp8.py"]
+    files += [room.parent / "server" / "frames" / "media.py", here / "acquire.py", here / "vp8.py"]
     if session:
         files += [*room.glob("*.py"), here / "play.py"]
         files += [path for part in ("cues", "session") for path in (room / part).glob("*.py")]

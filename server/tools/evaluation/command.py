@@ -18,7 +18,8 @@ from pipeline.nets.embed import Embedder
 from pipeline.policy import POLICIES, Policy
 from server.settings import policies
 from server.settings.config import Settings
-from server.tools.evaluation.cache import Memory, Value, version
+from server.tools.evaluation.acquire import Acquired, See, acquire
+from server.tools.evaluation.cache import Cache, Value, version
 from server.tools.evaluation.folder import (
     GROUPS,
     EvaluationError,
@@ -29,7 +30,6 @@ from server.tools.evaluation.folder import (
     identities,
     presentations,
 )
-from server.tools.evaluation.looks import Look, See, look_at
 from server.tools.evaluation.work import Progress, each
 
 Kept = TypeVar("Kept")
@@ -130,12 +130,12 @@ def _match(given: argparse.Namespace, settings: Settings) -> int:
     from server.tools.evaluation import match, report
 
     see, embedder = _nets(settings)
-    memory = Memory(given.cache, version("match", embedder.model_id))
+    cache = Cache(given.cache, version("match", embedder.model_id))
     views = functools.partial(_views, see=see)
-    looks = _looked(listing, views, Look.from_json, memory, given.jobs)
+    files = _looked(listing, views, Acquired.from_json, cache, given.jobs)
     found = match.evaluate(
         listing,
-        looks,
+        files,
         policy=policy,
         embedder=embedder.model_id,
         enroll=given.enroll,
@@ -153,7 +153,7 @@ def _liveness(given: argparse.Namespace, settings: Settings) -> int:
     from server.tools.evaluation.play import play, still
 
     see, embedder = _nets(settings)
-    memory = Memory(
+    cache = Cache(
         given.cache,
         version("liveness", embedder.model_id, policy.fingerprint(), session=True),
     )
@@ -163,7 +163,7 @@ def _liveness(given: argparse.Namespace, settings: Settings) -> int:
             return still(item, see, policy)
         return play(item, see, policy, embedder.dimensions)
 
-    values = _looked(listing, judge, cues.slim, memory, given.jobs)
+    values = _looked(listing, judge, cues.slim, cache, given.jobs)
     return _tell(liveness.evaluate(listing, values, policy=policy), given.out, report)
 
 
@@ -187,17 +187,17 @@ def _calibrate(given: argparse.Namespace, settings: Settings) -> int:
 
 
 def _views(item: Item, see: See) -> Value:
-    return look_at(item, see).to_json()
+    return acquire(item, see).to_json()
 
 
 def _looked(
     listing: Listing,
     do: Callable[[Item], Value],
     made: Callable[[Value], Kept],
-    memory: Memory,
+    cache: Cache,
     jobs: int,
 ) -> list[tuple[Item, Kept, str]]:
-    """What each file gave, from the memory or now; of that, only what `made` leaves is held."""
+    """What each file gave, from the cache or now; of that, only what `made` leaves is held."""
     progress = Progress(len(listing.items), "files")
 
     def one(item: Item) -> tuple[Kept, str, bool]:
@@ -205,11 +205,11 @@ def _looked(
             sha256 = digest(item.path)
         except OSError:
             return made(do(item)), "", True  # says by itself that the file cannot be read
-        value = memory.get(sha256)
+        value = cache.get(sha256)
         known = value is not None
         if value is None:
             value = do(item)
-            memory.put(sha256, value)
+            cache.put(sha256, value)
         return made(value), sha256, known
 
     found = []

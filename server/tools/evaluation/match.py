@@ -14,9 +14,9 @@ import numpy as np
 
 from pipeline.policy import Policy
 from server.tools.evaluation import plots
+from server.tools.evaluation.acquire import Acquired
 from server.tools.evaluation.comparisons import Searches, Trials, thresholds
 from server.tools.evaluation.folder import EvaluationError, Item, Listing, fingerprint
-from server.tools.evaluation.looks import Look
 from server.tools.evaluation.measured import Measured, measure, rates
 from server.tools.evaluation.report import (
     FORMAT,
@@ -40,7 +40,7 @@ threshold confuse every pair."""
 
 def evaluate(
     listing: Listing,
-    looks: Sequence[tuple[Item, Look, str]],
+    files: Sequence[tuple[Item, Acquired, str]],
     *,
     policy: Policy,
     embedder: str,
@@ -48,10 +48,10 @@ def evaluate(
     probe: int,
     groups: Mapping[str, Mapping[str, str]],
 ) -> Report:
-    """Everything about faces that were looked at; `looks` are (item, look, sha256).
+    """Everything about faces that were looked at; `files` are (item, what it gave, sha256).
 
     Raises EvaluationError (no_faces) if fewer than two identities have a usable picture."""
-    material = gather([(item, look) for item, look, _ in looks], policy)
+    material = gather([(item, one) for item, one, _ in files], policy)
     if len({sample.person for sample in material.samples}) < 2:
         raise EvaluationError(
             "no_faces", "fewer than two identities have a picture with a usable face"
@@ -64,7 +64,7 @@ def evaluate(
     both = (single, template)
     usable = template.curve.genuine.n and template.curve.impostor.n
     main = template if usable else single
-    acquired = exact(len(material.refused), len(looks))
+    acquired = exact(len(material.refused), len(files))
     tried = len(material.people) - len(pool.short)
     enrolled = exact(len(pool.failed), tried)
     by_group = _groups(both, groups, policy)
@@ -75,7 +75,7 @@ def evaluate(
         "version": VERSION,
         "made_by": made_by(),
         "kind": "match",
-        "n": len(looks),
+        "n": len(files),
         "apcer": {},
         "apcer_max": None,
         "bpcer": None,
@@ -83,7 +83,7 @@ def evaluate(
         "eer": main.eer.to_json(),
         "tar_at_far": _tar(main),
         "basis": "templates" if usable else "single",
-        "data": fingerprint((item.name, sha256) for item, _, sha256 in looks),
+        "data": fingerprint((item.name, sha256) for item, _, sha256 in files),
         "embedder": embedder,
         "policy": policy.fingerprint(),
         "match_score": policy.match_score,

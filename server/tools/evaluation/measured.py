@@ -1,7 +1,7 @@
 """One way to compare, measured: its errors, at which thresholds, how sure they are.
 
-Not here: the comparisons (trials.py), how intervals are made (statistics.py), what is said of them
-(match.py). Terms: ISO/IEC 19795-1:2021.
+Not here: the comparisons (comparisons.py), how intervals are made (statistics.py), what is said of
+them (match.py). Terms: ISO/IEC 19795-1:2021.
 """
 
 from __future__ import annotations

@@ -26,9 +26,9 @@ from pipeline.session import SessionPipeline
 from pipeline.template import Gallery, Template
 from server.frames.media import MediaError, read_clip, resize, to_frame
 from server.tools.evaluation import vp8
+from server.tools.evaluation.acquire import See
 from server.tools.evaluation.cache import Value
 from server.tools.evaluation.folder import Item
-from server.tools.evaluation.looks import See
 
 STILL_ASK = Ask(detect=True, spoof=True, edges=True, glow=True)
 

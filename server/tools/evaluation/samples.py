@@ -1,7 +1,7 @@
 """What is compared: the files of each identity that a session could use, as templates and probes.
 
 Pooled as enrolment and login pool them, from files that are never on both sides. Not here:
-comparisons (trials.py), how a file was looked at (looks.py).
+comparisons (comparisons.py), how a file was looked at (acquire.py).
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import numpy as np
 
 from pipeline.policy import Policy
 from pipeline.template import pooled
+from server.tools.evaluation.acquire import Acquired, Floats, View
 from server.tools.evaluation.comparisons import Trials
 from server.tools.evaluation.folder import Item
-from server.tools.evaluation.looks import Floats, Look, View
 from server.tools.evaluation.statistics import Indices
 
 MOST_VIEWS = 12
@@ -60,23 +60,23 @@ class Pools:
     """People with a template and nothing left to probe with."""
 
 
-def gather(looks: Iterable[tuple[Item, Look]], policy: Policy) -> Material:
+def gather(files: Iterable[tuple[Item, Acquired]], policy: Policy) -> Material:
     """Sort what files showed into what a session would use and what not."""
-    found = sorted(looks, key=lambda pair: pair[0].name)
+    found = sorted(files, key=lambda pair: pair[0].name)
     people = tuple(sorted({item.label for item, _ in found}))
     number = {person: k for k, person in enumerate(people)}
     offered = np.zeros(len(people), np.int64)
     samples, refused = [], []
-    for item, look in found:
+    for item, one in found:
         person = number[item.label]
-        offered[person] += max(1, min(look.pictures, MOST_VIEWS))
-        alone = [view for view in look.views if view.rival < policy.max_rival]
+        offered[person] += max(1, min(one.pictures, MOST_VIEWS))
+        alone = [view for view in one.views if view.rival < policy.max_rival]
         good = [view for view in alone if view.quality >= policy.min_quality]
         if good:
             good.sort(key=lambda view: -view.quality)
             samples.append(Sample(item.name, person, tuple(good[:MOST_VIEWS])))
-        elif look.failure:
-            refused.append((item.name, look.failure))
+        elif one.failure:
+            refused.append((item.name, one.failure))
         elif not alone:
             refused.append((item.name, "several_faces"))
         else:

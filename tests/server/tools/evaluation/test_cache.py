@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from server.tools.evaluation.cache import UNUSED_DAYS, Memory
+from server.tools.evaluation.cache import UNUSED_DAYS, Cache
 
 OLD, NEW = "0" * 16, "1" * 16
 
@@ -19,24 +19,24 @@ def aged(folder: Path, days: float) -> None:
 
 def test_what_is_kept_is_found_again_and_private(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
-    memory = Memory(cache, NEW)
-    assert memory.get("ab" * 32) is None
-    memory.put("ab" * 32, {"n": 1})
-    assert Memory(cache, NEW).get("ab" * 32) == {"n": 1}
-    assert Memory(cache, OLD).get("ab" * 32) is None
+    kept = Cache(cache, NEW)
+    assert kept.get("ab" * 32) is None
+    kept.put("ab" * 32, {"n": 1})
+    assert Cache(cache, NEW).get("ab" * 32) == {"n": 1}
+    assert Cache(cache, OLD).get("ab" * 32) is None
     assert {oct(path.stat().st_mode & 0o077) for path in (cache, *cache.rglob("*"))} == {"0o0"}
 
 
 def test_answers_that_nobody_asks_for_are_removed(tmp_path: Path) -> None:
     cache, apart = tmp_path / "cache", tmp_path / "apart"
     for version in (OLD, NEW):
-        Memory(cache, version).put("ab" * 32, {"n": 1})
+        Cache(cache, version).put("ab" * 32, {"n": 1})
     apart.mkdir()
     (cache / "notes").mkdir()
     (cache / ("2" * 16)).symlink_to(apart, target_is_directory=True)
     for name in (OLD, "notes", "2" * 16):
         aged(cache / name, UNUSED_DAYS + 1)
     aged(cache / NEW, UNUSED_DAYS + 1)
-    assert Memory(cache, NEW).get("ab" * 32) == {"n": 1}, "asked for now, so it stays"
+    assert Cache(cache, NEW).get("ab" * 32) == {"n": 1}, "asked for now, so it stays"
     assert sorted(path.name for path in cache.iterdir()) == [NEW, "2" * 16, "notes"]
     assert apart.is_dir()

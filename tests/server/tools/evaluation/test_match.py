@@ -13,8 +13,8 @@ import pytest
 
 from pipeline.policy import POLICIES
 from server.tools.evaluation import match, report
+from server.tools.evaluation.acquire import Acquired, View
 from server.tools.evaluation.folder import EvaluationError, Item, Listing
-from server.tools.evaluation.looks import Look, View
 from tests.pipeline.observations import identity, near
 
 POLICY = POLICIES["standard"]
@@ -24,22 +24,22 @@ def _view(person: int, seed: int, cosine: float = 0.85, quality: float = 0.9) ->
     return View(quality, "blur", 0.0, near(identity(person), cosine, seed))
 
 
-def _look(*views: View) -> Look:
-    return Look("", len(views), views)
+def _gave(*views: View) -> Acquired:
+    return Acquired("", len(views), views)
 
 
-def _people(count: int, files: int, cosine: float = 0.85) -> list[tuple[Item, Look, str]]:
+def _people(count: int, files: int, cosine: float = 0.85) -> list[tuple[Item, Acquired, str]]:
     found = []
     for person in range(count):
         for k in range(files):
             name = f"p{person:02d}/{k}.jpg"
             seed = 1000 * person + k
             item = Item(Path(name), name, f"p{person:02d}", True)
-            found.append((item, _look(_view(person, seed, cosine)), f"{seed:064x}"))
+            found.append((item, _gave(_view(person, seed, cosine)), f"{seed:064x}"))
     return found
 
 
-def _evaluate(looks: list[tuple[Item, Look, str]], **changes: Any) -> report.Report:
+def _evaluate(files: list[tuple[Item, Acquired, str]], **changes: Any) -> report.Report:
     given: dict[str, Any] = {
         "policy": POLICY,
         "embedder": "test",
@@ -47,8 +47,8 @@ def _evaluate(looks: list[tuple[Item, Look, str]], **changes: Any) -> report.Rep
         "probe": 2,
         "groups": {},
     }
-    listing = Listing(tuple(item for item, _, _ in looks), ("notes.txt",))
-    return match.evaluate(listing, looks, **{**given, **changes})
+    listing = Listing(tuple(item for item, _, _ in files), ("notes.txt",))
+    return match.evaluate(listing, files, **{**given, **changes})
 
 
 def test_counts_and_rates_of_clean_people() -> None:
@@ -99,14 +99,14 @@ def test_every_rate_has_its_n_and_interval() -> None:
 
 
 def test_a_look_alike_and_a_stranger_to_himself_are_named() -> None:
-    looks = _people(6, 6)
+    files = _people(6, 6)
     # p05 looks like p04, and p03's last files show somebody else
-    for k, (item, _, sha) in enumerate(looks):
+    for k, (item, _, sha) in enumerate(files):
         if item.label == "p05":
-            looks[k] = (item, _look(_view(4, 700 + k)), sha)
+            files[k] = (item, _gave(_view(4, 700 + k)), sha)
         if item.label == "p03" and item.name[-5] in "345":
-            looks[k] = (item, _look(_view(90, 800 + k)), sha)
-    found = _evaluate(looks, enroll=1, probe=1)
+            files[k] = (item, _gave(_view(90, 800 + k)), sha)
+    found = _evaluate(files, enroll=1, probe=1)
     table = found.tables[1]
     assert table.title.startswith("What goes wrong")
     assert {row[:3] for row in table.rows} >= {
@@ -125,14 +125,14 @@ def test_a_look_alike_and_a_stranger_to_himself_are_named() -> None:
 
 
 def test_of_many_errors_the_worst_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    looks = _people(12, 4)
+    files = _people(12, 4)
     # all of them but p00 look like p01, some in fewer pictures; nobody like himself in the last
-    for k, (item, _, sha) in enumerate(looks):
+    for k, (item, _, sha) in enumerate(files):
         if item.label != "p00":
-            looks[k] = (item, _look(_view(1, 900 + k)), sha)
+            files[k] = (item, _gave(_view(1, 900 + k)), sha)
         if item.label == "p02":
-            looks[k] = (item, _look(_view(50 + k, 900 + k)), sha)
-    every = _evaluate(looks, enroll=1, probe=1)
+            files[k] = (item, _gave(_view(50 + k, 900 + k)), sha)
+    every = _evaluate(files, enroll=1, probe=1)
     pairs = [w for w in every.data["wrong"] if w["error"] == "false match"]
     assert len(pairs) == 10 * 9
     assert [w["count"] for w in pairs] == sorted((w["count"] for w in pairs), reverse=True)
@@ -141,23 +141,23 @@ def test_of_many_errors_the_worst_are_named(monkeypatch: pytest.MonkeyPatch) -> 
     assert shown.rows[-1] == ("false non-match", "p02", "p02", "3 of 3"), "both kinds are shown"
     assert "... and 51 more in report.json" in report.text(every)
     monkeypatch.setattr(match, "WORST", 7)
-    few = _evaluate(looks, enroll=1, probe=1)
+    few = _evaluate(files, enroll=1, probe=1)
     assert few.data["wrong"] == [*pairs[:7], every.data["wrong"][-1]]
     assert few.data["templates"] == every.data["templates"], "the rates are of all"
 
 
 def test_what_cannot_be_used_is_listed_and_counted() -> None:
-    looks = _people(3, 4)
+    files = _people(3, 4)
     bad = [
-        Look("media_unreadable", 0, ()),
-        Look("no_face", 1, ()),
-        _look(_view(0, 1, quality=POLICY.min_quality - 0.01)),
-        _look(replace(_view(0, 2), rival=0.9)),
+        Acquired("media_unreadable", 0, ()),
+        Acquired("no_face", 1, ()),
+        _gave(_view(0, 1, quality=POLICY.min_quality - 0.01)),
+        _gave(replace(_view(0, 2), rival=0.9)),
     ]
-    for k, look in enumerate(bad):
+    for k, gave in enumerate(bad):
         item = Item(Path("x"), f"p00/bad{k}.jpg", "p00", True)
-        looks.append((item, look, f"{k:064x}"))
-    found = _evaluate(looks).data
+        files.append((item, gave, f"{k:064x}"))
+    found = _evaluate(files).data
     assert [(r["file"], r["reason"]) for r in found["refused"]] == [
         ("p00/bad0.jpg", "media_unreadable"),
         ("p00/bad1.jpg", "no_face"),
@@ -169,11 +169,11 @@ def test_what_cannot_be_used_is_listed_and_counted() -> None:
 
 
 def test_too_few_pictures_are_no_failure_to_enrol() -> None:
-    looks = _people(4, 5)
-    short = [one for one in looks if one[0].label != "p00" or one[0].name[-5] in "01"]
+    files = _people(4, 5)
+    short = [one for one in files if one[0].label != "p00" or one[0].name[-5] in "01"]
     broken = [
-        (item, Look("no_face", 1, ()), sha) if item.label == "p01" else (item, look, sha)
-        for item, look, sha in short
+        (item, Acquired("no_face", 1, ()), sha) if item.label == "p01" else (item, gave, sha)
+        for item, gave, sha in short
     ]
     found = _evaluate(broken).data
     assert found["too_few_pictures"] == ["p00"]
@@ -182,8 +182,8 @@ def test_too_few_pictures_are_no_failure_to_enrol() -> None:
 
 
 def test_no_file_is_on_both_sides() -> None:
-    looks = _people(5, 9)
-    material = match.gather([(item, look) for item, look, _ in looks], POLICY)
+    files = _people(5, 9)
+    material = match.gather([(item, gave) for item, gave, _ in files], POLICY)
     pool = match.pools(material, 3, 2)
     for person in range(5):
         mine = [
@@ -202,25 +202,25 @@ def test_no_file_is_on_both_sides() -> None:
 
 
 def test_one_clip_is_a_template() -> None:
-    looks = []
+    files = []
     for person in range(3):
         for k in range(2):
             name = f"p{person}/{k}.mp4"
             views = [_view(person, 100 * person + 10 * k + j) for j in range(5)]
-            looks.append((Item(Path(name), name, f"p{person}", False), _look(*views), f"{k}"))
-    found = _evaluate(looks, enroll=5, probe=3).data
+            files.append((Item(Path(name), name, f"p{person}", False), _gave(*views), f"{k}"))
+    found = _evaluate(files, enroll=5, probe=3).data
     assert found["templates"]["genuine"]["n"] == 3
     assert found["single"]["genuine"]["n"] == 3, "a clip is one single image, its best"
 
 
 def test_groups_and_the_worst_of_them() -> None:
-    looks = _people(12, 6)
-    for k, (item, _, sha) in enumerate(looks):
+    files = _people(12, 6)
+    for k, (item, _, sha) in enumerate(files):
         person = int(item.label[1:])
         if person >= 6:  # harder to recognise
-            looks[k] = (item, _look(_view(person, 9000 + k, 0.62)), sha)
+            files[k] = (item, _gave(_view(person, 9000 + k, 0.62)), sha)
     members = {f"p{k:02d}": "easy" if k < 6 else "hard" for k in range(12)}
-    found = _evaluate(looks, enroll=1, probe=1, groups={"kind": members}).data["groups"]["kind"]
+    found = _evaluate(files, enroll=1, probe=1, groups={"kind": members}).data["groups"]["kind"]
     groups = found["templates"]["groups"]
     assert groups["easy"]["fnmr"]["rate"] == 0.0
     hard = groups["hard"]["fnmr"]["rate"]
@@ -230,30 +230,32 @@ def test_groups_and_the_worst_of_them() -> None:
     by_file = {
         f"p{k:02d}/{n}.jpg": "day" if n < 3 else "night" for k in range(12) for n in range(6)
     }
-    found = _evaluate(looks, groups={"light": by_file}).data["groups"]["light"]
+    found = _evaluate(files, groups={"light": by_file}).data["groups"]["light"]
     assert found["single"]["groups"]["day"]["fmr"]["n"] == 66 * 9
 
 
 def test_nobody_to_compare() -> None:
-    looks = [(i, Look("no_face", 1, ()) if i.label != "p00" else k, s) for i, k, s in _people(3, 3)]
+    files = [
+        (i, Acquired("no_face", 1, ()) if i.label != "p00" else k, s) for i, k, s in _people(3, 3)
+    ]
     with pytest.raises(EvaluationError, match="no_faces"):
-        _evaluate(looks)
+        _evaluate(files)
 
 
-def test_looks_survive_the_memory() -> None:
-    look = Look("", 3, (_view(1, 2), _view(1, 3)))
-    again = Look.from_json(json.loads(json.dumps(look.to_json())))
+def test_what_a_file_gave_survives_the_cache() -> None:
+    gave = Acquired("", 3, (_view(1, 2), _view(1, 3)))
+    again = Acquired.from_json(json.loads(json.dumps(gave.to_json())))
     assert again.pictures == 3
-    for one, other in zip(look.views, again.views, strict=True):
+    for one, other in zip(gave.views, again.views, strict=True):
         assert np.array_equal(one.embedding, other.embedding)
         assert (one.quality, one.fault, one.rival) == (other.quality, other.fault, other.rival)
 
 
 def test_the_report_is_one_page_and_holds_no_face(tmp_path: Path) -> None:
-    looks = _people(5, 6)
+    files = _people(5, 6)
     name = '<script>"x"</script>\x1b[2J|'
-    looks.append((Item(Path("x"), f"p00/{name}.jpg", "p00", True), Look("no_face", 1, ()), "f"))
-    found = _evaluate(looks)
+    files.append((Item(Path("x"), f"p00/{name}.jpg", "p00", True), Acquired("no_face", 1, ()), "f"))
+    found = _evaluate(files)
     report.write(found, tmp_path / "out")
     page = (tmp_path / "out" / "report.html").read_text("utf-8")
     assert page.count("<svg") == 3

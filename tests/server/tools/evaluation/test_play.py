@@ -17,8 +17,8 @@ from pipeline.observation import Ask, Observation
 from pipeline.policy import POLICIES
 from server.frames.media import read_clip, to_bgr
 from server.tools.evaluation import play, vp8
+from server.tools.evaluation.acquire import acquire
 from server.tools.evaluation.folder import Item
-from server.tools.evaluation.looks import look_at
 from server.tools.film import write
 from tests.pipeline.observations import Camera, D, face, identity
 from tests.server.pictures import number, paint
@@ -99,8 +99,8 @@ def test_what_cannot_be_read_says_so(tmp_path: Path, content: bytes) -> None:
     see = _before(Camera())
     assert play.play(item, see, POLICY, D)["failure"].startswith("media_")
     assert play.still(replace(item, still=True), see, POLICY)["failure"].startswith("media_")
-    look = look_at(item, see)
-    assert look.failure.startswith("media_")
+    gave = acquire(item, see)
+    assert gave.failure.startswith("media_")
     gone = replace(item, path=tmp_path / "gone.mp4")
     assert play.play(gone, see, POLICY, D)["failure"] == "media_missing"
 
@@ -129,10 +129,10 @@ def test_a_look_takes_three_pictures_a_second(tmp_path: Path) -> None:
         shown = face(embedding=identity(1), quality=0.2 + frame.seq / 100)
         return replace(Camera().shot(Ask()), face=shown, rival=0.1)
 
-    look = look_at(item, see)
-    assert look.pictures == len(look.views) == 13
-    assert look.failure == ""
-    assert {view.rival for view in look.views} == {0.1}
+    gave = acquire(item, see)
+    assert gave.pictures == len(gave.views) == 13
+    assert gave.failure == ""
+    assert {view.rival for view in gave.views} == {0.1}
 
 
 def test_vp8_keeps_the_pictures_their_times_and_their_look(tmp_path: Path) -> None:

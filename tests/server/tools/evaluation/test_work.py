@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from server.tools.evaluation.cache import Memory, version
+from server.tools.evaluation.cache import Cache, version
 from server.tools.evaluation.work import Progress, each
 
 
@@ -67,11 +67,11 @@ def test_progress_tells_the_time_that_is_left() -> None:
 
 
 def test_what_is_remembered_is_for_the_owner_alone(tmp_path: Path) -> None:
-    memory = Memory(tmp_path / "cache", "v1")
-    assert memory.get("ab" * 32) is None
-    memory.put("ab" * 32, {"x": 1})
-    assert Memory(tmp_path / "cache", "v1").get("ab" * 32) == {"x": 1}
-    assert Memory(tmp_path / "cache", "v2").get("ab" * 32) is None
+    cache = Cache(tmp_path / "cache", "v1")
+    assert cache.get("ab" * 32) is None
+    cache.put("ab" * 32, {"x": 1})
+    assert Cache(tmp_path / "cache", "v1").get("ab" * 32) == {"x": 1}
+    assert Cache(tmp_path / "cache", "v2").get("ab" * 32) is None
     for path in (tmp_path / "cache").rglob("*"):
         assert path.stat().st_mode & 0o077 == 0, path
     assert (tmp_path / "cache").stat().st_mode & 0o777 == 0o700
@@ -79,12 +79,12 @@ def test_what_is_remembered_is_for_the_owner_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("left", ["", "{", "[1]", "\udcff"])
 def test_a_half_written_answer_is_none(tmp_path: Path, left: str) -> None:
-    memory = Memory(tmp_path, "v")
-    memory.put("cd" * 32, {"x": 1})
+    cache = Cache(tmp_path, "v")
+    cache.put("cd" * 32, {"x": 1})
     file = next(tmp_path.rglob("*.json"))
     file.write_bytes(left.encode("utf-8", "surrogateescape"))
-    assert memory.get("cd" * 32) is None
-    memory.put("cd" * 32, {"x": 2})
+    assert cache.get("cd" * 32) is None
+    cache.put("cd" * 32, {"x": 2})
     assert json.loads(file.read_text()) == {"x": 2}
 
 

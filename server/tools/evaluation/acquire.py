@@ -45,7 +45,7 @@ class View:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Look:
+class Acquired:
     """What a file showed."""
 
     failure: str
@@ -54,7 +54,7 @@ class Look:
     views: tuple[View, ...]
 
     def to_json(self) -> Value:
-        """For the memory: holds embeddings."""
+        """For the cache: holds embeddings."""
         return {
             "failure": self.failure,
             "pictures": self.pictures,
@@ -65,7 +65,7 @@ class Look:
         }
 
     @classmethod
-    def from_json(cls, value: Value) -> Look:
+    def from_json(cls, value: Value) -> Acquired:
         """Read back."""
         views = [
             View(q, f, r, np.frombuffer(base64.b64decode(e), np.float32))
@@ -74,7 +74,7 @@ class Look:
         return cls(value["failure"], value["pictures"], tuple(views))
 
 
-def look_at(item: Item, see: See) -> Look:
+def acquire(item: Item, see: See) -> Acquired:
     """Every picture of a still, three a second of a clip. Never raises on what a file holds."""
     views, pictures = [], 0
     try:
@@ -89,7 +89,7 @@ def look_at(item: Item, see: See) -> Look:
             views.append(View(face.quality, quality.fault(face), seen.rival, face.embedding.copy()))
     except MediaError as problem:
         if not pictures:  # what came before the damage counts
-            return Look(problem.code, 0, ())
+            return Acquired(problem.code, 0, ())
     except OSError:
-        return Look("media_unreadable", 0, ())
-    return Look("" if views else "no_face", pictures, tuple(views))
+        return Acquired("media_unreadable", 0, ())
+    return Acquired("" if views else "no_face", pictures, tuple(views))
