@@ -24,7 +24,7 @@ from benchmarks.serving import CLIENT, ROOT, machine_busy_s
 from server.frames import media
 from server.frames.media import MediaError
 from server.keys.tokens import TokenError
-from server.settings import config
+from server.settings.load import child_environ
 from server.tools.caller.attempt import attempt
 from server.tools.caller.headless import HeadlessError
 from tests.e2e.cameras import FPS, person
@@ -71,7 +71,7 @@ class Done:
 
 def run(order: Order, timeout_s: float) -> Done:
     """Do it in another process. Raises subprocess errors."""
-    environ = config.child_environ()
+    environ = child_environ()
     environ["PYTHONPATH"] = str(ROOT)
     made = subprocess.run(
         [sys.executable, "-m", "benchmarks.caller"],

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from benchmarks.numbers import samples
 from server.commands.demo import free_port
-from server.settings import config
+from server.settings.load import child_environ
 
 ROOT = Path(__file__).resolve().parents[1]
 CLIENT = "bench"
@@ -77,7 +77,7 @@ def serving(folder: Path, models_dir: Path | None = None, **settings: str) -> It
     where given. Raises ServerFailed."""
     port, page_port = free_port(), free_port()
     url, origin = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{page_port}"
-    environ = config.child_environ(
+    environ = child_environ(
         port=str(port),
         public_url=url,
         data_dir=str(folder / "data"),

@@ -1,7 +1,7 @@
 """One server from its settings: start, run, stop.
 
 Not here: what a request does (routes.py), what a session does (peer.py), reading settings
-(config.py).
+(settings/load.py).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pipeline.nets.embed import SFACE, Embedder
 from pipeline.nets.insight import InsightFace
 from pipeline.nets.ort import SPECS, Nets
 from pipeline.observation import Ask, Observation
-from pipeline.policy import POLICIES, Policy
+from pipeline.policy import POLICIES
 from server import memory
 from server.frames.inference import Inference
 from server.http import middleware, routes
@@ -38,8 +38,7 @@ from server.people.templates import Galleries
 from server.rtc import connection
 from server.session.opening import rtc_settings
 from server.settings import policies
-from server.settings.config import ConfigError, Settings
-from server.settings.policies import PolicyError
+from server.settings.load import ConfigError, Settings
 from server.store.opening import open_store
 from server.store.port import Store, Unavailable
 
@@ -87,19 +86,6 @@ def load_see(
     return look, chosen
 
 
-def _policy(settings: Settings, built_in: Policy) -> Policy:
-    """What the operator made of a built-in policy. The file wins: it was calibrated."""
-    moved = built_in
-    if settings.match_score is not None:
-        moved = built_in.matching_at(settings.match_score)
-    if settings.policy is None:
-        return moved
-    try:
-        return policies.load(settings.policy, moved)
-    except PolicyError as error:
-        raise ConfigError([f"LOOKGATE_POLICY: {error.text}"]) from None
-
-
 def build(
     settings: Settings,
     look: Callable[[Frame, Ask], Observation],
@@ -130,7 +116,7 @@ def build(
         model_id=embedder.model_id,
         decoy_key=secrets.token_bytes(32),
         dimensions=embedder.dimensions,
-        policies={name: _policy(settings, policy) for name, policy in POLICIES.items()},
+        policies={name: policies.of_settings(settings, one) for name, one in POLICIES.items()},
     )
     if settings.record is not None:
         parts.shelf = Shelf(settings.record, settings.record_days)

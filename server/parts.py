@@ -21,7 +21,7 @@ from server.limits import Buckets
 from server.metrics import Metrics
 from server.people.shelf import Shelf
 from server.people.templates import Galleries
-from server.settings.config import Settings
+from server.settings.load import Settings
 from server.store.port import Store
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from models.clips import CLIPS
-from server.settings.config import COMMAND_LINE, PREFIX, TABLE
+from server.settings.table import COMMAND_LINE, PREFIX, TABLE
 from web.demo import config as demo_app
 
 ROOT = Path(__file__).parents[1]

@@ -20,7 +20,7 @@ from server.keys.tokens import Keyring
 from server.keys.vault import open_vault
 from server.parts import utc_now
 from server.people.shelf import Shelf
-from server.settings.config import ConfigError, Settings
+from server.settings.load import ConfigError, Settings
 from server.store.opening import open_store
 from server.store.port import Client, Conflict, KeyRecord, NotFound, Store
 

@@ -25,8 +25,7 @@ from models.verify import verify
 from server import app, log
 from server.commands.admin import Admin
 from server.frames import media
-from server.settings import config
-from server.settings.config import Settings
+from server.settings.load import Settings, child_environ, load
 from server.tools.caller.attempt import Attempt, attempt, report
 
 CLIENT = "demo"
@@ -78,7 +77,7 @@ async def prepare_client(settings: Settings, origins: list[str]) -> Path:
 
 def run(data: Path | None) -> int:
     """Server and relying app until Ctrl-C or SIGTERM."""
-    settings = config.load()
+    settings = load()
     log.set_up(style=settings.log_format, level=settings.log_level)
     settings = replace(
         settings,
@@ -140,7 +139,7 @@ async def _relying_app(
         "--secret-file": str(secret_file),
         "--database": str(settings.data_dir / "demo-app.sqlite3"),
     }
-    environ = {**config.child_environ(), "PYTHONPATH": str(ROOT)}
+    environ = {**child_environ(), "PYTHONPATH": str(ROOT)}
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "web.demo", *itertools.chain(*arguments.items()), env=environ
     )
@@ -174,7 +173,7 @@ async def _answering(port: int, child: asyncio.subprocess.Process) -> None:
 
 async def headless(data: Path | None) -> int:
     """Enrol from one recording, log in from another, two refusals; 0 if all went as it should."""
-    settings = config.load()
+    settings = load()
     log.set_up(style=settings.log_format, level="warning")
     prepare_models(settings)
     clips = recordings()

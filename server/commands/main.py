@@ -15,8 +15,8 @@ from typing import Any
 
 from models.errors import ModelError
 from server import log
-from server.settings import config, page
-from server.settings.config import ConfigError, Settings
+from server.settings import page
+from server.settings.load import ConfigError, Settings, command_line, load
 from server.store.port import Unavailable, WrongSchema
 from server.tools.evaluation import command as evaluation
 
@@ -200,7 +200,7 @@ def _add(verbs: Any, name: str, text: str, run: Callable[..., int]) -> argparse.
 
 
 def _settings() -> Settings:
-    settings = config.load()
+    settings = load()
     log.set_up(style=settings.log_format, level=settings.log_level)
     return settings
 
@@ -225,7 +225,7 @@ def _config(given: argparse.Namespace) -> int:
     if given.markdown:
         print(page.markdown(), end="")
     else:
-        print("\n".join(page.shown(config.load())))
+        print("\n".join(page.shown(load())))
     return 0
 
 
@@ -389,7 +389,7 @@ def _evaluation(given: argparse.Namespace) -> int:
 def _attempt(given: argparse.Namespace) -> int:
     from server.tools.caller import attempt
 
-    told = config.command_line()
+    told = command_line()
     secret = attempt.secret_of(given.secret_file)
     log.set_up(style="plain", level="warning")
     result = asyncio.run(

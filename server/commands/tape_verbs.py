@@ -23,7 +23,8 @@ from pipeline.tape.replay import Replayed, replay
 from pipeline.tape.video import jpeg, packet, pictures, received
 from server import log
 from server.rtc.keyframes import is_key
-from server.settings import config, policies
+from server.settings import policies
+from server.settings.load import command_line, load
 from server.tools import reseeing
 from server.tools.caller.headless import HeadlessError
 from server.tools.caller.rtc_caller import Encoded
@@ -123,7 +124,7 @@ def _see(given: argparse.Namespace, tape: Tape) -> int:
     from server import app
     from server.session.recorder import nets_here
 
-    settings = config.load()
+    settings = load()
     log.set_up(style=settings.log_format, level="warning")
     look, embedder = app.load_see(settings.models_dir, settings.embedder)
     recorded = tape.header.get("models")
@@ -149,7 +150,7 @@ def _webrtc(given: argparse.Namespace, tape: Tape) -> int:
     if not given.client:
         raise HeadlessError("client_missing", "give --client, the relying app's id")
     log.set_up(style="plain", level="warning")
-    told = config.command_line()
+    told = command_line()
     purpose = str(tape.header.get("purpose"))
     subject = given.subject or tape.header.get("subject")
     video = _encoded(tape, torn=given.torn)

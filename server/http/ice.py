@@ -12,7 +12,7 @@ import hmac
 from datetime import datetime
 from typing import Any
 
-from server.settings.config import Settings
+from server.settings.load import Settings
 
 
 def servers(settings: Settings, session_id: str, until: datetime) -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ from pipeline.session import SessionPipeline
 from pipeline.tape.writer import TapeWriter, taped
 from server.parts import Parts
 from server.rtc.keyframes import is_key
-from server.settings.config import Settings
+from server.settings.load import Settings
 from server.store.port import SessionRecord
 
 logger = logging.getLogger(__name__)

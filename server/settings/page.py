@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from server.settings.config import COMMAND_LINE, PREFIX, TABLE, Setting, Settings
+from server.settings.load import Settings
+from server.settings.table import COMMAND_LINE, PREFIX, TABLE, Setting
 
 
 def markdown() -> str:
     """docs/settings.md."""
     lines = [
-        "<!-- Generated from server/settings/config.py by `lookgate config --markdown`;"
+        "<!-- Generated from server/settings/table.py by `lookgate config --markdown`;"
         " do not edit. -->",
         "# Settings",
         "",

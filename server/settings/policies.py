@@ -1,6 +1,6 @@
-"""A policy out of a file: the fields that it names, over a policy that there is. JSON or TOML.
+"""The policy that settings make: a built-in one, moved for another embedder, changed by a file.
 
-Not here: what the fields mean (pipeline/policy.py).
+A file names fields, in JSON or TOML. Not here: what the fields mean (pipeline/policy.py).
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import Any, get_type_hints
 
 from pipeline.policy import Policy
 from pipeline.tape.fields import Arrays, read
+from server.settings.load import ConfigError, Settings
+from server.settings.table import PREFIX
 
 MAX_BYTES = 256 * 1024
 
@@ -24,6 +26,23 @@ class PolicyError(Exception):
         super().__init__(f"{code}: {text}")
         self.code = code
         self.text = text
+
+
+def of_settings(settings: Settings, built_in: Policy) -> Policy:
+    """What the operator made of a built-in policy. Raises ConfigError."""
+    try:
+        return changed(built_in, match_score=settings.match_score, file=settings.policy)
+    except PolicyError as error:
+        raise ConfigError([f"{PREFIX}POLICY: {error.text}"]) from None
+
+
+def changed(built_in: Policy, *, match_score: float | None, file: Path | None) -> Policy:
+    """A built-in policy with another embedder's threshold and with the fields of a file.
+
+    The file wins, because it was calibrated. Raises PolicyError.
+    """
+    moved = built_in if match_score is None else built_in.matching_at(match_score)
+    return moved if file is None else load(file, moved)
 
 
 def load(path: Path, base: Policy) -> Policy:

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from server.settings.config import TABLE, load
+from server.settings.load import load
+from server.settings.table import TABLE
 from web.demo.config import read_settings
 
 ROOT = Path(__file__).parents[2]

@@ -16,7 +16,7 @@ import pytest_asyncio
 from aioice import stun, turn
 
 from server.http import ice
-from server.settings.config import load
+from server.settings.load import load
 
 CONF = Path(__file__).parents[2] / "docker" / "turnserver.conf"
 SECRET = "a-secret-that-only-this-test-knows"

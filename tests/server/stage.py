@@ -26,7 +26,7 @@ from server.people.templates import Galleries, seal_template
 from server.rtc.connection import Connection
 from server.rtc.slot import LatestSlot
 from server.session.peer import Deadlines, Peer
-from server.settings.config import Settings, load
+from server.settings.load import Settings, load
 from server.store.port import Client, SessionRecord, Store
 from server.store.sqlite.database import SqliteStore
 from tests.pipeline.observations import Camera, template

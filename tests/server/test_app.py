@@ -35,8 +35,7 @@ from server import app, log
 from server.commands.admin import Admin
 from server.http.requests import PARTS
 from server.parts import Parts
-from server.settings import config
-from server.settings.config import ConfigError
+from server.settings.load import ConfigError, load
 from server.store.port import Store, Unavailable
 from server.store.sqlite.database import SqliteStore
 from server.tools.caller import headless
@@ -389,7 +388,7 @@ def test_an_application_has_its_gate(tmp_path: Path) -> None:
 async def test_a_calibrated_policy_is_used_and_a_wrong_one_refused(tmp_path: Path) -> None:
     file = tmp_path / "policy.json"
     file.write_text('{"policy": {"match_score": 0.61}}', "utf-8")
-    given = config.load({"LOOKGATE_DATA_DIR": str(tmp_path), "LOOKGATE_POLICY": str(file)})
+    given = load({"LOOKGATE_DATA_DIR": str(tmp_path), "LOOKGATE_POLICY": str(file)})
     parts = app.build(given, lambda frame, ask: None)  # type: ignore[arg-type, return-value]
     assert parts.policies["standard"].match_score == 0.61
     file.write_text('{"match_scroe": 0.1}', "utf-8")

@@ -19,7 +19,7 @@ import aiohttp
 from server.frames import media
 from server.keys import tokens
 from server.parts import utc_now
-from server.settings import config
+from server.settings.load import command_line
 from server.tools.caller import headless
 from server.tools.caller.headless import HeadlessError
 from server.tools.caller.rtc_caller import Encoded
@@ -118,7 +118,7 @@ def secret_of(file: Path | None) -> str:
 
     Raises HeadlessError secret_unreadable, secret_missing; ConfigError.
     """
-    secret = config.command_line()["client_secret"]
+    secret = command_line()["client_secret"]
     if file is not None:
         try:
             secret = file.read_text("utf-8").strip()

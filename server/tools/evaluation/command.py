@@ -17,7 +17,7 @@ from models.manifest import default_dir
 from pipeline.nets.embed import Embedder
 from pipeline.policy import POLICIES, Policy
 from server.settings import policies
-from server.settings.config import Settings
+from server.settings.load import Settings
 from server.tools.evaluation.acquire import Acquired, See, acquire
 from server.tools.evaluation.cache import Cache, Value, version
 from server.tools.evaluation.folder import (
@@ -115,10 +115,9 @@ def _nets(settings: Settings) -> tuple[See, Embedder]:
 
 
 def _policy(given: argparse.Namespace, settings: Settings) -> Policy:
-    policy = POLICIES["standard"]
-    if settings.match_score is not None:
-        policy = policy.matching_at(settings.match_score)
-    return policy if given.policy is None else policies.load(given.policy, policy)
+    return policies.changed(
+        POLICIES["standard"], match_score=settings.match_score, file=given.policy
+    )
 
 
 def _match(given: argparse.Namespace, settings: Settings) -> int:

@@ -12,7 +12,7 @@ import pytest
 
 from models.errors import ModelError
 from server.commands import main
-from server.settings.config import load
+from server.settings.load import load
 from server.store.opening import open_store
 from server.tools.caller import attempt
 from server.tools.caller.attempt import Attempt
@@ -155,7 +155,7 @@ def test_a_bug_is_one_line_without_its_text(
     def broken(*args: Any) -> Any:
         raise RuntimeError("s3cret")
 
-    monkeypatch.setattr(main.config, "load", broken)
+    monkeypatch.setattr(main, "load", broken)
     status, out, err = _run(capsys, "config")
     assert (status, out) == (2, "")
     assert err == "lookgate: internal: a mistake of ours (RuntimeError)\n"

@@ -31,8 +31,6 @@ from server.commands import main, tape_verbs
 from server.frames.media import to_frame
 from server.people.shelf import Shelf
 from server.rtc.keyframes import is_key
-from server.settings import policies
-from server.settings.policies import PolicyError
 from server.tools.reseeing import TOLERANCE, differences, resee
 from tests.pipeline.observations import Camera, gallery
 from tests.server.pictures import until
@@ -91,31 +89,6 @@ def test_replay_with_another_policy_says_what_changes(
     status, out, _ = _run(capsys, "replay", ACCEPTED, "--policy", str(same))
     assert status == 0
     assert "the same verdict" in out
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "code"),
-    [
-        ("p.json", "{", "policy_malformed"),
-        ("p.toml", "a = ", "policy_malformed"),
-        ("p.json", "[1]", "policy_malformed"),
-        ("p.json", "\0" * 300_000, "policy_malformed"),
-        ("p.json", '{"nonsense": 1}', "policy_unknown_field"),
-        ("p.json", '{"match_score": "high"}', "policy_wrong_type"),
-        ("p.json", '{"windows": 1.5}', "policy_wrong_type"),
-        ("p.json", '{"required": "face"}', "policy_wrong_type"),
-    ],
-)
-def test_a_policy_file_that_is_none(tmp_path: Path, name: str, text: str, code: str) -> None:
-    (tmp_path / name).write_text(text)
-    with pytest.raises(PolicyError) as caught:
-        policies.load(tmp_path / name, POLICIES["standard"])
-    assert caught.value.code == code
-
-
-def test_a_policy_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(PolicyError, match="policy_missing"):
-        policies.load(tmp_path / "none", POLICIES["standard"])
 
 
 def test_a_damaged_tape_is_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

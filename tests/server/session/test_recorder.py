@@ -18,7 +18,7 @@ from pipeline.tape.replay import replay
 from server.parts import Parts
 from server.people.shelf import Shelf, ShelfUnusable
 from server.session import recorder, whom
-from server.settings.config import ConfigError
+from server.settings.load import ConfigError
 from tests.pipeline.observations import Camera
 from tests.server.stage import CLIENT, Clock, Stage, claimed, close_parts, enrolled, make_parts
 from tests.tapes.make import drawn

@@ -1,0 +1,145 @@
+"""Settings out of the environment: read once, every problem told at the same time.
+
+The only file of the server that reads the environment. Not here: which settings there are
+(table.py).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from models.manifest import default_dir
+from server.settings.table import COMMAND_LINE, PREFIX, TABLE, Setting
+
+
+class ConfigError(Exception):
+    """Settings that cannot be used; `problems` has one sentence per setting, each with its name."""
+
+    code = "config_invalid"
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+        self.text = "; ".join(problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What one server was told; field `x_y` is the variable LOOKGATE_X_Y."""
+
+    host: str
+    port: int
+    public_url: str
+    data_dir: Path
+    models_dir: Path
+    embedder: Path | None
+    match_score: float | None
+    policy: Path | None
+    store: str
+    master_key: str | None
+    max_sessions: int
+    workers: int
+    ticket_ttl_s: float
+    token_ttl_s: int
+    allow_no_origin: bool
+    proxy_hops: int
+    client_rate: float
+    offer_rate: float
+    rtc_addresses: tuple[str, ...]
+    rtc_public_address: str | None
+    rtc_ports: tuple[int, int] | None
+    stun_url: str | None
+    turn_urls: tuple[str, ...]
+    turn_secret: str | None
+    metrics_token: str | None
+    record: Path | None
+    record_days: float
+    log_format: str
+    log_level: str
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read every setting. Raises ConfigError with all problems.
+
+    An empty variable counts as unset, as compose files write them.
+    """
+    given = os.environ if environ is None else environ
+    problems = _unknown(given)
+    values: dict[str, Any] = {}
+    for row in TABLE:
+        try:
+            values[row.name.lower()] = _value(row, given)
+        except ValueError as error:
+            problems.append(f"{PREFIX}{row.name} {error}")
+    urls, secret = values.pop("turn_url", None), values.get("turn_secret")
+    if (urls is None) != (secret is None) and not problems:
+        missing = "TURN_URL" if urls is None else "TURN_SECRET"
+        problems.append(f"{PREFIX}{missing} is missing: TURN needs both")
+    if (values.get("embedder") is None) != (values.get("match_score") is None) and not problems:
+        if values["embedder"] is None:
+            problems.append(f"{PREFIX}EMBEDDER is missing: {PREFIX}MATCH_SCORE belongs to it")
+        else:
+            problems.append(
+                f"{PREFIX}MATCH_SCORE is missing: the built-in thresholds are calibrated for SFace"
+                f" only, so {PREFIX}EMBEDDER needs its own"
+            )
+    if problems:
+        raise ConfigError(problems)
+    values["turn_urls"] = urls or ()
+    values["rtc_addresses"] = values["rtc_addresses"] or ()
+    # The event loop takes 0.015 of a core a session (measured), the frames ten times as much.
+    values["workers"] = values["workers"] or os.cpu_count() or 1
+    values["public_url"] = values["public_url"] or f"http://localhost:{values['port']}"
+    values["data_dir"] = values["data_dir"] or default_data_dir(given)
+    values["models_dir"] = values["models_dir"] or default_dir(given)
+    return Settings(**{field.name: values[field.name] for field in fields(Settings)})
+
+
+def command_line(environ: Mapping[str, str] | None = None) -> dict[str, str | None]:
+    """SERVER and CLIENT_SECRET. Raises ConfigError."""
+    given = os.environ if environ is None else environ
+    problems, values = [], {}
+    for row in COMMAND_LINE:
+        try:
+            values[row.name.lower()] = _value(row, given)
+        except ValueError as error:
+            problems.append(f"{PREFIX}{row.name} {error}")
+    if problems:
+        raise ConfigError(problems)
+    return values
+
+
+def default_data_dir(environ: Mapping[str, str]) -> Path:
+    """`lookgate` in the XDG data folder (XDG Base Directory Specification 0.8)."""
+    base = environ.get("XDG_DATA_HOME", "")
+    if base and Path(base).is_absolute():
+        return Path(base) / "lookgate"
+    home = environ.get("HOME", "")
+    return (Path(home) if home else Path.home()) / ".local" / "share" / "lookgate"
+
+
+def child_environ(**changed: str) -> dict[str, str]:
+    """This process's environment for a child, with LOOKGATE_* as given and no others."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    return {**kept, **{PREFIX + name.upper(): value for name, value in changed.items()}}
+
+
+def _value(row: Setting, given: Mapping[str, str]) -> Any:
+    text = given.get(PREFIX + row.name, "").strip() or row.default
+    return None if text is None else row.read(text)
+
+
+def _unknown(given: Mapping[str, str]) -> list[str]:
+    """A misspelt setting must not be silently ignored."""
+    known = {PREFIX + row.name for row in (*TABLE, *COMMAND_LINE)}
+    strange = sorted(
+        name
+        for name in given
+        # The demo app's own settings begin alike (web/demo).
+        if name.startswith(PREFIX) and not name.startswith(f"{PREFIX}DEMO_") and name not in known
+    )
+    return [f"{name} is not a setting" for name in strange]

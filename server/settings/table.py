@@ -1,0 +1,250 @@
+"""The table of settings: the name, the kind, the default, the meaning and the reader of each.
+
+docs/settings.md is written from it (page.py), and a test finds that page stale. Not here: how a
+text is read (readers.py), where the texts come from (load.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from server.settings import readers
+
+PREFIX = "LOOKGATE_"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of the table."""
+
+    name: str
+    """Without the prefix, upper case."""
+    kind: str
+    """For people."""
+    default: str | None
+    """As it would be written; None: nothing."""
+    text: str
+    """What it does."""
+    read: Callable[[str], Any] = readers.text
+    secret: bool = False
+    """Its value is never shown."""
+
+
+TABLE: tuple[Setting, ...] = (
+    Setting("HOST", "address", "127.0.0.1", "Address that HTTP listens on."),
+    Setting("PORT", "port", "8470", "Port that HTTP listens on.", readers.integer(0, 65535)),
+    Setting(
+        "PUBLIC_URL",
+        "URL",
+        None,
+        "How browsers and relying apps reach this server; the tokens' `iss`. Without it"
+        " `http://localhost:PORT`.",
+        readers.base_url,
+    ),
+    Setting(
+        "DATA_DIR",
+        "folder",
+        None,
+        "Database and master key. Without it `lookgate` in the XDG data folder"
+        " (`~/.local/share/lookgate`).",
+        readers.path,
+    ),
+    Setting(
+        "MODELS_DIR",
+        "folder",
+        None,
+        "The nets, as `lookgate models fetch` makes them. Without it `lookgate/models` in the XDG"
+        " cache folder.",
+        readers.path,
+    ),
+    Setting(
+        "EMBEDDER",
+        "file",
+        None,
+        "Recognition net of an InsightFace pack to use in place of SFace, by someone who has the"
+        " right to (docs/insightface.md). Needs MATCH_SCORE. Everybody must enrol again.",
+        readers.path,
+    ),
+    Setting(
+        "MATCH_SCORE",
+        "cosine",
+        None,
+        "From which similarity on a face matches its template with EMBEDDER, which needs it: the"
+        " built-in threshold is SFace's.",
+        readers.number(0.3, 0.9),
+    ),
+    Setting(
+        "POLICY",
+        "file",
+        None,
+        "JSON or TOML with fields of the policy to change, as `lookgate calibrate` writes it"
+        " (docs/evaluation.md). Without it the built-in values.",
+        readers.path,
+    ),
+    Setting(
+        "STORE",
+        "URL",
+        "sqlite:///lookgate.sqlite3",
+        "`sqlite:///NAME` is a file in the data folder, `sqlite:////PATH` one elsewhere;"
+        " `mongodb://...` uses MongoDB.",
+        readers.url("sqlite:///", "mongodb://", "mongodb+srv://"),
+        secret=True,
+    ),
+    Setting(
+        "MASTER_KEY",
+        "base64 of 32 bytes",
+        None,
+        "Seals templates and signing keys; several, newest first, separated by commas. Without it"
+        " a key file is made in the data folder on first start.",
+        readers.text,
+        secret=True,
+    ),
+    Setting(
+        "MAX_SESSIONS",
+        "number",
+        "8",
+        "Sessions with a camera at the same time; more are told `busy`.",
+        readers.integer(1, 1000),
+    ),
+    Setting(
+        "WORKERS",
+        "number",
+        None,
+        "Threads that measure frames. Without it as many as there are cores.",
+        readers.integer(1, 256),
+    ),
+    Setting(
+        "TICKET_TTL_S",
+        "seconds",
+        "60",
+        "How long a ticket may wait for its offer.",
+        readers.number(5, 600),
+    ),
+    Setting(
+        "TOKEN_TTL_S", "seconds", "120", "How long a token is valid.", readers.integer(10, 120)
+    ),
+    Setting(
+        "ALLOW_NO_ORIGIN",
+        "true or false",
+        "true",
+        "Take offers without an `Origin` header. Browsers always send one; the command line and"
+        " native apps do not, and their ticket is the secret. An origin that is sent is checked"
+        " either way.",
+        readers.boolean,
+    ),
+    Setting(
+        "PROXY_HOPS",
+        "number",
+        "0",
+        "Proxies of yours in front of this server: so many entries from the right of"
+        " `X-Forwarded-For` are believed.",
+        readers.integer(0, 8),
+    ),
+    Setting(
+        "CLIENT_RATE",
+        "per second",
+        "10",
+        "Requests of one relying app, on average; six times as many at once.",
+        readers.number(0.1, 10000),
+    ),
+    Setting(
+        "OFFER_RATE",
+        "per second",
+        "1",
+        "Offers, and wrong client secrets, of one address, on average; twenty times as many at"
+        " once.",
+        readers.number(0.1, 10000),
+    ),
+    Setting(
+        "RTC_ADDRESSES",
+        "IP addresses",
+        None,
+        "Addresses that media binds to, separated by commas. Without it all of this machine's.",
+        readers.addresses,
+    ),
+    Setting(
+        "RTC_PUBLIC_ADDRESS",
+        "IP address",
+        None,
+        "Address told to browsers in place of the bound ones (one-to-one NAT, containers).",
+        readers.address,
+    ),
+    Setting(
+        "RTC_PORTS",
+        "FIRST-LAST",
+        None,
+        "UDP ports for media, one per session. Without it any free one.",
+        readers.ports,
+    ),
+    Setting(
+        "STUN_URL",
+        "URL",
+        None,
+        "`stun:host:port`, told to browsers. Not needed where they reach this server directly.",
+        readers.url("stun:", "stuns:"),
+    ),
+    Setting(
+        "TURN_URL",
+        "URLs",
+        None,
+        "`turn:host:port?transport=udp` and so on, separated by commas; told to browsers with"
+        " credentials for one session. Needs TURN_SECRET.",
+        readers.urls,
+    ),
+    Setting(
+        "TURN_SECRET",
+        "text",
+        None,
+        "coturn's `static-auth-secret`. Needs TURN_URL.",
+        readers.secret,
+        secret=True,
+    ),
+    Setting(
+        "METRICS_TOKEN",
+        "text",
+        None,
+        "Bearer token for `/metrics`. Without it only this machine may read them, and only past no"
+        " proxy.",
+        readers.secret,
+        secret=True,
+    ),
+    Setting(
+        "RECORD",
+        "folder",
+        None,
+        "Record every session into this folder (docs/tape.md): faces and templates in the clear."
+        " The page tells the person, who may decline. Without it nothing is recorded.",
+        readers.path,
+    ),
+    Setting(
+        "RECORD_DAYS",
+        "days",
+        "30",
+        "Recordings older than this are removed, while RECORD is set.",
+        readers.number(0.01, 3650),
+    ),
+    Setting(
+        "LOG_FORMAT",
+        "json or plain",
+        "plain",
+        "One line a record.",
+        readers.choice("json", "plain"),
+    ),
+    Setting(
+        "LOG_LEVEL",
+        "level",
+        "info",
+        "How much is told.",
+        readers.choice("debug", "info", "warning", "error"),
+    ),
+)
+
+COMMAND_LINE: tuple[Setting, ...] = (
+    Setting("SERVER", "URL", "http://127.0.0.1:8470", "Which server to talk to.", readers.base_url),
+    Setting(
+        "CLIENT_SECRET", "text", None, "The relying app's secret, in place of a file.", secret=True
+    ),
+)
+"""Read by `lookgate enroll`, `login` and `identify` alone."""
