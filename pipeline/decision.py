@@ -92,8 +92,9 @@ def leaning(
 
 
 def liveness_sum(rows: Sequence[Evidence]) -> float:
-    """S: the liveness ratios added up. Rows that were not measured count nothing (facts: naive
-    Bayes over clipped ratios; the cues are not independent, which is what the clips are for)."""
+    """S: the liveness ratios added up. Rows that were not measured count nothing.
+    This is naive Bayes; the cues are not independent, so each ratio is clipped (docs/liveness.md).
+    """
     total = 0.0
     for row in rows:
         if row.topic is LIVENESS and row.stand is not UNKNOWN:

@@ -29,7 +29,8 @@ class Policy:
     time_limit_s: float = 25.0
     """The whole session, from the first word on the channel to the verdict."""
     settle_s: float = 1.5
-    """No verdict earlier: the shortest window whose errors were measured (facts: 1.5 s and 3 s)."""
+    """No verdict earlier: the shortest window whose errors were measured
+    (docs/decisions/liveness-rule.md)."""
     window_s: float = 3.0
     """A verdict, or fresh evidence, by then; 3 s had the fewest errors of the windows measured."""
     enroll_settle_s: float = 3.0
@@ -51,7 +52,8 @@ class Policy:
     edges_period_s: float = 0.5
     """Straight edges and glow, which do not change quickly: three times within `settle_s`."""
     motion_period_s: float = 0.2
-    """Points followed: facts, cues at 4 a second made the same errors as at 15."""
+    """Points followed: at 4 a second the cues made the same errors as at 15 (docs/liveness.md,
+    "Schedule")."""
     eyes_period_s: float = 0.06
     """Eyelids, at every frame of 15 a second: a blink closes the eye for 0.1 to 0.3 s, fully for a
     frame or two; at every other frame a quarter of 39 blinks was missed (docs/liveness.md).

@@ -1,7 +1,8 @@
 """What the person (or the hand with the print) does over time, as functions of seconds.
 
 Here: when and how much. Not here: what that looks like. Functions of time, not of frames: the same
-seed moves alike at every frame rate. Source: the amplitudes of facts in docs/synth.md.
+seed moves alike at every frame rate. Source: docs/synth.md; with these amplitudes the cues answer
+as they do on recordings.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The proof that is handed to the relying app: ES256 JWTs and the keys that sign them.
 
-Mints after the store said "finished" (server/session/peer.py asks it), publishes the keys, verifies
-as a relying app must. No HTTP, no clock. Source: RFC 7519, RFC 7515, RFC 7517, RFC 7638, RFC 8725.
+Mints after the store said "finished" (server/session/verdict.py asks it), publishes the keys,
+verifies as a relying app must. No HTTP, no clock. Source: RFC 7519, RFC 7515, RFC 7517, RFC 7638,
+RFC 8725.
 """
 
 from __future__ import annotations
