@@ -19,13 +19,13 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.inputs import Began, Seen
 from pipeline.observation import Motion, Tracks
 from pipeline.policy import POLICIES
 from pipeline.reasons import Purpose
-from pipeline.session import SessionPipeline
 from pipeline.tape.reader import open_tape
 from pipeline.tape.replay import replay
-from pipeline.tape.writer import TapeWriter, taped
+from pipeline.tape.writer import TapedSession, TapeWriter
 from tests.pipeline.observations import Camera, gallery
 
 GOAL = 500
@@ -55,8 +55,8 @@ def synthetic(folder: Path, fps: float) -> Path:
         "started_s": 100.0,
     }
     tape = TapeWriter(folder / f"fps{fps:g}", session=told, about={}, at_s=100.0)
-    session = taped(SessionPipeline(**told), tape, lambda: camera.now_s)
-    session.begin()
+    session = TapedSession(tape, lambda: camera.now_s, **told)
+    session.receive(Began())
     while not session.over:
         # As a recorder writes them; the packets themselves are not read by a replay.
         tape._write(
@@ -72,7 +72,7 @@ def synthetic(folder: Path, fps: float) -> Path:
             }
         )
         tape._frames += 1
-        session.step(camera.shot(session.ask()))
+        session.receive(Seen(camera.shot(session.ask())))
     tape.close(camera.now_s)
     return tape.folder
 

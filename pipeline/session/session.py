@@ -9,19 +9,31 @@ Rules, in the order in which they win:
      by one window, on the same frames.
   5. A window that ends undecided is followed by a fresh one, `policy.windows` in a session at most.
   6. A challenge belongs to one window: each window draws its own, and must answer it.
-The shell (server/session/peer.py) owns sockets, clocks and nets; it asks `ask()` before each frame,
-gives `step()` what was seen, and calls `tick()` at `deadline_s()`.
+The shell (server/session/peer.py) owns sockets, clocks and nets. It asks `ask()` before each frame,
+tells `receive()` what was seen in it and whatever else happens, and the time at `deadline_s()`.
 """
 
 from __future__ import annotations
 
 from functools import partial
+from typing import assert_never
 
 from pipeline.cues import framing
 from pipeline.cues.camera import CameraCheck, Claim
 from pipeline.cues.continuity import Continuity
 from pipeline.decision import Evidence, Step, decide, undecided
 from pipeline.events import Decided, Event, Hinted, PhaseChanged, Progressed
+from pipeline.inputs import (
+    Began,
+    Cancelled,
+    Disconnected,
+    Failed,
+    Input,
+    Introduced,
+    PaintedStep,
+    Seen,
+    TimePassed,
+)
 from pipeline.observation import Apart, Ask, Observation, Roi
 from pipeline.policy import Policy
 from pipeline.reasons import Hint, Phase, Purpose, Reason
@@ -127,7 +139,7 @@ class SessionPipeline:
         return list(self._rows)
 
     def deadline_s(self) -> float:
-        """When `tick` must be called at the latest, if no frame comes before."""
+        """When it must be told the time at the latest, if no frame comes before."""
         quiet_s = self._heard_s + QUIET_S
         waiting = self._hint is not Hint.CAMERA_SLOW and not self.over
         return min(self._limit_s, quiet_s) if waiting else self._limit_s
@@ -162,26 +174,41 @@ class SessionPipeline:
 
     # What the shell tells
 
-    def begin(self) -> list[Event]:
-        """The channel is open: say where things stand."""
-        return [] if self.over else [PhaseChanged(self._phase)]
+    def receive(self, told: Input) -> list[Event]:
+        """The one way in. Returns what the session says to it, in order."""
+        if self._over:
+            return []
+        match told:
+            case Seen(obs):
+                return self._step(obs)
+            case TimePassed(now_s):
+                return self._tick(now_s)
+            case Began():
+                return [PhaseChanged(self._phase)]
+            case Introduced(still, claim):
+                self._introduce(still, claim)
+            case PaintedStep(n, step, ms, now_s):
+                self._trial.painted(n, step, ms, now_s)
+            case Cancelled():
+                return self._end(Phase.EXPIRED, Reason.CANCELLED)
+            case Disconnected():
+                return self._end(Phase.EXPIRED, Reason.DISCONNECTED)
+            case Failed():
+                return self._end(Phase.REJECTED, Reason.INTERNAL)
+            case _:
+                assert_never(told)
+        return []
 
-    def introduce(self, *, still: bool, claim: Claim | None = None) -> None:
-        """The page said hello: whether its person wants no motion on the screen, and what it says
-        of its camera."""
+    # Inside
+
+    def _introduce(self, still: bool, claim: Claim | None) -> None:
         self._trial.introduce(still=still)
         if self._claim is None:
             self._claim = claim
 
-    def painted(self, n: int, step: int, ms: float, now_s: float) -> None:
-        """The page says that it painted a step of the nth challenge, so many ms after it came."""
-        if not self.over:
-            self._trial.painted(n, step, ms, now_s)
-
-    def step(self, obs: Observation) -> list[Event]:
-        """One observation, in order of arrival."""
+    def _step(self, obs: Observation) -> list[Event]:
         now_s, policy, face = obs.arrival_s, self._policy, obs.face
-        events = self.tick(now_s)
+        events = self._tick(now_s)
         if self._over:
             return events
         self._heard_s = now_s
@@ -215,10 +242,7 @@ class SessionPipeline:
             events += self._guide(self._trial.hint(hint or self._advice()), now_s)
         return events
 
-    def tick(self, now_s: float) -> list[Event]:
-        """Time went by."""
-        if self._over:
-            return []
+    def _tick(self, now_s: float) -> list[Event]:
         if now_s >= self._limit_s:
             return self._end(Phase.EXPIRED, Reason.TIMEOUT)
         if now_s >= self._heard_s + QUIET_S and self._hint is not Hint.CAMERA_SLOW:
@@ -226,20 +250,6 @@ class SessionPipeline:
             self._cause = (Hint.CAMERA_SLOW, now_s)
             return [Hinted(Hint.CAMERA_SLOW)]
         return []
-
-    def cancel(self, now_s: float) -> list[Event]:
-        """The person gave up."""
-        return self._end(Phase.EXPIRED, Reason.CANCELLED)
-
-    def disconnect(self, now_s: float) -> list[Event]:
-        """The peer is gone."""
-        return self._end(Phase.EXPIRED, Reason.DISCONNECTED)
-
-    def fail(self, now_s: float) -> list[Event]:
-        """Our own mistake: nobody is accepted by an exception."""
-        return self._end(Phase.REJECTED, Reason.INTERNAL)
-
-    # Inside
 
     def _note_schedule(self, obs: Observation) -> None:
         """Remember what was measured when. What was asked for on a face counts as made, even where
@@ -367,8 +377,6 @@ class SessionPipeline:
         return [*self._move(Phase.FRAMING), *self._report(0.0)]
 
     def _end(self, phase: Phase, *reasons: Reason) -> list[Event]:
-        if self.over:
-            return []
         return [*self._move(phase), Decided(phase, reasons)]
 
     def _move(self, phase: Phase) -> list[Event]:

@@ -23,9 +23,9 @@ from pipeline.observation import Ask
 from pipeline.policy import Policy
 from pipeline.session import SessionPipeline
 from pipeline.tape import LINES, VIDEO, TapeError, fields, shapes
+from pipeline.tape.kinds import INPUTS
 from pipeline.tape.lines import decoded, unsealed, wrong
 from pipeline.tape.video import FrameLine
-from pipeline.tape.writer import inputs
 
 MAX_VIDEO = 512 * 1024 * 1024
 """Bytes of a video in a zip file; a session of 60 s has 9 MB."""
@@ -42,11 +42,11 @@ class Line(msgspec.Struct, frozen=True, gc=False):
     number: int
     """From 1, the header's."""
     kind: str
-    """frame, ask, in, out, event, note, end, or the name of an input of the session."""
+    """frame, ask, in, out, event, note, end, or one of kinds.INPUTS."""
     t: float
     """The recorder's clock, the monotonic seconds of the server."""
     value: Any
-    """ask: Ask; event: Event; an input: its arguments by name; else the line, by its members."""
+    """ask: Ask; event: Event; an input: Input; else the line, by its members."""
 
     def saying(self, value: Any) -> Line:
         """The same line with something else on it."""
@@ -234,15 +234,16 @@ def _kinds() -> Iterator[tuple[type[msgspec.Struct], tuple[str, _Read]]]:
         told = [("t", float), *members]
         return msgspec.defstruct(kind, told, tag_field="k", tag=kind, gc=False)
 
-    def input_of(readers: Mapping[str, fields.Reader]) -> _Read:
-        return lambda line, arrays: fields.told(line.with_, readers, arrays)
+    def input_of(told: Any) -> _Read:
+        read = fields.reader(told)
+        return lambda line, arrays: read(line.with_, arrays)
 
     def itself(line: Any, arrays: fields.Arrays) -> Any:
         return line
 
-    for name, readers in inputs().items():
-        told = shapes.given(getattr(SessionPipeline, name))
-        yield line(name, ("with_", told, msgspec.field(name="with"))), (name, input_of(readers))
+    for kind, told in INPUTS.items():
+        given = ("with_", shapes.unnamed(told), msgspec.field(name="with"))
+        yield line(kind, given), (kind, input_of(told))
     read_event, read_ask = fields.reader(Event), fields.reader(Ask)
     yield (
         line("event", ("event", shapes.shape(Event))),

@@ -17,13 +17,14 @@ import numpy as np
 
 from pipeline.decision import Evidence
 from pipeline.events import Decided, Event
+from pipeline.inputs import Began, Input, Introduced, Seen
 from pipeline.observation import Ask, Observation
 from pipeline.policy import Policy
 from pipeline.session import SessionPipeline
 from pipeline.tape import TapeError
 from pipeline.tape.fields import names
+from pipeline.tape.kinds import INPUTS
 from pipeline.tape.reader import Line, Tape
-from pipeline.tape.writer import inputs
 
 MAX_DIFFERENCES = 100
 """More are counted, not kept."""
@@ -89,23 +90,22 @@ def replay(
     started: Any = tape.header.get("t", 0.0)
     result.first_s = result.last_s = float(started)
     ended = False
-    told_by = inputs()
     for line in tape.lines(torn=torn):
         result.last_s = line.t
         if line.kind == "event":
             _compare(result, line, waiting)
         elif line.kind == "ask":
             asks.append((session.ask(), line.value))
-        elif line.kind in told_by:
+        elif line.kind in INPUTS:
             if waiting:
                 _missing(result, line, waiting)
             events, table = tell(session, line, rows=rows)
-            if line.kind == "step":
+            if isinstance(line.value, Seen):
                 result.observations += 1
             if not events and not table:
                 continue
             waiting.extend(events)
-            at_s = _now_s(line)
+            at_s = _now_s(line.value, line.t)
             for event in events:
                 result.events.append((at_s, event))
                 if isinstance(event, Decided):
@@ -120,12 +120,15 @@ def replay(
     return result
 
 
-def _now_s(line: Line) -> float:
+def _now_s(told: Input, at_s: float) -> float:
     """The time that an input tells, or at which it was told."""
-    for value in line.value.values():
-        if isinstance(value, Observation):
-            return value.arrival_s
-    return float(line.value.get("now_s", line.t))
+    match told:
+        case Seen(obs):
+            return obs.arrival_s
+        case Began() | Introduced():
+            return at_s
+        case _:
+            return float(told.now_s)
 
 
 def tell(
@@ -134,11 +137,11 @@ def tell(
     """Give a session an input. What it says, and of a frame the decision table, if that is wanted.
     Raises TapeError tape_invalid."""
     try:
-        events: list[Event] = getattr(session, line.kind)(**line.value) or []
-        table = session.evidence() if rows and line.kind == "step" else []
+        events = session.receive(line.value)
+        table = session.evidence() if rows and isinstance(line.value, Seen) else []
     except Exception as fault:
-        # A recorded session that failed here went on with `fail`; a tape that was tampered with may
-        # say anything: neither is worth a traceback.
+        # A recorded session that could not take it was told Failed next; a tape that was tampered
+        # with may say anything: neither is worth a traceback.
         text = f"the session cannot take this line ({type(fault).__name__})"
         raise TapeError("tape_invalid", text, line.number) from fault
     return events, table
@@ -197,7 +200,9 @@ def _parts(kind: Any) -> Callable[[Any], tuple[Any, ...]] | None:
     if not is_dataclass(kind):
         return None
     found: tuple[str, ...] = names(cast(Any, kind))
-    return attrgetter(*found) if len(found) > 1 else lambda one: (getattr(one, found[0]),)
+    if len(found) > 1:
+        return attrgetter(*found)
+    return lambda one: tuple(getattr(one, name) for name in found)
 
 
 def shown(event: Event) -> str:
@@ -219,7 +224,5 @@ def steps(tape: Tape, *, torn: bool = False) -> Iterator[tuple[Any, Observation]
     for line in tape.lines(torn=torn):
         if line.kind == "ask":
             asked = line.value
-        elif line.kind == "step":
-            for value in line.value.values():
-                if isinstance(value, Observation):
-                    yield asked, value
+        elif isinstance(line.value, Seen):
+            yield asked, line.value.obs

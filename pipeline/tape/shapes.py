@@ -58,7 +58,19 @@ def shape(hint: Any) -> Any:
 def _record_shape(kind: Any, told_by: str) -> type[msgspec.Struct]:
     """Of a dataclass. Its name is a `member` like others, or the `tag` that tells several apart;
     msgspec does without a tag where it knows what must come."""
-    hints, name = get_type_hints(kind), kind.__name__
+    name, members = kind.__name__, _members(kind)
+    if told_by == "tag":
+        return structure(name, members, tag_field="is", tag=name)
+    return structure(name, [("is_", Literal[name], msgspec.field(name="is")), *members])
+
+
+def unnamed(kind: Any) -> type[msgspec.Struct]:
+    """The shape of a dataclass where the kind of line says which: its fields, without its name."""
+    return structure(kind.__name__, _members(kind))
+
+
+def _members(kind: Any) -> list[Any]:
+    hints = get_type_hints(kind)
     members: list[Any] = []
     for field in fields(kind):
         if not field.init:
@@ -71,9 +83,7 @@ def _record_shape(kind: Any, told_by: str) -> type[msgspec.Struct]:
             members.append((field.name, member, made))
         else:
             members.append((field.name, member))
-    if told_by == "tag":
-        return structure(name, members, tag_field="is", tag=name)
-    return structure(name, [("is_", Literal[name], msgspec.field(name="is")), *members])
+    return members
 
 
 def structure(name: str, members: Iterable[Any], **options: Any) -> type[msgspec.Struct]:

@@ -1,46 +1,23 @@
 """Writing a tape while a session runs: every line is in the file before the session goes on.
 
-Here: the recorder of one session, and the session as it is recorded. Not here: when to record and
-what may be kept (server/session/recorder.py). Source: docs/tape.md.
+Here: the lines of one tape, and a session that is taped. Not here: when to record and what may
+be kept (server/session/recorder.py). Source: docs/tape.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache
 from pathlib import Path
-from types import FunctionType
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from pipeline.events import Event
+from pipeline.inputs import Input
 from pipeline.observation import Ask
 from pipeline.session import SessionPipeline
 from pipeline.tape import CONSENT, FORMAT, LINES, VERSION, VIDEO, fields
+from pipeline.tape.kinds import KINDS
 from pipeline.tape.lines import Chain, seal
 from pipeline.tape.video import VideoWriter
-
-RESERVED = frozenset({"frame", "ask", "in", "out", "event", "note", "end"})
-"""Kinds of lines that are no input of the session."""
-
-
-READS = frozenset({"ask", "deadline_s", "evidence"})
-"""Methods of the session that only tell; everything else public is an input."""
-
-
-@cache
-def inputs() -> Mapping[str, dict[str, fields.Reader]]:
-    """Everything that may be told to a session, by the method's name.
-
-    Found by looking, so that a new way in is on the tapes from its first day on. Raises TypeError
-    for one whose arguments a tape cannot carry.
-    """
-    found = {
-        name: fields.arguments(method)
-        for name, method in vars(SessionPipeline).items()
-        if not name.startswith("_") and name not in READS and isinstance(method, FunctionType)
-    }
-    assert not RESERVED & found.keys(), "a kind of line that is taken"
-    return found
 
 
 class TapeWriter:
@@ -92,10 +69,11 @@ class TapeWriter:
         assert way in ("in", "out")
         self._write({"k": way, "t": at_s, "message": content})
 
-    def told(self, name: str, given: Mapping[str, Any], at_s: float) -> None:
-        """One input of the session: an observation is a `step`."""
-        line = {key: fields.write(value, self._arrays) for key, value in given.items()}
-        self._write({"k": name, "t": at_s, "with": line})
+    def input(self, told: Input, at_s: float) -> None:
+        """What the session is told."""
+        kind: Any = told.__class__
+        found = {n: fields.write(getattr(told, n), self._arrays) for n in fields.names(kind)}
+        self._write({"k": KINDS[kind], "t": at_s, "with": found})
 
     def event(self, event: Event, at_s: float) -> None:
         """What the session said to the input before."""
@@ -130,47 +108,36 @@ class TapeWriter:
 
 
 class Sink(Protocol):
-    """What a taped session tells: a TapeWriter, or who stands before one."""
+    """To whom a taped session tells what it hears and says: a TapeWriter, or who has one."""
+
+    def input(self, told: Input, at_s: float) -> None:
+        """As TapeWriter.input."""
 
     def ask(self, ask: Ask, at_s: float) -> None:
         """As TapeWriter.ask."""
-
-    def told(self, name: str, given: Mapping[str, Any], at_s: float) -> None:
-        """As TapeWriter.told."""
 
     def event(self, event: Event, at_s: float) -> None:
         """As TapeWriter.event."""
 
 
-class _Taped:
-    """A session all of whose inputs, asks and events go onto a tape."""
+class TapedSession(SessionPipeline):
+    """A session whose inputs, asks and events go onto a tape."""
 
-    def __init__(self, session: SessionPipeline, tape: Sink, clock: Callable[[], float]) -> None:
-        self._session, self._tape, self._clock = session, tape, clock
+    def __init__(self, tape: Sink, clock: Callable[[], float], **told: Any) -> None:
+        """`told`: what SessionPipeline is made with. `clock`: monotonic seconds."""
+        super().__init__(**told)
+        self._tape, self._clock = tape, clock
 
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._session, name)
-        if name == "ask":
-            return self._asked
-        if name not in inputs():
-            return found
+    def receive(self, told: Input) -> list[Event]:
+        """As SessionPipeline.receive. The input is on the tape even if the session fails at it."""
+        self._tape.input(told, self._clock())
+        events = super().receive(told)
+        for event in events:
+            self._tape.event(event, self._clock())
+        return events
 
-        def call(*positional: Any, **named: Any) -> list[Event] | None:
-            given = dict(zip(inputs()[name], positional, strict=False), **named)
-            self._tape.told(name, given, self._clock())
-            events: list[Event] | None = found(*positional, **named)
-            for event in events or ():
-                self._tape.event(event, self._clock())
-            return events
-
-        return call
-
-    def _asked(self) -> Any:
-        ask = self._session.ask()
+    def ask(self) -> Ask:
+        """As SessionPipeline.ask."""
+        ask = super().ask()
         self._tape.ask(ask, self._clock())
         return ask
-
-
-def taped(session: SessionPipeline, tape: Sink, clock: Callable[[], float]) -> SessionPipeline:
-    """The same session, with everything that is told to it and that it says on a tape."""
-    return cast(SessionPipeline, _Taped(session, tape, clock))

@@ -10,16 +10,27 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pipeline.cues.camera import Claim
-from pipeline.events import Decided, Event, PhaseChanged
+from pipeline.events import Decided, PhaseChanged
 from pipeline.frame import Reference
+from pipeline.inputs import (
+    Began,
+    Cancelled,
+    Disconnected,
+    Failed,
+    Input,
+    Introduced,
+    PaintedStep,
+    Seen,
+    TimePassed,
+)
 from pipeline.policy import Policy
 from pipeline.reasons import Phase, Purpose, Reason
 from pipeline.session import SessionPipeline
+from pipeline.tape.writer import TapedSession
 from pipeline.template import Gallery
 from server import memory
 from server.limits import Bucket
@@ -95,10 +106,11 @@ class Peer:
             challenge=self.record.challenge == "light",
             seed=secrets.token_bytes(32),
         )
-        self._session = SessionPipeline(**told)
         self._recorder = Recorder.of(self.parts, self.record, told)
-        if self._recorder is not None:
-            self._session = self._recorder.listen(self._session)
+        if self._recorder is None:
+            self._session = SessionPipeline(**told)
+        else:
+            self._session = TapedSession(self._recorder, self.parts.clock, **told)
 
     @property
     def recorded(self) -> bool:
@@ -129,13 +141,13 @@ class Peer:
     def on_state(self, state: str) -> None:
         """The connection came up or went down."""
         if state in ("failed", "closed") and not self._decided.done():
-            self._do(self._session.disconnect(self.parts.clock()))
+            self._tell(Disconnected(self.parts.clock()))
 
     def stop(self) -> None:
         """End now: the server is being stopped."""
         if not self._decided.done():
             self._error = "server_stopping"
-            self._do(self._session.fail(self.parts.clock()))
+            self._tell(Failed(self.parts.clock()))
 
     # The life
 
@@ -202,7 +214,7 @@ class Peer:
             self._heard_s = max(self._heard_s, looked_s)
             parts.metrics.frames.add()
             parts.metrics.stages.observe("see", looked_s - began_s)
-            self._do(self._session.step(seen))
+            self._tell(Seen(seen))
             parts.metrics.stages.observe("step", parts.clock() - looked_s)
 
     async def _clock(self) -> None:
@@ -211,10 +223,10 @@ class Peer:
             now_s = self.parts.clock()
             due_s = self._due_s()
             if due_s <= now_s:
-                self._do(self._session.disconnect(now_s))
+                self._tell(Disconnected(now_s))
                 return
             if self._session.deadline_s() <= now_s:
-                self._do(self._session.tick(now_s))
+                self._tell(TimePassed(now_s))
             due_s = min(due_s, self._session.deadline_s())
             await asyncio.sleep(min(max(due_s - now_s, 0.01), self.deadlines.look_s))
 
@@ -244,7 +256,7 @@ class Peer:
                 recorded=self.recorded,
             )
         )
-        self._do(self._session.begin())
+        self._tell(Began())
 
     def _receive(self, data: str | bytes) -> None:
         now_s = self.parts.clock()
@@ -262,18 +274,18 @@ class Peer:
             case Ping(n):
                 self._send(protocol.pong(n))
             case Cancel():
-                self._do(self._session.cancel(now_s))
+                self._tell(Cancelled(now_s))
             case Decline():
                 self.unrecord()
                 self._send(protocol.recording(recorded=False))
             case Painted(n, step, ms):
-                self._session.painted(n, step, ms, now_s)
+                self._tell(PaintedStep(n, step, ms, now_s))
             case Hello(camera=camera, reduced_motion=still):
                 claim = None
                 if camera is not None and camera.kind is not None:
                     claim = Claim(camera.width, camera.height, camera.fps, camera.kind)
                 # A page that does not say cannot paint either; without an answer nobody passes.
-                self._session.introduce(still=bool(still), claim=claim)
+                self._tell(Introduced(bool(still), claim))
                 logger.debug("hello", extra={"session": self.record.session_id[:8]})
 
     def _refuse(self, code: Fault, now_s: float) -> None:
@@ -281,11 +293,12 @@ class Peer:
         self.parts.metrics.refused.add(code.value)
         self._send(protocol.error(code, retry=code is Fault.RATE))
         if self._refused >= protocol.MAX_REFUSALS:
-            self._do(self._session.disconnect(now_s))
+            self._tell(Disconnected(now_s))
 
-    def _do(self, events: Sequence[Event]) -> None:
-        """Say what the core said. The end is said by `_settle`, when the store has agreed."""
-        for event in events:
+    def _tell(self, told: Input) -> None:
+        """Tell the core, and the page what it said. The end is told by `_settle`, when the store
+        has agreed."""
+        for event in self._session.receive(told):
             match event:
                 case PhaseChanged(Phase.GATHERING):
                     self._told_s.setdefault("gathering", self.parts.clock())
@@ -306,7 +319,7 @@ class Peer:
             return
         self._error = "internal"
         with contextlib.suppress(Exception):
-            self._do(self._session.fail(self.parts.clock()))
+            self._tell(Failed(self.parts.clock()))
         if not self._decided.done():
             self._decided.set_result(Decided(Phase.REJECTED, (Reason.INTERNAL,)))
 

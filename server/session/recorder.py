@@ -15,10 +15,10 @@ from typing import Any
 
 from models import manifest
 from pipeline.events import Event
+from pipeline.inputs import Input
 from pipeline.observation import Ask
 from pipeline.reasons import Purpose
-from pipeline.session import SessionPipeline
-from pipeline.tape.writer import TapeWriter, taped
+from pipeline.tape.writer import TapeWriter
 from server.parts import Parts
 from server.rtc.keyframes import is_key
 from server.settings.load import Settings
@@ -81,10 +81,6 @@ class Recorder:
         """False once it was ended, declined or given up."""
         return self._tape is not None
 
-    def listen(self, session: SessionPipeline) -> SessionPipeline:
-        """The session, with all that it hears and says on the tape."""
-        return session if self._tape is None else taped(session, self, self._clock)
-
     def frame(self, codec: str, ticks: int, data: bytes) -> None:
         """An encoded frame, as it came."""
         key = is_key(codec, data)
@@ -102,9 +98,9 @@ class Recorder:
         """As TapeWriter.ask."""
         self._do(lambda tape, _: tape.ask(ask, at_s))
 
-    def told(self, name: str, given: Mapping[str, Any], at_s: float) -> None:
-        """As TapeWriter.told."""
-        self._do(lambda tape, _: tape.told(name, given, at_s))
+    def input(self, told: Input, at_s: float) -> None:
+        """As TapeWriter.input."""
+        self._do(lambda tape, _: tape.input(told, at_s))
 
     def event(self, event: Event, at_s: float) -> None:
         """As TapeWriter.event."""

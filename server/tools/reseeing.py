@@ -1,7 +1,8 @@
 """A tape's video, measured again by the nets that are here now, and compared with what is on it.
 
 The pictures go through the one converter and the one `see` that live sessions use. Not here: the
-tape (pipeline/tape), loading nets (app.py), printing (taping.py). Source: docs/tape.md, "--see".
+tape (pipeline/tape), loading nets (server/app.py), printing (server/commands/tape_verbs.py).
+Source: docs/tape.md, "--see".
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ import numpy as np
 
 from pipeline.events import Decided
 from pipeline.frame import Frame, Reference
+from pipeline.inputs import Seen
 from pipeline.observation import Ask, Observation
 from pipeline.session import SessionPipeline
 from pipeline.tape import CLOCK_HZ, TapeError
+from pipeline.tape.kinds import INPUTS
 from pipeline.tape.reader import Tape
 from pipeline.tape.replay import tell
 from pipeline.tape.video import Picture, pictures
-from pipeline.tape.writer import inputs
 from server.frames.media import to_frame
 
 TOLERANCE = 1e-3
@@ -73,11 +75,10 @@ def resee(tape: Tape, look: Look, *, torn: bool = False) -> Reseen:
                 session.ask()
             elif line.kind == "event" and isinstance(line.value, Decided):
                 result.recorded = line.value
-            elif line.kind in inputs():
-                told = dict(line.value)
-                for name, value in told.items():
-                    if isinstance(value, Observation) and asked is not None:
-                        told[name] = _again(value, asked, shown, reference, look, result)
+            elif line.kind in INPUTS:
+                told = line.value
+                if isinstance(told, Seen) and asked is not None:
+                    told = Seen(_again(told.obs, asked, shown, reference, look, result))
                 events, _ = tell(session, line.saying(told))
                 for event in events:
                     if isinstance(event, Decided):

@@ -14,6 +14,7 @@ import numpy as np
 from pipeline.decision import Evidence
 from pipeline.events import Decided, Event, Hinted
 from pipeline.frame import Frame
+from pipeline.inputs import Began, Introduced, Seen, TimePassed
 from pipeline.nets import Floats, Image, Run
 from pipeline.observation import Observation
 from pipeline.policy import Policy
@@ -85,14 +86,14 @@ def attend(
         challenge=challenge,
         seed=bytes(range(32)) if challenge else None,
     )
-    events: list[Event] = session.begin()
-    session.introduce(still=False)
+    events: list[Event] = session.receive(Began())
+    session.receive(Introduced(still=False))
     seen: list[Observation] = []
     reference: Image | None = None
     now_s = 0.0
     for seq, (now_s, image) in enumerate(film):
         while (due_s := session.deadline_s()) <= now_s and not session.over:
-            events += session.tick(due_s)
+            events += session.receive(TimePassed(due_s))
         if session.over:
             break
         ask = session.ask()
@@ -100,7 +101,7 @@ def attend(
         if ask.motion and ask.tracks is None:
             reference = image
         seen.append(obs)
-        new = session.step(obs)
+        new = session.receive(Seen(obs))
         events += new
         if page is not None:
             page(session, now_s, new)

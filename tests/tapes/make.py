@@ -16,12 +16,12 @@ from pathlib import Path
 import av
 import numpy as np
 
+from pipeline.inputs import Began, Cancelled, Seen
 from pipeline.policy import POLICIES
 from pipeline.reasons import Purpose
-from pipeline.session import SessionPipeline
 from pipeline.tape.reader import open_tape
 from pipeline.tape.replay import replay
-from pipeline.tape.writer import TapeWriter, taped
+from pipeline.tape.writer import TapedSession, TapeWriter
 from tests.pipeline.observations import MESH, Camera, Floats, gallery
 
 HERE = Path(__file__).parent
@@ -102,10 +102,10 @@ def make(folder: Path, name: str, *, fresh: bool = False) -> Path:
         "started_s": BEGAN_S,
     }
     tape = TapeWriter(folder / name, session=told, about={"subject": "person-1"}, at_s=BEGAN_S)
-    session = taped(SessionPipeline(**told), tape, lambda: camera.now_s)
+    session = TapedSession(tape, lambda: camera.now_s, **told)
     video = drawn() if name == FILMED else None
     tape.message("out", {"type": "welcome", "recorded": True}, BEGAN_S)
-    session.begin()
+    session.receive(Began())
     for n in range(MOST):
         if session.over:
             break
@@ -117,9 +117,9 @@ def make(folder: Path, name: str, *, fresh: bool = False) -> Path:
         shot = camera.shot(ask)
         if n == cancel_at:
             tape.message("in", {"type": "cancel"}, camera.now_s)
-            session.cancel(camera.now_s)
+            session.receive(Cancelled(camera.now_s))
         else:
-            session.step(shot)
+            session.receive(Seen(shot))
     tape.close(camera.now_s)
     decided = replay(open_tape(folder / name)).decided
     ended = None if decided is None else (decided.phase.value, tuple(map(str, decided.reasons)))

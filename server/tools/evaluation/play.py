@@ -19,6 +19,7 @@ from pipeline.cues.spoof import SpoofVote
 from pipeline.decision import Evidence, Stand, Topic, liveness_sum
 from pipeline.events import Decided, Event, Hinted, PhaseChanged
 from pipeline.frame import Reference
+from pipeline.inputs import Seen
 from pipeline.observation import Ask, Observation
 from pipeline.policy import Policy
 from pipeline.reasons import Phase, Purpose, Reason
@@ -108,7 +109,7 @@ class Player:
     def take(self, observation: Observation) -> None:
         """One frame's observation, of the session's own ask."""
         before = self.session.evidence()
-        self._hear(self.session.step(observation), observation.arrival_s, before)
+        self._hear(self.session.receive(Seen(observation)), observation.arrival_s, before)
 
     def _hear(self, events: list[Event], at_s: float, before: list[Evidence]) -> None:
         broken = any(isinstance(e, PhaseChanged) and e.phase is Phase.FRAMING for e in events)

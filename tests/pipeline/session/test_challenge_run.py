@@ -10,6 +10,7 @@ import pytest
 from pipeline.challenge import TURNS, Direction, Light
 from pipeline.cues.camera import Claim
 from pipeline.events import Challenged, Decided, Event, Hinted, PhaseChanged
+from pipeline.inputs import Introduced, PaintedStep, Seen
 from pipeline.observation import Observation
 from pipeline.policy import Policy
 from pipeline.reasons import Hint, Phase, Purpose, Reason
@@ -57,7 +58,7 @@ class Person:
         while self.camera.now_s < until_s and not self.session.over:
             self._turn()
             obs = self._lit(self.camera.shot(self.session.ask()))
-            self.hear(self.session.step(obs))
+            self.hear(self.session.receive(Seen(obs)))
             self._report()
 
     def hear(self, events: list[Event]) -> None:
@@ -101,7 +102,7 @@ class Person:
             ms = light.starts_ms[self._told] + 5.0
             if now_s < self._since_s + ms / 1000:
                 return
-            self.session.painted(light.n, self._told, ms, now_s)
+            self.session.receive(PaintedStep(light.n, self._told, ms, now_s))
             self._told += 1
 
     def all_of(self, kind: type[Event]) -> list[Event]:
@@ -134,7 +135,7 @@ def person(
         seed=seed,
     )
     if still is not None:
-        session.introduce(still=still)
+        session.receive(Introduced(still=still))
     return Person(session, camera, **changes)  # type: ignore[arg-type]
 
 
@@ -276,7 +277,7 @@ def test_a_challenge_needs_a_seed() -> None:
 
 def test_a_camera_by_an_odd_name_costs_a_little_and_refuses_nobody() -> None:
     one = person(wanted=False)
-    one.session.introduce(still=False, claim=Claim(640, 480, 15, "virtual"))
+    one.session.receive(Introduced(still=False, claim=Claim(640, 480, 15, "virtual")))
     one.look(8.0)
     (row,) = [row for row in one.session.evidence() if row.cue == "camera"]
     assert (row.reason, row.llr) == ("virtual", -POLICY.camera_odd)

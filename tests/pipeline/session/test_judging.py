@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.decision import Evidence, Stand, Step, Topic, decide, undecided
+from pipeline.inputs import Seen
 from pipeline.policy import POLICIES
 from pipeline.session import SessionPipeline
 from pipeline.session.window import Window
@@ -107,7 +108,7 @@ def test_lazy_and_eager_sessions_end_alike_at_the_same_frame(monkeypatch, film, 
                 break
             for name, value in (film if n < 40 else film | later).items():
                 setattr(camera, name, value)
-            events.append(session.step(camera.shot(session.ask())))
+            events.append(session.receive(Seen(camera.shot(session.ask()))))
         said.append((events, camera.asked, session.evidence()))
     assert said[0][0] == said[1][0]
     assert said[0][1] == said[1][1]
@@ -118,8 +119,8 @@ def test_the_table_is_there_at_any_time_and_reading_it_changes_nothing():
     quiet, read = started(), started()
     one, other = Camera(person=1), Camera(person=1)
     for _ in range(60):
-        said = quiet.step(one.shot(quiet.ask()))
-        assert said == read.step(other.shot(read.ask()))
+        said = quiet.receive(Seen(one.shot(quiet.ask())))
+        assert said == read.receive(Seen(other.shot(read.ask())))
         rows = read.evidence()
         assert rows == read.evidence()
         assert [row.cue for row in rows][:3] == ["face", "spoof", "freshness"]

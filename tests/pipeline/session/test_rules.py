@@ -8,6 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pipeline.decision import Evidence, Stand
+from pipeline.inputs import Cancelled, Disconnected, Failed, Seen, TimePassed
 from pipeline.observation import Ask, Observation
 from pipeline.policy import POLICIES
 from pipeline.reasons import Phase, Purpose
@@ -28,7 +29,7 @@ def shown(observations: list[Observation]) -> SessionPipeline:
         purpose=Purpose.LOGIN, policy=POLICY, gallery=gallery(1), model_id="test", started_s=100.0
     )
     for obs in observations:
-        session.step(obs)
+        session.receive(Seen(obs))
     return session
 
 
@@ -96,7 +97,7 @@ def test_more_frames_of_an_attacker_never_help_him(attack, fps, more, longer):
     refused = shown(few)
     after = Camera(now_s=few[-1].arrival_s, seq=few[-1].seq, fps=fps)
     for obs in measured(after, longer / fps):
-        assert refused.step(obs) == []
+        assert refused.receive(Seen(obs)) == []
     assert refused.phase is Phase.REJECTED
 
 
@@ -167,8 +168,8 @@ def test_a_terminal_verdict_is_terminal(attack, later_s):
     ended, rows = session.phase, session.evidence()
     camera = Camera(now_s=120.0, margin=-8.0 if ended is Phase.ACCEPTED else 8.0)
     for obs in measured(camera, 3):
-        assert session.step(obs) == []
+        assert session.receive(Seen(obs)) == []
     at_s = 130.0 + later_s
-    silent = session.tick(at_s), session.cancel(at_s), session.disconnect(at_s), session.fail(at_s)
-    assert silent == ([], [], [], [])
+    for kind in (TimePassed, Cancelled, Disconnected, Failed):
+        assert session.receive(kind(at_s)) == []
     assert (session.phase, session.evidence()) == (ended, rows)

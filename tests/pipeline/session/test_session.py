@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.decision import Stand
 from pipeline.events import Decided, Event, Hinted, PhaseChanged, Progressed
+from pipeline.inputs import Began, Cancelled, Disconnected, Failed, Seen, TimePassed
 from pipeline.observation import Ask
 from pipeline.policy import POLICIES
 from pipeline.reasons import Hint, Phase, Purpose, Reason
@@ -38,7 +39,7 @@ def watched(session: SessionPipeline, camera: Camera, seconds: float) -> list[Ev
     for _ in range(int(seconds * camera.fps)):
         if session.over:
             break
-        events += session.step(camera.shot(session.ask()))
+        events += session.receive(Seen(camera.shot(session.ask())))
     return events
 
 
@@ -304,9 +305,9 @@ def test_a_slow_camera_is_told_so_and_never_accepted():
     while not session.over:
         due = session.deadline_s()
         if due < camera.now_s + 1.0:
-            events += session.tick(due)
+            events += session.receive(TimePassed(due))
         if not session.over:
-            events += session.step(camera.shot(session.ask()))
+            events += session.receive(Seen(camera.shot(session.ask())))
     assert Hint.CAMERA_SLOW in hints(events)
     assert verdict(events) == Decided(Phase.EXPIRED, (Reason.TIMEOUT,))
 
@@ -325,7 +326,7 @@ def test_the_time_limit_ends_it_without_frames():
     session = started()
     due, events = session.deadline_s(), []
     for _ in range(10):
-        events += session.tick(due)
+        events += session.receive(TimePassed(due))
         if session.over:
             break
         due = session.deadline_s()
@@ -336,18 +337,25 @@ def test_the_time_limit_ends_it_without_frames():
 @pytest.mark.parametrize(
     ("end", "phase", "reason"),
     [
-        ("cancel", Phase.EXPIRED, Reason.CANCELLED),
-        ("disconnect", Phase.EXPIRED, Reason.DISCONNECTED),
-        ("fail", Phase.REJECTED, Reason.INTERNAL),
+        (Cancelled, Phase.EXPIRED, Reason.CANCELLED),
+        (Disconnected, Phase.EXPIRED, Reason.DISCONNECTED),
+        (Failed, Phase.REJECTED, Reason.INTERNAL),
     ],
 )
 def test_other_endings(end, phase, reason):
     session, camera = started(), Camera(person=1)
     watched(session, camera, 1.0)
-    assert verdict(getattr(session, end)(camera.now_s)) == Decided(phase, (reason,))
+    assert verdict(session.receive(end(camera.now_s))) == Decided(phase, (reason,))
     assert session.over
     assert watched(session, camera, 5.0) == []
-    assert session.tick(1e9) == session.cancel(1e9) == session.fail(1e9) == session.begin() == []
+    for told in (TimePassed(1e9), Cancelled(1e9), Failed(1e9), Began()):
+        assert session.receive(told) == []
+
+
+def test_there_is_one_way_in():
+    """Else something could be told to a session that is not on its tape."""
+    public = {name for name in vars(SessionPipeline) if not name.startswith("_")}
+    assert public == {"receive", "ask", "deadline_s", "evidence", "phase", "over"}
 
 
 def test_the_dear_nets_are_asked_for_on_schedule_only():
@@ -370,7 +378,7 @@ def test_a_changed_face_is_asked_for_in_the_next_frame():
     assert seen.face is not None
     bend = np.random.default_rng(1).normal(0, 0.8, (28, 3)).astype(np.float32)
     bent = replace(seen.face, rigid_px=seen.face.rigid_px + bend)
-    session.step(replace(seen, face=bent))
+    session.receive(Seen(replace(seen, face=bent)))
     assert session.ask().embed_above is not None
     assert session.phase is Phase.GATHERING
 
@@ -505,12 +513,12 @@ camera_changes = st.lists(
 @given(camera_changes, st.floats(0.1, 3.0))
 def test_whatever_happens_the_rules_hold(changes, each_s):
     session, camera = started(), Camera(person=1)
-    events: list[Event] = session.begin()
+    events: list[Event] = session.receive(Began())
     for change in changes * 4:
         for name, value in change.items():
             setattr(camera, name, value)
         events += watched(session, camera, each_s)
-    events += session.tick(camera.now_s + 100.0)
+    events += session.receive(TimePassed(camera.now_s + 100.0))
     assert session.over
     moved = phases(events)
     for before, after in itertools.pairwise(moved):
@@ -532,7 +540,7 @@ def test_evidence_before_a_break_never_counts_after_it(frames, margin):
     """Any live prefix by somebody else, then a photo of the owner: never accepted."""
     session, camera = started(), Camera(person=9, margin=8.0)
     for _ in range(min(frames, 20)):
-        session.step(camera.shot(session.ask()))
+        session.receive(Seen(camera.shot(session.ask())))
     camera.person, camera.margin = 1, min(margin, POLICY.spoof_strong - 0.1)
     events = watched(session, camera, 30)
     decided = verdict(events)

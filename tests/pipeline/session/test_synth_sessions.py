@@ -9,6 +9,7 @@ import pytest
 from pipeline.challenge import Light
 from pipeline.decision import Stand
 from pipeline.events import Challenged, Event
+from pipeline.inputs import PaintedStep
 from pipeline.nets import Run
 from pipeline.policy import Policy
 from pipeline.reasons import Hint, Phase, Purpose, Reason
@@ -110,7 +111,7 @@ class Lamp:
             return
         for step, ms in list(enumerate(self._light.starts_ms))[self._told :]:
             if self._since_s + ms / 1000 <= now_s:
-                session.painted(self._light.n, step, ms, now_s)
+                session.receive(PaintedStep(self._light.n, step, ms, now_s))
                 self._told += 1
 
     def glow(self, t_s: float) -> Glow | None:

@@ -9,12 +9,12 @@ import pytest
 
 from pipeline.decision import Stand
 from pipeline.events import Challenged, Decided, Hinted
+from pipeline.inputs import Began, Introduced
 from pipeline.policy import Policy
 from pipeline.reasons import Phase, Purpose
-from pipeline.session import SessionPipeline
 from pipeline.tape.reader import open_tape
 from pipeline.tape.replay import Replayed, replay
-from pipeline.tape.writer import TapeWriter, taped
+from pipeline.tape.writer import TapedSession, TapeWriter
 from server.commands.tape_verbs import explain_verb
 from tests.pipeline.observations import Camera, gallery
 from tests.pipeline.session.test_challenge_run import SEED, Person
@@ -33,9 +33,9 @@ def recorded(folder: Path, *, still: bool, **changes: object) -> Path:
         "seed": SEED,
     }
     tape = TapeWriter(folder / "tape", session=told, about={}, at_s=100.0)
-    session = taped(SessionPipeline(**told), tape, lambda: camera.now_s)  # type: ignore[arg-type]
-    session.begin()
-    session.introduce(still=still)
+    session = TapedSession(tape, lambda: camera.now_s, **told)  # type: ignore[arg-type]
+    session.receive(Began())
+    session.receive(Introduced(still=still))
     one = Person(session, camera, **changes)  # type: ignore[arg-type]
     one.look(25.0)
     tape.close(camera.now_s)
@@ -66,7 +66,7 @@ def test_an_answered_light_comes_back(tmp_path: Path, capsys: pytest.CaptureFixt
     assert result.decided == Decided(Phase.ACCEPTED, subject="person-1", acr="light")
     assert sum(isinstance(event, Challenged) for _, event in result.events) == 1
     reports = [line.value for line in open_tape(path).lines() if line.kind == "painted"]
-    assert [report["step"] for report in reports] == list(range(11))
+    assert [report.step for report in reports] == list(range(11))
     reasons = rows_of(result, "light")
     assert set(reasons) == {"not_yet", "answered"}
     text = explained(path, capsys)

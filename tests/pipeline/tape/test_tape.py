@@ -16,15 +16,15 @@ import numpy as np
 import pytest
 
 from pipeline.events import Decided, PhaseChanged
+from pipeline.inputs import Began, Seen
 from pipeline.policy import POLICIES, Policy
 from pipeline.reasons import Phase, Purpose
-from pipeline.session import SessionPipeline
 from pipeline.tape import LINES, VIDEO, TapeError
 from pipeline.tape.page import page
 from pipeline.tape.reader import open_tape
 from pipeline.tape.replay import replay, shown, steps
 from pipeline.tape.video import FrameLine, VideoWriter, decoder, jpeg, packet, packets, pictures
-from pipeline.tape.writer import TapeWriter, taped
+from pipeline.tape.writer import TapedSession, TapeWriter
 from tests.pipeline.observations import Camera, gallery
 from tests.tapes.make import EXPECTED, FILMED, HERE, drawn
 
@@ -76,13 +76,13 @@ def test_a_crash_leaves_all_that_was_written(tmp_path: Path) -> None:
     camera = Camera(now_s=100.0)
     told = _told()
     tape = TapeWriter(tmp_path / "t", session=told, about={}, at_s=100.0)
-    session = taped(SessionPipeline(**told), tape, lambda: camera.now_s)
-    session.begin()
+    session = TapedSession(tape, lambda: camera.now_s, **told)
+    session.receive(Began())
     boxed = drawn()
     for n in range(30):
         ticks, data = next(boxed)
         tape.frame("VP8", ticks, data, key=n == 0, at_s=camera.now_s)
-        session.step(camera.shot(session.ask()))
+        session.receive(Seen(camera.shot(session.ask())))
     # No close: the process is gone, and what it did not write with it.
     shutil.copytree(tmp_path / "t", tmp_path / "found")
     tape.abandon()
@@ -198,12 +198,12 @@ def test_an_enrolment_comes_back_with_its_template(tmp_path: Path) -> None:
     camera = Camera(now_s=100.0, cosine=0.9)
     told = {**_told(), "purpose": Purpose.ENROLL, "gallery": gallery()}
     tape = TapeWriter(tmp_path / "t", session=told, about={}, at_s=100.0)
-    session = taped(SessionPipeline(**told), tape, lambda: camera.now_s)
-    session.begin()
+    session = TapedSession(tape, lambda: camera.now_s, **told)
+    session.receive(Began())
     for _ in range(300):
         if session.over:
             break
-        session.step(camera.shot(session.ask()))
+        session.receive(Seen(camera.shot(session.ask())))
     tape.close(camera.now_s)
     assert session.phase is Phase.ACCEPTED
     result = replay(open_tape(tmp_path / "t"))

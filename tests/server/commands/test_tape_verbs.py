@@ -16,17 +16,17 @@ import numpy as np
 import pytest
 
 from pipeline.frame import Frame
+from pipeline.inputs import Began, Cancelled, Seen
 from pipeline.observation import Ask, Observation
 from pipeline.policy import POLICIES
 from pipeline.reasons import Purpose
-from pipeline.session import SessionPipeline
 from pipeline.tape import LINES, VIDEO, TapeError
 from pipeline.tape.lines import Chain, seal
 from pipeline.tape.reader import Tape, open_tape
 from pipeline.tape.replay import Replayed
 from pipeline.tape.replay import replay as play
 from pipeline.tape.video import FrameLine, decoder, packet
-from pipeline.tape.writer import TapeWriter, taped
+from pipeline.tape.writer import TapedSession, TapeWriter
 from server.commands import main, tape_verbs
 from server.frames.media import to_frame
 from server.people.shelf import Shelf
@@ -233,16 +233,16 @@ def seen(tmp_path: Path) -> Path:
     """A tape whose observations come from its video, every second frame dropped."""
     now_s, eye, context = 100.0, Eye(), decoder("VP8")
     tape = TapeWriter(tmp_path / "seen", session=TOLD, about={}, at_s=now_s)
-    session = taped(SessionPipeline(**TOLD), tape, lambda: now_s)
-    session.begin()
+    session = TapedSession(tape, lambda: now_s, **TOLD)
+    session.receive(Began())
     for n, (ticks, data) in enumerate(islice(drawn(), 12)):
         now_s += 1 / 12
         tape.frame("VP8", ticks, data, key=n == 0, at_s=now_s)
         (picture,) = context.decode(packet(data, ticks))
         if n % 2 == 0:
             frame = to_frame(picture, n, now_s, ticks / 90000)
-            session.step(eye(frame, session.ask()))
-    session.cancel(now_s)
+            session.receive(Seen(eye(frame, session.ask())))
+    session.receive(Cancelled(now_s))
     tape.close(now_s)
     return tmp_path / "seen"
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from pipeline.events import Decided, PhaseChanged
+from pipeline.inputs import Began, Seen
 from pipeline.reasons import Phase, Purpose
 from pipeline.session import SessionPipeline
 from pipeline.template import Gallery
@@ -165,11 +166,11 @@ async def test_says_what_a_plain_loop_says_for_the_same_frames(
     )
     plain = camera_again()
     plain.now_s = clock.s
-    events = session.begin()
+    events = session.receive(Began())
     for _ in range(frames):
         if session.over:
             break
-        events += session.step(plain.shot(session.ask()))
+        events += session.receive(Seen(plain.shot(session.ask())))
     decided = next((event for event in events if isinstance(event, Decided)), None)
 
     # The shell, with the server's threads looking at the same scene.
@@ -419,8 +420,7 @@ async def test_a_bug_in_the_core_ends_the_session_without_acceptance(
     def broken(*args: Any) -> Any:
         raise AssertionError("impossible")
 
-    monkeypatch.setattr(SessionPipeline, "step", broken)
-    monkeypatch.setattr(SessionPipeline, "fail", broken)
+    monkeypatch.setattr(SessionPipeline, "receive", broken)
     await stage.show(1)
     assert (await stage.end())["reasons"] == ["internal"]
     _let_go(stage)
