@@ -54,6 +54,10 @@ check: $(VENV)/.stamp-test node_modules/.stamp ## ruff, mypy --strict, and TypeS
 	$(BIN)/mypy --strict pipeline server models
 	node_modules/.bin/tsc -p web/tsconfig.json
 
+.PHONY: mutants
+mutants: $(VENV)/.stamp-test ## break important lines one at a time: the nearest tests must notice each
+	@exec $(BIN)/python -m tests.mutants.run
+
 .PHONY: bench
 bench: $(VENV)/.stamp-test models recordings ## measure logins over loopback and print the table
 	@exec $(BIN)/python -m benchmarks.login
