@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 
 from benchmarks.numbers import Call
 from benchmarks.serving import CLIENT, ROOT, machine_busy_s
-from server.frames import media
-from server.frames.media import MediaError
 from server.keys.tokens import TokenError
 from server.settings.load import child_environ
+from server.tools import clips
 from server.tools.caller.attempt import attempt
 from server.tools.caller.headless import HeadlessError
+from server.tools.clips import MediaError
 from tests.e2e.cameras import FPS, person
 
 ROOM_S = 12.0
@@ -90,7 +90,7 @@ def starts(count: int, seconds: float) -> list[float]:
     return [n * max(0.0, seconds - ROOM_S) / count for n in range(count)]
 
 
-def played(pictures: list[NDArray[np.uint8]], start_s: float) -> Iterator[media.Timed]:
+def played(pictures: list[NDArray[np.uint8]], start_s: float) -> Iterator[clips.Timed]:
     """From `start_s` on, for ever; begins again at the end."""
     first = round(start_s * FPS)
     n = 0
@@ -100,7 +100,7 @@ def played(pictures: list[NDArray[np.uint8]], start_s: float) -> Iterator[media.
         n += 1
 
 
-async def _call(order: Order, video: Iterator[media.Timed]) -> Call:
+async def _call(order: Order, video: Iterator[clips.Timed]) -> Call:
     session = ""
 
     def hear(message: dict[str, Any]) -> None:

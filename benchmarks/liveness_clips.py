@@ -21,7 +21,7 @@ from pipeline.frame import Frame
 from pipeline.nets import Run
 from pipeline.observation import Ask, Observation
 from pipeline.see import see
-from server.frames.media import to_bgr
+from server.frames.convert import to_bgr
 from server.tools.evaluation import cache, vp8
 from server.tools.evaluation.folder import FILMS, STILLS, Item, digest
 

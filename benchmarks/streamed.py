@@ -27,9 +27,9 @@ from benchmarks.serving import CLIENT, Server, ServerFailed, serving
 from models.manifest import default_dir
 from pipeline.nets.ort import Nets, NetUnusable
 from pipeline.reasons import Phase
-from server.frames.media import MediaError
 from server.tools.caller.attempt import attempt
 from server.tools.caller.headless import HeadlessError
+from server.tools.clips import MediaError
 
 ANYBODY = {
     "match_score": -1.0, "mismatch_score": -1.0, "identify_score": -1.0, "identify_margin": -3.0,

@@ -1,6 +1,6 @@
 """One decoded picture and when it came.
 
-No conversion here: server/frames/media.py does that once.
+No conversion here: server/frames/convert.py does that once.
 """
 
 from __future__ import annotations

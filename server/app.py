@@ -12,21 +12,16 @@ import logging
 import secrets
 import signal
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 
 from aiohttp import web
 
-from models.verify import verify
-from pipeline import see
 from pipeline.frame import Frame
-from pipeline.nets import Run
 from pipeline.nets.embed import SFACE, Embedder
-from pipeline.nets.insight import InsightFace
-from pipeline.nets.ort import SPECS, Nets
 from pipeline.observation import Ask, Observation
 from pipeline.policy import POLICIES
 from server import memory
 from server.frames.inference import Inference
+from server.frames.look import load_see
 from server.http import middleware, routes
 from server.http.requests import MAX_BODY_BYTES, PARTS
 from server.keys.tokens import Keyring
@@ -52,38 +47,6 @@ GOODBYE_S = 3.0
 """Then they are told and closed: flush 1 s, page 1 s, connection."""
 
 logger = logging.getLogger(__name__)
-
-
-def load_see(
-    models_dir: Path, embedder: Path | None = None
-) -> tuple[Callable[[Frame, Ask], Observation], Embedder]:
-    """Verify the nets' files, load and warm them; what embeds is SFace or the file `embedder`.
-
-    Raises ModelError, NetUnusable.
-    """
-    verify(models_dir)
-    nets = Nets(models_dir, [net for net in SPECS if embedder is None or net != "embed"])
-    nets.warm_up()
-    run: Run = nets
-    chosen = SFACE
-    if embedder is not None:
-        run = other = InsightFace(embedder, nets)
-        chosen = other.embedder
-        # The package guesses these from the names of the graph's nodes: let them be seen.
-        logger.info(
-            "another embedder",
-            extra={
-                "embedder": chosen.model_id,
-                "dimensions": chosen.dimensions,
-                "mean": other.mean,
-                "std": other.std,
-            },
-        )
-
-    def look(frame: Frame, ask: Ask) -> Observation:
-        return see.see(frame, ask, run)
-
-    return look, chosen
 
 
 def build(

@@ -22,7 +22,8 @@ DOORS: dict[str, tuple[str, ...]] = {
     ),
     "av": (
         "pipeline/tape/",
-        "server/frames/media.py",
+        "server/frames/",
+        "server/tools/clips.py",
         "server/tools/film.py",
         "server/rtc/",
         "server/tools/caller/",

@@ -1,7 +1,7 @@
 """The video beside a tape: frames as they came, never encoded again. The door to PyAV of tapes.
 
 Matroska as a box of packets: times are in tape.jsonl, as its own are rounded to 1 ms. Not here:
-turning pictures into frames (server/frames/media.py). Source: docs/tape.md; decoders as aiortc
+turning pictures into frames (server/frames/convert.py). Source: docs/tape.md; decoders as aiortc
 makes them.
 """
 

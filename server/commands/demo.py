@@ -24,8 +24,8 @@ from models.fetch import fetch
 from models.verify import verify
 from server import app, log
 from server.commands.admin import Admin
-from server.frames import media
 from server.settings.load import Settings, child_environ, load
+from server.tools import clips
 from server.tools.caller.attempt import Attempt, attempt, report
 
 CLIENT = "demo"
@@ -226,9 +226,9 @@ def as_expected(result: Attempt, expected: tuple[str, ...]) -> bool:
     return fits and (result.claims is not None) == (outcome == "accepted")
 
 
-def photo(clip: Path, at_s: float = 3.0) -> Iterator[media.Timed]:
+def photo(clip: Path, at_s: float = 3.0) -> Iterator[clips.Timed]:
     """One picture of a film, shown for ever at 15 a second, as a photo fed in place of a camera."""
-    picture = next(picture for time_s, picture in media.read_clip(clip) if time_s >= at_s)
+    picture = next(picture for time_s, picture in clips.read_clip(clip) if time_s >= at_s)
     return ((n / 15, picture) for n in itertools.count())
 
 

@@ -121,12 +121,12 @@ def _ended(decided: Decided | None) -> str:
 
 
 def _see(given: argparse.Namespace, tape: Tape) -> int:
-    from server import app
+    from server.frames.look import load_see
     from server.session.recorder import nets_here
 
     settings = load()
     log.set_up(style=settings.log_format, level="warning")
-    look, embedder = app.load_see(settings.models_dir, settings.embedder)
+    look, embedder = load_see(settings.models_dir, settings.embedder)
     recorded = tape.header.get("models")
     if recorded is not None and recorded != nets_here(settings, embedder.model_id):
         print("nets      others than those of the recording")

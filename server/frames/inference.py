@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from pipeline.frame import Frame, Reference
 from pipeline.observation import Ask, Observation
-from server.frames.media import Decoded, to_frame
+from server.frames.convert import Decoded, to_frame
 
 
 class InferenceFailed(Exception):

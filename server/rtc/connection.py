@@ -24,7 +24,7 @@ from aiortc import (
     RTCSessionDescription,
 )
 
-from server.frames.media import Decoded
+from server.frames.convert import Decoded
 from server.rtc import answer, receiving, stack
 from server.rtc.lines import BadOffer
 from server.rtc.network import Network, listening

@@ -1,5 +1,5 @@
 """Pictures into a video file: mp4 for people and `lookgate login --video`, y4m and mjpeg for
-Chromium's fake camera. Not here: reading (media.py), what is in the pictures.
+Chromium's fake camera. Not here: reading (clips.py), what is in the pictures.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from server.frames.media import MediaError
+from server.tools.clips import MediaError
 
 Timed = tuple[float, NDArray[np.uint8]]
 """Seconds from 0, uint8 HxWx3 BGR."""

@@ -1,8 +1,8 @@
 """A tape's video, measured again by the nets that are here now, and compared with what is on it.
 
 The pictures go through the one converter and the one `see` that live sessions use. Not here: the
-tape (pipeline/tape), loading nets (server/app.py), printing (server/commands/tape_verbs.py).
-Source: docs/tape.md, "--see".
+tape (pipeline/tape/), loading nets (server/frames/look.py), printing
+(server/commands/tape_verbs.py). Source: docs/tape.md, "--see".
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pipeline.tape.kinds import INPUTS
 from pipeline.tape.reader import Tape
 from pipeline.tape.replay import tell
 from pipeline.tape.video import Picture, pictures
-from server.frames.media import to_frame
+from server.frames.convert import to_frame
 
 TOLERANCE = 1e-3
 """Greatest difference of a number, over the larger of its size and 1. On one machine there is none

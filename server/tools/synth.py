@@ -11,8 +11,8 @@ from pathlib import Path
 from pipeline.nets.ort import Nets
 from pipeline.synth.portrait import Portrait, portrait
 from pipeline.synth.scenes import KINDS, Scene, frames
-from server.frames import media
-from server.tools import film
+from server.frames.convert import to_bgr
+from server.tools import clips, film
 
 
 class SynthError(Exception):
@@ -46,5 +46,5 @@ def make(
 
 
 def _portrait(path: Path, nets: Nets) -> Portrait:
-    picture = next(itertools.islice((vf for _, vf in media.read_clip(path)), 1))
-    return portrait(media.to_bgr(picture), nets)
+    picture = next(itertools.islice((vf for _, vf in clips.read_clip(path)), 1))
+    return portrait(to_bgr(picture), nets)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import hashlib
 import json
 import os
 import signal
@@ -42,6 +41,7 @@ from server.tools.caller import headless
 from server.tools.caller.attempt import Attempt, attempt
 from server.tools.caller.headless import HeadlessError
 from tests.pipeline.observations import Camera
+from tests.server.frames.test_look import pack
 from tests.server.stage import settings
 
 ROOT = Path(__file__).parents[2]
@@ -272,27 +272,6 @@ def _key(byte: int) -> str:
     return base64.b64encode(bytes([byte]) * 32).decode()
 
 
-def _pack(folder: Path) -> Path:
-    """A models folder with files of the right names and the wrong content."""
-    folder.mkdir()
-    for net in manifest.load().values():
-        (folder / net.file).write_bytes(b"not a net")
-    return folder
-
-
-def test_a_missing_or_wrong_model_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"detect\.onnx") as caught:
-        app.load_see(tmp_path)
-    assert caught.value.code == "model_missing"
-    with pytest.raises(ModelError) as caught:
-        app.load_see(_pack(tmp_path / "models"))
-    assert caught.value.code == "model_hash_mismatch"
-    net = next(iter(manifest.load().values()))
-    assert net.sha256 in caught.value.text
-    assert hashlib.sha256(b"not a net").hexdigest() in caught.value.text
-    assert net.file in caught.value.text
-
-
 async def test_another_embedder_names_the_templates_and_moves_the_threshold(
     tmp_path: Path,
 ) -> None:
@@ -333,13 +312,13 @@ def _spawn(folder: Path, **changed: str) -> subprocess.Popen[str]:
 
 
 def test_a_start_that_is_refused_says_why_in_one_line_each(tmp_path: Path) -> None:
-    pack = _pack(tmp_path / "models")
-    process = _spawn(tmp_path, models_dir=str(pack))
+    wrong = pack(tmp_path / "models")
+    process = _spawn(tmp_path, models_dir=str(wrong))
     _, said = process.communicate(timeout=30)
     assert process.returncode == 2
     (line,) = said.splitlines()
     assert line.startswith("lookgate: model_hash_mismatch: ")
-    assert str(pack) in line
+    assert str(wrong) in line
 
     process = _spawn(tmp_path, port="x", max_sessions="0")
     _, said = process.communicate(timeout=30)

@@ -16,10 +16,10 @@ from typing import Any
 
 import aiohttp
 
-from server.frames import media
 from server.keys import tokens
 from server.parts import utc_now
 from server.settings.load import command_line
+from server.tools import clips
 from server.tools.caller import headless
 from server.tools.caller.headless import HeadlessError
 from server.tools.caller.rtc_caller import Encoded
@@ -54,7 +54,7 @@ async def attempt(
     secret: str,
     purpose: str,
     subject: str | None,
-    video: Path | str | Iterator[media.Timed] | Encoded,
+    video: Path | str | Iterator[clips.Timed] | Encoded,
     replace: bool = False,
     origin: str | None = None,
     loop: bool = False,

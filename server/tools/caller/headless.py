@@ -1,7 +1,8 @@
 """A login without a browser: a video file as the camera, for command line, tests and benchmarks.
 
 Speaks the page's half of docs/protocol.md with a session and ticket that a backend made. Knows
-nothing of WebRTC (rtc_caller.py), of files (media.py) or of tapes (tape_verbs.py).
+nothing of WebRTC (rtc_caller.py), of files (server/tools/clips.py) or of tapes
+(server/commands/tape_verbs.py).
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from urllib.parse import quote, urlsplit
 
 import aiohttp
 
-from server.frames import media
 from server.rtc.network import Network
+from server.tools import clips
 from server.tools.caller.rtc_caller import Caller, Encoded
 
 WIDGET = "lookgate-headless"
@@ -87,7 +88,7 @@ async def run(
     server_url: str,
     session: str,
     ticket: str,
-    video: Path | str | Iterator[media.Timed] | Encoded,
+    video: Path | str | Iterator[clips.Timed] | Encoded,
     ice_servers: Sequence[Mapping[str, Any]] = (),
     origin: str | None = None,
     fps: float = 15,
@@ -104,15 +105,15 @@ async def run(
     At most `fps` pictures a second, at most `size` px on the longer side, at the file's own pace,
     from the moment of connection. A still is shown all the time; `loop` repeats a film. `origin`
     is the page's origin that the client registered; `relay_only` tries the TURN server among
-    `ice_servers` and no other way. Raises HeadlessError and media.MediaError.
+    `ice_servers` and no other way. Raises HeadlessError and clips.MediaError.
     """
-    shown: Iterator[media.Timed] | Encoded
+    shown: Iterator[clips.Timed] | Encoded
     if isinstance(video, str | Path):
         shown = await _camera(Path(video), fps=fps, size=size, loop=loop)
     elif isinstance(video, Encoded):
         shown = video
     else:
-        shown = ((t, media.resize(picture, size)) for t, picture in video)
+        shown = ((t, clips.resize(picture, size)) for t, picture in video)
     talk = _Conversation(on_message)
     caller = await Caller.offer(
         shown,
@@ -134,7 +135,7 @@ async def run(
             pinging = asyncio.create_task(_speak(caller, talk))
             verdict = await _wait(caller, talk)
     except TimeoutError as fault:
-        if isinstance(caller.camera.fault, media.MediaError):
+        if isinstance(caller.camera.fault, clips.MediaError):
             raise caller.camera.fault from fault
         stage = list(talk.times_s)[-1] if talk.times_s else "start"
         raise HeadlessError("headless_timeout", f"no verdict in time (came to: {stage})") from fault
@@ -213,16 +214,16 @@ def _near(server_url: str) -> Network:
     return Network(loopback=host == "localhost")
 
 
-async def _camera(path: Path, *, fps: float, size: int, loop: bool) -> Iterator[media.Timed]:
+async def _camera(path: Path, *, fps: float, size: int, loop: bool) -> Iterator[clips.Timed]:
     """Pictures ready to encode. What is wrong with the file is known before anybody is called."""
-    clip = media.read_clip(path, fps=fps)
+    clip = clips.read_clip(path, fps=fps)
     first = await asyncio.to_thread(next, clip, None)
     second = await asyncio.to_thread(next, clip, None)
     assert first is not None  # read_clip raises when there is no picture
 
-    def played() -> Iterator[media.Timed]:
+    def played() -> Iterator[clips.Timed]:
         if second is None:
-            still, n = media.resize(first[1], size), 0
+            still, n = clips.resize(first[1], size), 0
             while True:
                 yield n / fps, still
                 n += 1
@@ -231,10 +232,10 @@ async def _camera(path: Path, *, fps: float, size: int, loop: bool) -> Iterator[
         while True:
             for time_s, picture in pictures:
                 last_s = time_s
-                yield offset_s + time_s, media.resize(picture, size)
+                yield offset_s + time_s, clips.resize(picture, size)
             if not loop:
                 return
             offset_s += last_s + 1 / fps
-            pictures = itertools.chain(media.read_clip(path, fps=fps))
+            pictures = itertools.chain(clips.read_clip(path, fps=fps))
 
     return played()

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from pipeline import quality
 from pipeline.frame import Frame
 from pipeline.observation import Ask, Observation
-from server.frames.media import MediaError, read_clip, to_frame
+from server.frames.convert import to_frame
+from server.tools.clips import MediaError, read_clip
 from server.tools.evaluation.cache import Value
 from server.tools.evaluation.folder import Item
 

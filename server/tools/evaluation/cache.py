@@ -73,18 +73,42 @@ class Cache:
         return self._folder / sha256[:2] / f"{sha256}.json"
 
 
+_MEASURES = (
+    "pipeline/see.py",
+    "pipeline/quality.py",
+    "pipeline/observation.py",
+    "pipeline/frame.py",
+    "pipeline/sight/*.py",
+    "pipeline/nets/*.py",
+    "server/frames/convert.py",
+    "server/tools/clips.py",
+    "server/tools/evaluation/acquire.py",
+    "server/tools/evaluation/vp8.py",
+)
+_JUDGES = (
+    "pipeline/*.py",
+    "pipeline/cues/*.py",
+    "pipeline/session/*.py",
+    "server/tools/evaluation/play.py",
+)
+
+
+def sources(*, session: bool = False) -> list[Path]:
+    """The code that makes and looks at pictures. `session`: the code that judges as well, as what
+    is kept are verdicts. Raises FileNotFoundError if a part of it is not where it was."""
+    root, found = Path(_pipeline).parents[1], set[Path]()
+    for pattern in _MEASURES + _JUDGES if session else _MEASURES:
+        paths = set(root.glob(pattern))
+        if not paths:
+            raise FileNotFoundError(pattern)
+        found |= paths
+    return sorted(found)
+
+
 def version(*said: str, session: bool = False) -> str:
-    """Names the code that makes and looks at pictures, the nets that the manifest pins, and
-    whatever is `said`. `session`: the code that judges as well, as what is kept are verdicts."""
+    """Names the code in `sources`, the nets that the manifest pins, and whatever is `said`."""
     known = hashlib.sha256()
-    room, here = Path(_pipeline).parent, Path(__file__).parent
-    files = [room / name for name in ("see.py", "quality.py", "observation.py", "frame.py")]
-    files += [path for part in ("sight", "nets") for path in (room / part).glob("*.py")]
-    files += [room.parent / "server" / "frames" / "media.py", here / "acquire.py", here / "vp8.py"]
-    if session:
-        files += [*room.glob("*.py"), here / "play.py"]
-        files += [path for part in ("cues", "session") for path in (room / part).glob("*.py")]
-    for path in sorted(set(files)):
+    for path in sources(session=session):
         known.update(path.read_bytes())
     for name, net in sorted(manifest.load().items()):
         known.update(f"{name} {net}".encode())

@@ -109,7 +109,7 @@ def _extra() -> None:
 
 
 def _nets(settings: Settings) -> tuple[See, Embedder]:
-    from server.app import load_see
+    from server.frames.look import load_see
 
     return load_see(settings.models_dir, settings.embedder)
 

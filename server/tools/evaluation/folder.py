@@ -1,6 +1,6 @@
 """What is in the folder to evaluate: files by their labels, their fingerprint, groups.csv.
 
-Here: names and bytes. Not here: decoding (media.py), what a file shows (acquire.py).
+Here: names and bytes. Not here: decoding (server/tools/clips.py), what a file shows (acquire.py).
 """
 
 from __future__ import annotations

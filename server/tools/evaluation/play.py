@@ -25,7 +25,8 @@ from pipeline.policy import Policy
 from pipeline.reasons import Phase, Purpose, Reason
 from pipeline.session import SessionPipeline
 from pipeline.template import Gallery, Template
-from server.frames.media import MediaError, read_clip, resize, to_frame
+from server.frames.convert import to_frame
+from server.tools.clips import MediaError, read_clip, resize
 from server.tools.evaluation import vp8
 from server.tools.evaluation.acquire import See
 from server.tools.evaluation.cache import Value

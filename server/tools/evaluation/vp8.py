@@ -2,7 +2,7 @@
 
 Cues are judged on what a codec left of a picture (docs/liveness.md: margins shrink at low
 bitrates); a recording that never went through one would flatter them. For `lookgate evaluate` and
-the liveness benchmark alike. Not here: opening files (media.py).
+the liveness benchmark alike. Not here: opening files (server/tools/clips.py).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 import av
 from av.video.frame import PictureType
 
-from server.frames.media import Timed, read_clip, resize
+from server.tools.clips import Timed, read_clip, resize
 
 KBPS = 600
 FPS = 15

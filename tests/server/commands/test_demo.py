@@ -23,7 +23,7 @@ from models.manifest import default_dir
 from models.verify import verify
 from server.commands import demo
 from server.commands.admin import Admin
-from server.frames import media
+from server.tools import clips
 from server.tools.caller.attempt import Attempt
 from tests.server.stage import settings
 
@@ -72,7 +72,7 @@ def test_what_counts_as_expected(
 
 def test_a_photo_is_one_picture_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     film = [(n / 10, object()) for n in range(50)]
-    monkeypatch.setattr(media, "read_clip", lambda path: iter(film))
+    monkeypatch.setattr(clips, "read_clip", lambda path: iter(film))
     shown = list(itertools.islice(demo.photo(Path("x"), at_s=2.0), 40))
     assert {id(picture) for _, picture in shown} == {id(film[20][1])}
     assert [time_s for time_s, _ in shown[:3]] == [0.0, 1 / 15, 2 / 15]

@@ -28,7 +28,7 @@ from pipeline.tape.replay import replay as play
 from pipeline.tape.video import FrameLine, decoder, packet
 from pipeline.tape.writer import TapedSession, TapeWriter
 from server.commands import main, tape_verbs
-from server.frames.media import to_frame
+from server.frames.convert import to_frame
 from server.people.shelf import Shelf
 from server.rtc.keyframes import is_key
 from server.tools.reseeing import TOLERANCE, differences, resee

@@ -12,8 +12,8 @@ import pytest
 
 from pipeline.frame import Frame, Reference
 from pipeline.observation import Ask, Observation
+from server.frames.convert import Decoded
 from server.frames.inference import Busy, Inference, InferenceFailed
-from server.frames.media import Decoded
 from tests.server.pictures import number, paint
 
 

@@ -14,7 +14,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack
 from hypothesis import given, settings
 
-from server.frames.media import to_frame
+from server.frames.convert import to_frame
 from server.rtc.answer import candidates
 from server.rtc.connection import (
     Connection,

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from server.frames import media
-from server.frames.media import MediaError
-from server.tools import film
+from server.frames.convert import to_bgr
+from server.tools import clips, film
+from server.tools.clips import MediaError
 
 TIMES_S = (0.0, 0.1, 0.15, 0.4)
 
@@ -22,10 +22,10 @@ def pictures(size: tuple[int, int] = (64, 48)) -> Iterator[film.Timed]:
 def test_what_was_written_is_read_again(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"film{ending}"
     assert film.write(path, pictures(), fps=10) == len(TIMES_S)
-    read = list(media.read_clip(path))
+    read = list(clips.read_clip(path))
     assert len(read) == len(TIMES_S)
     for (_, vf), (_, image) in zip(read, pictures(), strict=True):
-        assert media.to_bgr(vf).mean((0, 1)) == pytest.approx(image.mean((0, 1)), abs=6)
+        assert to_bgr(vf).mean((0, 1)) == pytest.approx(image.mean((0, 1)), abs=6)
     if ending == ".mp4":
         assert [time_s for time_s, _ in read] == pytest.approx(TIMES_S, abs=0.002)
     if ending == ".y4m":

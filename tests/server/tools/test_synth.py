@@ -10,7 +10,8 @@ import pytest
 from models.clips import ClipMissing, clip
 from pipeline.synth.scenes import KINDS
 from server.commands import main
-from server.frames import media
+from server.frames.convert import to_bgr
+from server.tools import clips
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +39,7 @@ def test_an_empty_room_needs_neither_photo_nor_nets(
     status, out, _ = _synth(capsys, "empty", "--out", str(path), *told)
     assert status == 0
     assert out == f"{path}: 5 pictures, 160x120, empty\n"
-    read = [media.to_bgr(vf) for _, vf in media.read_clip(path)]
+    read = [to_bgr(vf) for _, vf in clips.read_clip(path)]
     assert len(read) == 5
     assert read[0].shape == (120, 160, 3)
     assert np.std(read[0]) > 5
@@ -55,7 +56,7 @@ def test_a_photo_becomes_a_film(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     if "net_missing" in err:
         pytest.skip("the converted nets are needed (make models)")
     assert (status, err) == (0, "")
-    assert len(list(media.read_clip(path))) == 3
+    assert len(list(clips.read_clip(path))) == 3
 
 
 @pytest.mark.parametrize(

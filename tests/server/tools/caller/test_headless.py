@@ -12,13 +12,14 @@ import av
 import pytest
 from aiohttp import web
 
-from server.frames.media import MediaError, to_bgr
+from server.frames.convert import to_bgr
 from server.rtc.connection import BadOffer, Connection
 from server.rtc.network import Network
 from server.tools.caller import headless
 from server.tools.caller.headless import HeadlessError
-from tests.server.frames.test_media import film_file, still_file
+from server.tools.clips import MediaError
 from tests.server.pictures import HERE, LOCAL, film, held, number, paint, soon, until
+from tests.server.tools.test_clips import film_file, still_file
 
 TICKET = "t-0123456789"
 VERDICT = {"type": "verdict", "outcome": "accepted", "reasons": [], "token": "x", "retry": False}

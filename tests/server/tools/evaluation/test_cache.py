@@ -6,7 +6,10 @@ import os
 import time
 from pathlib import Path
 
-from server.tools.evaluation.cache import UNUSED_DAYS, Cache
+import pytest
+
+from server.tools.evaluation import cache as caches
+from server.tools.evaluation.cache import UNUSED_DAYS, Cache, sources
 
 OLD, NEW = "0" * 16, "1" * 16
 
@@ -40,3 +43,19 @@ def test_answers_that_nobody_asks_for_are_removed(tmp_path: Path) -> None:
     assert Cache(cache, NEW).get("ab" * 32) == {"n": 1}, "asked for now, so it stays"
     assert sorted(path.name for path in cache.iterdir()) == [NEW, "2" * 16, "notes"]
     assert apart.is_dir()
+
+
+def test_all_that_looks_is_named_and_all_that_judges_only_for_verdicts() -> None:
+    root = Path(__file__).parents[4]
+    looks = {path.relative_to(root).as_posix() for path in sources()}
+    judges = {path.relative_to(root).as_posix() for path in sources(session=True)} - looks
+    assert {"pipeline/see.py", "server/frames/convert.py", "server/tools/clips.py"} <= looks
+    assert {"pipeline/decision.py", "server/tools/evaluation/play.py"} <= judges
+    assert any(path.startswith("pipeline/session/") for path in judges)
+    assert caches.version("match") != caches.version("match", session=True)
+
+
+def test_code_that_is_not_where_it_was_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(caches, "_MEASURES", ("pipeline/see.py", "server/frames/gone.py"))
+    with pytest.raises(FileNotFoundError, match="gone"):
+        caches.version("match")

@@ -15,7 +15,8 @@ from av.video.frame import PictureType
 from pipeline.frame import Frame
 from pipeline.observation import Ask, Observation
 from pipeline.policy import POLICIES
-from server.frames.media import read_clip, to_bgr
+from server.frames.convert import to_bgr
+from server.tools.clips import read_clip
 from server.tools.evaluation import play, vp8
 from server.tools.evaluation.acquire import acquire
 from server.tools.evaluation.folder import Item

@@ -1,0 +1,54 @@
+"""How a server looks at frames: the nets verified, loaded, warmed, and given to `see`.
+
+Not here: what is measured (pipeline/see.py), in which thread (inference.py), where the nets' files
+are from (models/fetch.py). Source: docs/models.md, docs/insightface.md.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from models.verify import verify
+from pipeline import see
+from pipeline.frame import Frame
+from pipeline.nets import Run
+from pipeline.nets.embed import SFACE, Embedder
+from pipeline.nets.insight import InsightFace
+from pipeline.nets.ort import SPECS, Nets
+from pipeline.observation import Ask, Observation
+
+logger = logging.getLogger(__name__)
+
+
+def load_see(
+    models_dir: Path, embedder: Path | None = None
+) -> tuple[Callable[[Frame, Ask], Observation], Embedder]:
+    """Verify the nets' files, load and warm them; what embeds is SFace or the file `embedder`.
+
+    Raises ModelError, NetUnusable.
+    """
+    verify(models_dir)
+    nets = Nets(models_dir, [net for net in SPECS if embedder is None or net != "embed"])
+    nets.warm_up()
+    run: Run = nets
+    chosen = SFACE
+    if embedder is not None:
+        run = other = InsightFace(embedder, nets)
+        chosen = other.embedder
+        # The package guesses these from the names of the graph's nodes: let them be seen.
+        logger.info(
+            "another embedder",
+            extra={
+                "embedder": chosen.model_id,
+                "dimensions": chosen.dimensions,
+                "mean": other.mean,
+                "std": other.std,
+            },
+        )
+
+    def look(frame: Frame, ask: Ask) -> Observation:
+        return see.see(frame, ask, run)
+
+    return look, chosen

@@ -1,0 +1,33 @@
+"""Nets that are missing or wrong are named before anything is loaded."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from models import manifest
+from models.errors import ModelError
+from server.frames.look import load_see
+
+
+def pack(folder: Path) -> Path:
+    """A models folder with files of the right names and the wrong content."""
+    folder.mkdir()
+    for net in manifest.load().values():
+        (folder / net.file).write_bytes(b"not a net")
+    return folder
+
+
+def test_a_missing_or_wrong_model_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"detect\.onnx") as caught:
+        load_see(tmp_path)
+    assert caught.value.code == "model_missing"
+    with pytest.raises(ModelError) as caught:
+        load_see(pack(tmp_path / "models"))
+    assert caught.value.code == "model_hash_mismatch"
+    net = next(iter(manifest.load().values()))
+    assert net.sha256 in caught.value.text
+    assert hashlib.sha256(b"not a net").hexdigest() in caught.value.text
+    assert net.file in caught.value.text
