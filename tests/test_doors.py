@@ -110,7 +110,7 @@ def test_what_draws_pictures_and_what_judges_them_know_nothing_of_each_other() -
     assert _forbidden(("pipeline/synth/",), judges) == []
     users = [name(path) for path in FILES if uses(path, "pipeline.synth")]
     users = [file for file in users if not file.startswith("pipeline/synth/")]
-    assert sorted(users) == ["server/commands/main.py", "server/tools/synth.py"]
+    assert sorted(users) == ["server/commands/synth_verb.py", "server/tools/synth.py"]
 
 
 def test_cues_do_not_import_each_other() -> None:

@@ -1,6 +1,7 @@
 """What the operator does from the command line, on the store itself, beside a running server.
 
-Not here: printing (main.py). A client's secret exists in clear only in what these verbs return.
+Not here: printing (admin_verbs.py).
+A client's secret exists in clear only in what these verbs return.
 """
 
 from __future__ import annotations

@@ -1,0 +1,69 @@
+"""`lookgate client`, `keys` and `subject`: what they print.
+
+Not here: what they do (admin.py), what they are given (arguments.py).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+from server.commands.admin import Admin
+from server.settings.load import Settings
+
+
+def run(given: argparse.Namespace, settings: Settings) -> int:
+    """Do one of them on the opened store. Raises AdminError, ConfigError, Unavailable."""
+
+    async def opened() -> None:
+        async with Admin.of(settings) as admin:
+            await _VERBS[given.command, given.verb](admin, given)
+
+    asyncio.run(opened())
+    return 0
+
+
+async def _client_add(admin: Admin, given: argparse.Namespace) -> None:
+    secret = await admin.add_client(given.client, given.origin, given.policy)
+    print(f"client  {given.client}\nsecret  {secret}\nIt is not shown again.")
+
+
+async def _client_list(admin: Admin, given: argparse.Namespace) -> None:
+    for client in await admin.clients():
+        origins = " ".join(client.origins) or "(no web origin)"
+        print(f"{client.client_id}  {client.policy}  {client.created_at:%Y-%m-%d}  {origins}")
+
+
+async def _client_rotate(admin: Admin, given: argparse.Namespace) -> None:
+    print(f"secret  {await admin.rotate_client(given.client)}\nIt is not shown again.")
+
+
+async def _client_remove(admin: Admin, given: argparse.Namespace) -> None:
+    await admin.remove_client(given.client)
+    print(f"removed {given.client}")
+
+
+async def _keys_rotate(admin: Admin, given: argparse.Namespace) -> None:
+    print(f"new key {await admin.rotate_keys(given.overlap_s)}")
+
+
+async def _keys_list(admin: Admin, given: argparse.Namespace) -> None:
+    for key in await admin.keys():
+        until = "signs" if key.retire_at is None else f"published until {key.retire_at:%F %T}"
+        print(f"{key.kid}  {key.created_at:%F %T}  {until}")
+
+
+async def _subject_remove(admin: Admin, given: argparse.Namespace) -> None:
+    print(f"removed {await admin.remove_subject(given.client, given.subject)} template(s)")
+
+
+_VERBS: Mapping[tuple[str, str], Callable[[Admin, argparse.Namespace], Awaitable[None]]] = {
+    ("client", "add"): _client_add,
+    ("client", "list"): _client_list,
+    ("client", "rotate"): _client_rotate,
+    ("client", "remove"): _client_remove,
+    ("keys", "rotate"): _keys_rotate,
+    ("keys", "list"): _keys_list,
+    ("subject", "remove"): _subject_remove,
+}

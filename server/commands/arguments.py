@@ -1,0 +1,138 @@
+"""`lookgate`: every command, what it takes and what `--help` says of it.
+
+Not here: what a command does (main.py), the arguments of an evaluation
+(tools/evaluation/command.py).
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from server.tools.evaluation import command as evaluation
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every command; `command`, and `verb` where there are several, say which one was given."""
+    made = argparse.ArgumentParser(
+        prog="lookgate",
+        description="A self-hosted face-login server. Settings are environment variables:"
+        " see `lookgate config`.",
+    )
+    verbs = made.add_subparsers(required=True, dest="command", metavar="command")
+
+    _add(verbs, "serve", "run the server")
+    demo = _add(verbs, "demo", "run the server and a demo relying app")
+    demo.add_argument(
+        "--headless", action="store_true", help="no browser: enrol and log in from recordings"
+    )
+    demo.add_argument("--data", type=Path, default=None, help="folder to keep (default: a new one)")
+    shown = _add(verbs, "config", "check the settings and print them")
+    shown.add_argument("--markdown", action="store_true", help="print docs/settings.md")
+
+    client = verbs.add_parser("client", help="relying apps").add_subparsers(
+        required=True, dest="verb", metavar="verb"
+    )
+    add = _add(client, "add", "make one and print its secret, once")
+    add.add_argument("client")
+    add.add_argument("--origin", action="append", default=[], help="web origin; may be repeated")
+    add.add_argument("--policy", default="standard")
+    _add(client, "list", "print them")
+    for name, text in (
+        ("rotate", "print a new secret; the old one stops at once"),
+        ("remove", "with sessions and templates"),
+    ):
+        _add(client, name, text).add_argument("client")
+
+    nets = verbs.add_parser("models", help="the nets").add_subparsers(
+        required=True, dest="verb", metavar="verb"
+    )
+    for name, text in (("fetch", "get, convert and check them"), ("verify", "check the files")):
+        _add(nets, name, text)
+
+    keys = verbs.add_parser("keys", help="token signing keys").add_subparsers(
+        required=True, dest="verb", metavar="verb"
+    )
+    rotate = _add(keys, "rotate", "make a new one")
+    rotate.add_argument(
+        "--overlap-s", type=float, default=3600.0, help="the old one stays published so long"
+    )
+    _add(keys, "list", "print them")
+
+    subject = verbs.add_parser("subject", help="enrolled people").add_subparsers(
+        required=True, dest="verb", metavar="verb"
+    )
+    remove = _add(subject, "remove", "forget one")
+    remove.add_argument("client")
+    remove.add_argument("subject")
+
+    for name, text in (
+        ("enroll", "enrol a face from a video"),
+        ("login", "log in with a video"),
+        ("identify", "find out who is in a video"),
+    ):
+        attempt = _add(verbs, name, text)
+        attempt.add_argument("--client", required=True)
+        attempt.add_argument(
+            "--secret-file", type=Path, help="else the variable LOOKGATE_CLIENT_SECRET"
+        )
+        attempt.add_argument("--server", help="default: LOOKGATE_SERVER")
+        attempt.add_argument("--video", type=Path, required=True, help="a film or a still picture")
+        attempt.add_argument("--origin", help="send this Origin header")
+        if name != "identify":
+            attempt.add_argument("--subject", required=True)
+        if name == "enroll":
+            attempt.add_argument("--replace", action="store_true")
+
+    again = _add(verbs, "replay", "play a recorded session again")
+    again.add_argument("tape", type=Path, help="a tape's folder, or a zip file of it")
+    how = again.add_mutually_exclusive_group()
+    how.add_argument("--see", action="store_true", help="measure the video again with the nets")
+    how.add_argument(
+        "--webrtc", action="store_true", help="send the recorded frames, as they are, to a server"
+    )
+    how.add_argument(
+        "--times",
+        type=evaluation.whole,
+        default=1,
+        metavar="N",
+        help="play it so often; each time must say the same",
+    )
+    again.add_argument("--server", help="with --webrtc; default: LOOKGATE_SERVER")
+    again.add_argument("--client", help="with --webrtc; the relying app's id")
+    again.add_argument("--secret-file", type=Path, help="else LOOKGATE_CLIENT_SECRET")
+    again.add_argument("--subject", help="with --webrtc; default: the tape's")
+    again.add_argument("--origin", help="with --webrtc; send this Origin header")
+    told = _add(verbs, "explain", "print a recorded session's decision table")
+    told.add_argument("tape", type=Path, help="a tape's folder, or a zip file of it")
+    told.add_argument("--html", type=Path, help="write one page with pictures and evidence")
+    for verb in (again, told):
+        verb.add_argument("--policy", type=Path, help="judge by the fields in this JSON or TOML")
+        verb.add_argument("--torn", action="store_true", help="read a tape whose end is missing")
+
+    synth = _add(verbs, "synth", "film a synthetic session from a photo, for tests")
+    synth.add_argument("kind", help="what to film; `list` prints all of them")
+    synth.add_argument("--photo", type=Path, help="a picture of one face")
+    synth.add_argument("--other", type=Path, help="of another one, for two_faces and swap")
+    synth.add_argument("--out", type=Path, help="file to write: .mp4, .y4m or .mjpeg")
+    synth.add_argument("--seconds", type=float, default=5.0)
+    synth.add_argument("--seed", type=int, default=0)
+    synth.add_argument("--fps", type=float, default=15.0)
+    synth.add_argument("--jitter", type=float, default=0.0, help="0..0.9: uneven times (mp4 only)")
+    synth.add_argument("--size", default="640x480", help="WIDTHxHEIGHT")
+    synth.add_argument("--face", type=float, default=0.35, help="of the picture's shorter side")
+    synth.add_argument("--x", type=float, default=0.5, help="middle of the face, 0 left to 1 right")
+    synth.add_argument("--yaw", type=float, default=9.0, help="how far the head turns, degrees")
+    synth.add_argument("--gain", type=float, default=1.0, help="exposure")
+    synth.add_argument("--worn", action="append", default=[], help="glasses, mask, hat or hand")
+    synth.add_argument("--mirrored", action="store_true")
+    synth.add_argument("--grayscale", action="store_true")
+
+    evaluation.add(verbs)
+    return made
+
+
+def _add(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
+    made: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text)
+    return made
