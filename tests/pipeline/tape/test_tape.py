@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 
 from pipeline.events import Decided, PhaseChanged
-from pipeline.inputs import Began, Seen
+from pipeline.inputs import Began, Failed, Seen, TimePassed
 from pipeline.policy import POLICIES, Policy
 from pipeline.reasons import Phase, Purpose
+from pipeline.session import SessionPipeline
 from pipeline.tape import LINES, VIDEO, TapeError
 from pipeline.tape.page import page
 from pipeline.tape.reader import open_tape
@@ -93,6 +94,25 @@ def test_a_crash_leaves_all_that_was_written(tmp_path: Path) -> None:
     with found.video() as stream:
         seen = list(pictures(frames, stream, torn=True))
     assert 28 <= len(seen) <= 30  # at most a cluster is lost
+
+
+def test_an_input_that_the_session_fails_at_is_on_the_tape(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise AssertionError("impossible")
+
+    tape = TapeWriter(tmp_path / "t", session=_told(), about={}, at_s=100.0)
+    session = TapedSession(tape, lambda: 101.0, **_told())
+    session.receive(Began())
+    with monkeypatch.context() as patched:
+        patched.setattr(SessionPipeline, "receive", broken)
+        with pytest.raises(AssertionError):
+            session.receive(TimePassed(101.0))
+    session.receive(Failed(101.0))
+    tape.close(102.0)
+    kinds = [line.kind for line in open_tape(tmp_path / "t").lines()]
+    assert kinds == ["begin", "event", "tick", "fail", "event", "event", "end"]
 
 
 def test_a_folder_and_its_zip_are_the_same_tape(tmp_path: Path, folder: Path) -> None:

@@ -12,7 +12,10 @@ from typing import Any
 
 import pytest
 
+from pipeline.cues.camera import Claim
+from pipeline.inputs import Began, Cancelled, Input, Introduced, PaintedStep
 from pipeline.tape import LINES, VIDEO
+from pipeline.tape.kinds import INPUTS
 from pipeline.tape.reader import open_tape
 from pipeline.tape.replay import replay
 from server.parts import Parts
@@ -86,6 +89,44 @@ async def test_a_recorded_login_replays_exactly(
     assert {"out", "in", "ask", "step", "event", "end"} <= set(kinds)
     said = [line.value.message["type"] for line in tape.lines() if line.kind == "out"]
     assert said == [message["type"] for message in stage.connection.sent]
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            {
+                "type": "hello",
+                "version": 1,
+                "widget": "w",
+                "camera": {"width": 640, "height": 480, "fps": 15, "kind": "usb"},
+                "reduced_motion": False,
+            },
+            Introduced(still=False, claim=Claim(640.0, 480.0, 15.0, "usb")),
+        ),
+        # A page that does not say is asked to paint.
+        ({"type": "hello", "version": 1, "widget": "w"}, Introduced(still=False)),
+        (
+            {"type": "hello", "version": 1, "widget": "w", "reduced_motion": True},
+            Introduced(still=True),
+        ),
+        ({"type": "painted", "n": 1, "step": 2, "ms": 34.5}, PaintedStep(1, 2, 34.5, 1000.0)),
+        ({"type": "cancel"}, Cancelled(1000.0)),
+    ],
+    ids=["camera", "hello", "still", "painted", "cancel"],
+)
+async def test_what_the_page_says_is_told_to_the_session(
+    opened: tuple[Parts, Clock], camera: Camera, said: dict[str, Any], told: Input
+) -> None:
+    parts, clock = opened
+    stage = await _stage(opened, camera)
+    clock.s = 1000.0
+    stage.peer.on_message(json.dumps(said))
+    stage.peer.on_message('{"type":"cancel"}')
+    await stage.end()
+    (path,) = _tapes(parts)
+    heard = [line.value for line in open_tape(path).lines() if line.kind in INPUTS]
+    assert heard[:2] == [Began(), told]
 
 
 async def test_a_declined_session_goes_on_and_leaves_nothing(
