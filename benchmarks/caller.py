@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from benchmarks.numbers import Call
 from benchmarks.serving import CLIENT, ROOT, machine_busy_s
-from server.keys.tokens import TokenError
+from server.keys.token import TokenError
 from server.settings.load import child_environ
 from server.tools import clips
 from server.tools.caller.attempt import attempt

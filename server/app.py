@@ -24,7 +24,7 @@ from server.frames.inference import Inference
 from server.frames.look import load_see
 from server.http import middleware, routes
 from server.http.requests import MAX_BODY_BYTES, PARTS
-from server.keys.tokens import Keyring
+from server.keys.keyring import Keyring
 from server.keys.vault import open_vault
 from server.metrics import Metrics
 from server.parts import Parts

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from pipeline.nets.embed import SFACE
 from pipeline.policy import POLICIES, Policy
 from server.frames.inference import Inference
-from server.keys.tokens import Keyring
+from server.keys.keyring import Keyring
 from server.keys.vault import Vault
 from server.limits import Buckets
 from server.metrics import Metrics

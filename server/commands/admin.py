@@ -17,7 +17,7 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 from pipeline.policy import POLICIES
-from server.keys.tokens import Keyring
+from server.keys.keyring import Keyring
 from server.keys.vault import open_vault
 from server.parts import utc_now
 from server.people.shelf import Shelf

@@ -1,6 +1,6 @@
 """Anybody may read these from any page: the keys that tokens are checked with, the widget's files.
 
-Not here: making keys (server/keys/tokens.py). Source: docs/protocol.md, "HTTP"; RFC 7517 (JWK Set).
+Not here: making keys (server/keys/keyring.py). Source: docs/protocol.md, "HTTP"; RFC 7517 (JWKS).
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from pipeline.observation import Ask, Observation
 from pipeline.policy import POLICIES, Policy
 from pipeline.template import Gallery
 from server.frames.inference import Inference
-from server.keys.tokens import Keyring
+from server.keys.keyring import Keyring
 from server.keys.vault import Vault
 from server.metrics import Metrics
 from server.parts import Parts

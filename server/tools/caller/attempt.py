@@ -1,7 +1,8 @@
 """One attempt from end to end without a browser: the relying app's half and the page's.
 
 Creates the session as a client, plays a video at the server (headless.py), and verifies the token
-as a relying app must (tokens.verify). Not here: printing to a terminal, the demo's order of things.
+as a relying app must (server/keys/token.py). Not here: printing to a terminal, the demo's order of
+things (server/commands/demo.py).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 
 import aiohttp
 
-from server.keys import tokens
+from server.keys.token import verify
 from server.parts import utc_now
 from server.settings.load import command_line
 from server.tools import clips
@@ -88,7 +89,7 @@ async def attempt(
         claims = header = None
         if said.get("outcome") == "accepted":
             keys = await _json(http, "GET", f"{server_url}/.well-known/jwks.json")
-            claims = tokens.verify(
+            claims = verify(
                 str(token),
                 # Its own: the command line knows the server by address only, and took the keys from
                 # there. A relying app compares with the issuer that it was configured with.

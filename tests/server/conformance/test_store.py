@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from pipeline.template import Template
-from server.keys.tokens import Keyring, verify
+from server.keys.keyring import Keyring
+from server.keys.token import verify
 from server.keys.vault import Vault
 from server.people.templates import seal_template
 from server.store.port import Conflict, NotFound, Store

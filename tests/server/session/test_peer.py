@@ -18,7 +18,7 @@ from pipeline.inputs import Began, Seen
 from pipeline.reasons import Phase, Purpose
 from pipeline.session import SessionPipeline
 from pipeline.template import Gallery
-from server.keys import tokens
+from server.keys.token import verify
 from server.parts import Parts
 from server.session import protocol, whom
 from server.store.port import Conflict, NotFound, SessionRecord, Unavailable
@@ -101,7 +101,7 @@ async def test_a_login_is_recorded_and_gets_a_token(
     await parts.store.add_failure(CLIENT, "ann", clock.now())
     stage, verdict = await _ended(opened, camera, "login", "ann")
     assert (verdict["outcome"], verdict["reasons"], verdict["retry"]) == ("accepted", [], False)
-    claims = tokens.verify(
+    claims = verify(
         verdict["token"],
         expected_issuer=parts.settings.public_url,
         expected_audience=CLIENT,

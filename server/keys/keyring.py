@@ -1,38 +1,26 @@
-"""The proof that is handed to the relying app: ES256 JWTs and the keys that sign them.
+"""The keys that sign tokens: made, sealed, rotated, published, shared by processes on one store.
 
-Mints after the store said "finished" (server/session/verdict.py asks it), publishes the keys,
-verifies as a relying app must. No HTTP, no clock. Source: RFC 7519, RFC 7515, RFC 7517, RFC 7638,
-RFC 8725.
+Not here: what a token says and how it is verified (token.py), sealing (vault.py), a clock. Source:
+RFC 7517 (JWK), RFC 7638 (thumbprint).
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import hashlib
 import json
-import re
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
-import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from jwt.algorithms import ECAlgorithm
 
+from server.keys.token import ALGORITHM, LIFETIME_S, base64url, mint
 from server.keys.vault import Vault
 from server.store.port import Conflict, KeyRecord, Store, Unavailable
-
-ALGORITHM = "ES256"
-TYPE = "face+jwt"
-"""Its own `typ`, so that no other JWT passes for one of these (RFC 8725 section 3.11)."""
-
-LIFETIME_S = 120
-"""Longest life that docs/protocol.md promises; a token is exchanged at once, by a backend."""
 
 CACHE_S = 5.0
 """How long the keys are believed without asking the store again."""
@@ -44,36 +32,6 @@ publishes it, and no relying app meets a `kid` that one of them does not know ye
 OVERLAP = timedelta(hours=1)
 """How long a retired key stays published by default: far more than a token lives, and about what
 relying apps cache a key set for."""
-
-_CLAIMS: Mapping[str, type | tuple[type, ...]] = {
-    "iss": str,
-    "aud": str,
-    "sub": str,
-    "iat": int,
-    "nbf": int,
-    "exp": int,
-    "auth_time": int,
-    "jti": str,
-    "nonce": str,
-    "sid": str,
-    "purpose": str,
-    "amr": list,
-    "acr": str,
-}
-"""What docs/protocol.md says a token holds: all of it, always."""
-
-_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{86}")
-"""JWS compact serialisation with an ES256 signature of 64 bytes (RFC 7518 section 3.4)."""
-
-_MAX_CHARACTERS = 8192
-
-
-class TokenError(Exception):
-    """A token that must not be believed. `code` is stable; the text never quotes the token."""
-
-    def __init__(self, code: str, text: str) -> None:
-        super().__init__(text)
-        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,19 +58,15 @@ def _public_members(private: ec.EllipticCurvePrivateKey) -> dict[str, str]:
     return {
         "crv": "P-256",
         "kty": "EC",
-        "x": _base64url(numbers.x.to_bytes(32, "big")),
-        "y": _base64url(numbers.y.to_bytes(32, "big")),
+        "x": base64url(numbers.x.to_bytes(32, "big")),
+        "y": base64url(numbers.y.to_bytes(32, "big")),
     }
 
 
 def _thumbprint(private: ec.EllipticCurvePrivateKey) -> str:
     """RFC 7638 section 3: SHA-256 of the required members, in order, without white space."""
     text = json.dumps(_public_members(private), sort_keys=True, separators=(",", ":"))
-    return _base64url(hashlib.sha256(text.encode()).digest())
-
-
-def _base64url(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    return base64url(hashlib.sha256(text.encode()).digest())
 
 
 def _key_owner(kid: str) -> tuple[str, str]:
@@ -223,24 +177,20 @@ class Keyring:
     ) -> str:
         """A token for a session that was just finished as accepted. Raises Unavailable."""
         key = _signer(await self._current(now), now)
-        issued_at = int(now.timestamp())
-        claims = {
-            "iss": self._issuer,
-            "aud": client_id,
-            "sub": subject,
-            "iat": issued_at,
-            "nbf": issued_at,
-            "exp": issued_at + self._lifetime_s,
-            "auth_time": int(auth_time.timestamp()),
-            "jti": _base64url(self._random_bytes(16)),
-            "nonce": nonce,
-            "sid": session_id,
-            "purpose": purpose,
-            "amr": ["face"],
-            "acr": acr,
-        }
-        return jwt.encode(
-            claims, key.private, algorithm=ALGORITHM, headers={"typ": TYPE, "kid": key.kid}
+        return mint(
+            key.private,
+            kid=key.kid,
+            issuer=self._issuer,
+            audience=client_id,
+            subject=subject,
+            nonce=nonce,
+            session_id=session_id,
+            token_id=base64url(self._random_bytes(16)),
+            purpose=purpose,
+            acr=acr,
+            auth_time=auth_time,
+            lifetime_s=self._lifetime_s,
+            now=now,
         )
 
     @property
@@ -269,96 +219,3 @@ def _signer(keys: Sequence[SigningKey], now: datetime) -> SigningKey:
     lasting = [key for key in keys if key.retire_at is None or key.retire_at >= until]
     settled_since = now - timedelta(seconds=SETTLE_S)
     return next((key for key in lasting if key.created_at <= settled_since), lasting[-1])
-
-
-def verify(
-    token: str,
-    *,
-    expected_issuer: str,
-    expected_audience: str,
-    expected_nonce: str,
-    expected_purpose: str,
-    jwks: Mapping[str, Any],
-    now: datetime,
-    leeway_s: float = 5.0,
-) -> dict[str, Any]:
-    """The claims of a token that stands every check of docs/protocol.md, except `jti` seen before.
-
-    `leeway_s`: how far the two clocks may be apart. Raises TokenError: `token_malformed`,
-    `token_algorithm`, `token_type`, `token_key_unknown`, `token_signature`, `token_claims`,
-    `token_issuer`, `token_audience`, `token_nonce`, `token_purpose`, `token_early`,
-    `token_expired`.
-    """
-    header = _header(token)
-    if header.get("alg") != ALGORITHM:  # compared, never obeyed (RFC 8725 section 3.1)
-        raise TokenError("token_algorithm", f"Only {ALGORITHM} signatures are accepted.")
-    if header.get("typ") != TYPE:
-        raise TokenError("token_type", "This is not a face login token.")
-    public = _public_key(jwks, header.get("kid"))
-    try:
-        payload = jwt.api_jws.decode(token, public, algorithms=[ALGORITHM])
-        claims = json.loads(payload)
-    except (jwt.InvalidTokenError, ValueError) as error:
-        raise TokenError("token_signature", "The signature does not fit.") from error
-    if not isinstance(claims, dict) or any(
-        not isinstance(claims.get(name), kind) or isinstance(claims.get(name), bool)
-        for name, kind in _CLAIMS.items()
-    ):
-        raise TokenError("token_claims", "A claim is missing or of the wrong type.")
-    if claims["amr"] != ["face"] or claims["exp"] - claims["iat"] > LIFETIME_S:
-        raise TokenError("token_claims", "A claim has a value that no face login token has.")
-    for name, expected in (
-        ("issuer", expected_issuer),
-        ("audience", expected_audience),
-        ("nonce", expected_nonce),
-        ("purpose", expected_purpose),
-    ):
-        claim = {"issuer": "iss", "audience": "aud"}.get(name, name)
-        if claims[claim] != expected:
-            raise TokenError(f"token_{name}", f"The {name} is not the expected one.")
-    seconds = now.astimezone(UTC).timestamp()
-    if seconds + leeway_s < max(claims["iat"], claims["nbf"]):
-        raise TokenError("token_early", "The token is not valid yet.")
-    if seconds - leeway_s >= claims["exp"]:
-        raise TokenError("token_expired", "The token is not valid any more.")
-    return claims
-
-
-def _header(token: str) -> dict[str, Any]:
-    """The unverified header of a well-formed token: three canonical base64url parts.
-
-    One text per token: base64 ignores the last bits of the last character, and some decoders skip
-    what is not in the alphabet (RFC 4648 sections 3.3 and 3.5).
-    """
-    if len(token) <= _MAX_CHARACTERS and _COMPACT.fullmatch(token):
-        parts = token.split(".")
-        try:
-            raw = [base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)) for part in parts]
-            header = json.loads(raw[0])
-        except (ValueError, RecursionError):
-            header = None
-        if isinstance(header, dict) and [_base64url(part) for part in raw] == parts:
-            return header
-    raise TokenError("token_malformed", "This is not a signed token in compact form.")
-
-
-def _public_key(jwks: Mapping[str, Any], kid: object) -> ec.EllipticCurvePublicKey:
-    """The key `kid` of a set, if it is one for ES256 signatures."""
-    keys = jwks.get("keys")
-    for jwk in keys if isinstance(keys, list) else ():
-        if (
-            isinstance(jwk, dict)
-            and isinstance(kid, str)
-            and jwk.get("kid") == kid
-            and jwk.get("kty") == "EC"
-            and jwk.get("crv") == "P-256"
-            and jwk.get("use", "sig") == "sig"
-            and jwk.get("alg", ALGORITHM) == ALGORITHM
-        ):
-            try:
-                key = ECAlgorithm.from_jwk({name: jwk[name] for name in ("kty", "crv", "x", "y")})
-            except (jwt.InvalidKeyError, KeyError, ValueError, TypeError):
-                continue
-            if isinstance(key, ec.EllipticCurvePublicKey):
-                return key
-    raise TokenError("token_key_unknown", "The key set has no key of this token's id.")
