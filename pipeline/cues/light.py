@@ -54,6 +54,8 @@ DARK = 0.005
 """Linear light added before the logarithm: black has no colour, only noise."""
 BLACK = 0.0005
 """The same where the background is judged by itself."""
+DECOYS_SEED = b"decoys of the light challenge"
+"""The same sequences for everybody; nothing depends on them being secret."""
 LATE_BEAT_S = 0.08
 """How far off the painted time a report is believed: five refreshes of a 60 Hz screen."""
 
@@ -238,9 +240,8 @@ def _table(light: Light, starts_s: Sequence[float]) -> Floats64:
 
 @cache
 def _decoys() -> Floats64:
-    """float64 (DECOYS, _TICKS, 2): the same sequences for everybody; nothing depends on them being
-    secret."""
-    draws = Draws(b"decoys of the light challenge")
+    """float64 (DECOYS, _TICKS, 2): the tables of the sequences that were not drawn."""
+    draws = Draws(DECOYS_SEED)
     drawn = [draw_light(draws, 0) for _ in range(DECOYS)]
     return np.stack([_table(d, [ms / 1000 for ms in d.starts_ms]) for d in drawn])
 

@@ -49,6 +49,8 @@ class Room:
     """Of arrivals."""
     answers: Light | None = None
     """Another sequence than the one that was asked (a replay)."""
+    also: tuple[Light, float] | None = None
+    """One more sequence that falls on face and wall, and how strong it is."""
     alpha: float = 0.0
     """Mix the colour into the whole picture, in its own levels: a digital tint."""
     frozen: bool = False
@@ -56,6 +58,8 @@ class Room:
     """What the page's reports take."""
     skips: int | None = None
     """A step that the page does not report."""
+    again_s: float | None = None
+    """How much later the page reports each step once more."""
     lag: Callable[[], float] = field(default=lambda: 0.008)
     """How late a step is painted, seconds."""
 
@@ -69,11 +73,20 @@ class Room:
             if k == self.skips:
                 continue
             answer.painted(k, 1000 * at_s, sent_s + at_s + self.trip_s)
+            if self.again_s is not None:
+                later_s = at_s + self.again_s
+                answer.painted(k, 1000 * later_s, sent_s + later_s + self.trip_s)
         shows = self.answers or light
         starts = painted if self.answers is None else [ms / 1000 for ms in shows.starts_ms]
         end_s = light.length_s + 0.6
         times = np.arange(0.0, end_s, 1 / self.fps) + rng.uniform(0, 1 / self.fps)
         screen = shows.shown(starts, times - self.delay_s, min(0.033, 1 / self.fps))
+        if self.also is not None:
+            other, weight = self.also
+            due = [ms / 1000 for ms in other.starts_ms]
+            screen = screen + weight * other.shown(
+                due, times - self.delay_s, min(0.033, 1 / self.fps)
+            )
         wander = np.cumsum(rng.standard_normal((len(times), 3)), axis=0)
         swing = self.drift * np.sin(
             times[:, None] * rng.uniform(0.5, 1.5, 3) + rng.uniform(0, 6, 3)

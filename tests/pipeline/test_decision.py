@@ -78,6 +78,18 @@ def test_no_sum_makes_up_for_a_required_row():
     assert judged([row for row in FULL if row.cue != "spoof"] + [glow], 3.0).step is Step.TRY_AGAIN
 
 
+def test_a_veto_of_any_topic_and_any_cue_beats_any_sum():
+    for topic, reason in (
+        (Topic.LIVENESS, Reason.LIVENESS),
+        (Topic.IDENTITY, Reason.NO_MATCH),
+        (Topic.QUALITY, Reason.QUALITY),
+    ):
+        veto = Evidence("one_more", topic, Stand.AGAINST, "veto")
+        assert judged([*FULL, replace(veto, stand=Stand.OPEN)]).step is Step.ACCEPT
+        assert judged([*FULL, veto]).step is Step.GO_ON
+        assert judged([*FULL, veto], 3.0) == Decision(Step.REJECT, (reason,))
+
+
 def test_a_doubtful_vote_is_outvoted_by_a_strong_sum_alone():
     others = Evidence("bezel", Topic.LIVENESS, Stand.FOR, "no_border", 2.0)
     doubtful = changed("spoof", stand=Stand.OPEN, llr=-0.4)

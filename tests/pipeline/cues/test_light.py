@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from pipeline.challenge import Draws, draw_light
 from pipeline.cues import light as cue
 from pipeline.decision import Stand
 from pipeline.policy import POLICIES
@@ -157,3 +158,23 @@ def test_the_row_waits_for_the_end_and_then_stays() -> None:
     assert final.stand is Stand.UNKNOWN
     assert answer.row(POLICY, 200.0) is final
     assert not answer.wants(110.0, POLICY)
+
+
+def test_an_answer_that_fits_another_sequence_better_is_no_answer() -> None:
+    """However clearly it stands out among the 200 that were not drawn."""
+    draws, light = Draws(cue.DECOYS_SEED), drawn(1)
+    other = draw_light(draws, 0)
+    row = Room(seed=1, strength=0.1, also=(other, 0.2)).answer(light)
+    assert (row.stand, row.reason, row.numbers["beaten"]) == (Stand.FOR, "answered", 0.0)
+    row = Room(seed=1, strength=0.1, also=(other, 1.3)).answer(light)
+    assert row.numbers["beaten"] == 1.0
+    assert row.numbers["r"] >= POLICY.light_fit
+    assert row.numbers["z"] >= POLICY.light_z
+    assert (row.stand, row.reason) == (Stand.UNKNOWN, "no_answer")
+
+
+def test_a_step_is_painted_once() -> None:
+    once, again = Room().answer(drawn(3)), Room(again_s=0.05).answer(drawn(3))
+    assert again == once
+    later = Room(lag=lambda: 0.058).answer(drawn(3))
+    assert later.numbers["r"] != once.numbers["r"]

@@ -18,6 +18,7 @@ from pipeline.decision import Stand, Topic
 from pipeline.observation import Apart, Ask
 from pipeline.policy import POLICIES
 from pipeline.reasons import Hint
+from pipeline.template import Gallery
 from tests.pipeline.observations import ROI, Camera, gallery, identity, near
 
 POLICY = POLICIES["standard"]
@@ -131,6 +132,21 @@ def test_a_freeze_after_motion_is_found_while_it_lasts():
     assert cue.row(POLICY).reason != "frozen"
 
 
+def test_a_run_without_change_is_a_freeze_though_most_of_what_is_kept_moved():
+    """Of the ten newest steps three moved: their upper quartile alone would not tell."""
+    cue, camera = Freshness(), Camera(motion=2.0)
+    for obs in camera.shots(ALL, 20):
+        cue.add(obs)
+    last = camera.shot(ALL)
+    cue.add(last)
+    found = []
+    for n in range(1, 8):
+        cue.add(replace(last, arrival_s=last.arrival_s + n / 15))
+        found.append(cue.row(POLICY))
+    assert found[-1].numbers["step"] > POLICY.frozen_step
+    assert [row.reason == "frozen" for row in found] == [False] * 5 + [True] * 2
+
+
 def test_doubled_frames_of_a_slow_camera_are_no_freeze():
     cue, camera = Freshness(), Camera(motion=2.0)
     for first in camera.shots(ALL, 12):
@@ -184,6 +200,16 @@ def test_what_is_kept_of_the_newest_sketches_is_what_they_say_together(frames):
     assert numbers["ratio"] == pytest.approx(min(means[2:]) / means[0], rel=1e-5)
     assert numbers["growth"] == pytest.approx(means[-1] / means[0], rel=1e-5)
     assert numbers["echo"] == pytest.approx(max([0.0, *echoes]), abs=1e-5)
+
+
+def test_a_loop_that_drifts_is_known_by_its_steps():
+    """It never comes back to the same picture, as an encoder's noise or a slow zoom hides it."""
+    cue = Freshness()
+    for n, obs in enumerate(Camera(loop=8).shots(ALL, 40)):
+        cue.add(replace(obs, sketch=obs.sketch + np.float32(0.14 * n / 8)))
+    row = cue.row(POLICY)
+    assert row.numbers["ratio"] >= POLICY.alive_ratio
+    assert (row.stand, row.reason) == (Stand.AGAINST, "looping")
 
 
 def test_a_nod_takes_the_same_steps_and_comes_to_another_picture():
@@ -260,6 +286,20 @@ def test_searching_is_stricter_than_claiming():
             cue.add(obs)
         row = cue.row(POLICY, camera.now_s)
         assert (row.stand, row.certain) == (stand, False)
+
+
+def test_between_two_who_are_both_near_nobody_is_named():
+    one = gallery(1)
+    twins = Gallery(("a", "b"), np.vstack([one.matrix, one.matrix]))
+    for search, stand, reason in (
+        (False, Stand.FOR, "match"),
+        (True, Stand.AGAINST, "ambiguous"),
+    ):
+        cue, camera = Identity(twins, search=search), Camera()
+        for obs in camera.shots(ALL, 3):
+            cue.add(obs)
+        row = cue.row(POLICY, camera.now_s)
+        assert (row.stand, row.reason) == (stand, reason)
 
 
 def test_nobody_enrolled_is_against_not_an_error():
@@ -372,6 +412,26 @@ def test_each_break_is_named(change, found):
     for name, value in change.items():
         setattr(camera, name, value)
     assert cue.broken(camera.shot(ALL), POLICY) is found
+
+
+@pytest.mark.parametrize(
+    ("rival", "found"),
+    [(POLICY.max_rival - 0.01, None), (POLICY.max_rival, Break.SECOND_FACE)],
+)
+def test_a_second_face_counts_from_the_limit_on(rival, found):
+    cue, camera = Continuity(), Camera()
+    cue.broken(camera.shot(ALL), POLICY)
+    camera.rival = rival
+    assert cue.broken(camera.shot(ALL), POLICY) is found
+
+
+def test_an_embedding_that_is_no_number_is_nobodys():
+    cue, camera = Continuity(), Camera()
+    for obs in camera.shots(ALL, 5):
+        assert cue.broken(obs, POLICY) is None
+    obs = camera.shot(ALL)
+    nobody = replace(obs.face, embedding=np.full(128, np.nan, np.float32))
+    assert cue.broken(replace(obs, face=nobody), POLICY) is Break.ANOTHER_FACE
 
 
 def test_a_gap_in_time_breaks_it():

@@ -219,6 +219,41 @@ def test_the_answer_to_the_challenge_before_a_break_says_nothing_after_it() -> N
     assert one.camera.now_s > 100 + 2.5 + second.length_s
 
 
+@pytest.mark.parametrize(("n", "steps"), [(1, 0.0), (2, 1.0), (3, 0.0)])
+def test_a_report_about_another_challenge_changes_nothing(n: int, steps: float) -> None:
+    one = person(paints=False)
+    one.look(2.0)
+    one.camera.person = None
+    one.look(0.5)
+    one.camera.person = 1
+    one.look(2.5)
+    lights = [event.light for event in one.all_of(Challenged) if isinstance(event, Challenged)]
+    assert [light.n for light in lights] == [1, 2]
+    one.session.receive(PaintedStep(n, 0, 5.0, one.camera.now_s))
+    one.look(0.5)
+    (row,) = [row for row in one.session.evidence() if row.cue == "light"]
+    assert row.numbers["steps"] == steps
+
+
+def test_between_two_challenges_nobody_is_asked_to_turn() -> None:
+    one = person(still=True, obeys=False)
+    one.look(2.0)
+    assert one.all_of(Hinted)[-1].hint in TURN_DEG  # type: ignore[attr-defined]
+    one.camera.person = None
+    one.look(0.6)
+    one.camera.person, before = 1, len(one.events)
+    one.look(0.5)  # in the pause
+    assert one.session.phase is Phase.FRAMING
+    assert [event for _, event in one.events[before:]] == [Hinted(None)]
+
+
+def test_the_page_says_once_whether_its_person_wants_motion() -> None:
+    one = person()
+    one.session.receive(Introduced(still=True))
+    one.look(8.0)
+    assert (one.verdict.phase, one.verdict.acr) == (Phase.ACCEPTED, "light")
+
+
 def test_who_asked_for_less_motion_turns_the_head() -> None:
     one = person(still=True)
     one.look(20.0)

@@ -212,6 +212,23 @@ def test_losing_the_face_throws_the_evidence_away():
     assert camera.now_s - back_s >= 1.5
 
 
+@pytest.mark.parametrize("others", [gallery(9), gallery(1)])
+def test_after_the_face_was_lost_another_person_is_judged_afresh(others):
+    """As soon as who comes first is: what the other one showed neither helps nor holds up."""
+    alone = Camera(person=1)
+    expected = verdict(watched(started(who=others), alone, 10))
+    session, camera = started(who=others), Camera(person=9)
+    watched(session, camera, 1.2)
+    camera.person = None
+    assert phases(watched(session, camera, 0.5)) == [Phase.FRAMING]
+    camera.person, down_s = 1, camera.now_s
+    events = watched(session, camera, 10)
+    assert verdict(events) == expected
+    assert expected is not None
+    assert phases(events) == [Phase.GATHERING, expected.phase]
+    assert camera.now_s - down_s == pytest.approx(alone.now_s - 100.0, abs=0.2)
+
+
 def test_one_missed_frame_is_forgiven():
     session, camera = started(), Camera(person=1)
     watched(session, camera, 1.0)

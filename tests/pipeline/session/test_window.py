@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from pipeline.policy import POLICIES
 from pipeline.reasons import Purpose
 from pipeline.session.window import Window
@@ -48,3 +50,61 @@ def test_rows_are_of_the_policy_that_asks():
     }
     assert ratios[strict] < ratios[POLICY]
     assert window.rows(POLICY, camera.now_s) == window.rows(replace(POLICY), camera.now_s)
+
+
+@pytest.mark.parametrize("purpose", [Purpose.LOGIN, Purpose.ENROLL])
+def test_an_unusable_frame_reaches_no_cue_but_freshness(purpose):
+    """A crop that is too tight, dark or blurred is no number; that it came is counted."""
+    untouched, unusable, usable = (Window(purpose, gallery(1), "test", 100.0) for _ in range(3))
+    camera = Camera(blink_s=0.7)
+    for obs in camera.shots(EVERYTHING, 24):
+        unusable.add(obs, POLICY, usable=False)
+        usable.add(obs, POLICY, usable=True)
+    before, after, otherwise = (
+        {row.cue: row for row in window.rows(POLICY, camera.now_s)}
+        for window in (untouched, unusable, usable)
+    )
+    assert {cue for cue in before if after[cue] != before[cue]} == {"face", "freshness"}
+    assert {cue for cue in before if otherwise[cue] != before[cue]} == set(before)
+    assert after["freshness"] == otherwise["freshness"]
+    assert after["face"].numbers == {"frames": 24.0, "usable": 0.0}
+
+
+@pytest.mark.parametrize("purpose", [Purpose.LOGIN, Purpose.ENROLL])
+def test_a_picture_that_comes_twice_votes_once(purpose):
+    once, twice = (Window(purpose, gallery(1), "test", 100.0) for _ in range(2))
+    camera = Camera(motion=2.0)
+    for obs in camera.shots(EVERYTHING, 24):
+        once.add(obs, POLICY, usable=True)
+        twice.add(obs, POLICY, usable=True)
+        twice.add(replace(obs, arrival_s=obs.arrival_s + 1 / 30), POLICY, usable=True)
+    for one, two in zip(
+        once.rows(POLICY, camera.now_s), twice.rows(POLICY, camera.now_s), strict=True
+    ):
+        assert one == two or one.cue == "freshness"
+
+
+def test_a_window_is_full_with_the_scarcest_of_what_is_required():
+    window, camera = Window(Purpose.LOGIN, gallery(1), "test", 100.0), Camera()
+    shares = []
+    for n, obs in enumerate(camera.shots(EVERYTHING, POLICY.min_frames)):
+        assert not window.enough_frames(POLICY)
+        kept = obs if n else replace(obs, face=replace(obs.face, spoof_margin=None))
+        window.add(kept, POLICY, usable=True)
+        shares.append(window.share(POLICY))
+    assert shares == sorted(shares)
+    assert (shares[0], shares[-1]) == (0.0, 1.0)
+    assert window.enough_frames(POLICY)
+
+
+def test_a_reference_of_motion_is_given_up_when_it_is_lost_twice_or_old():
+    window, camera = Window(Purpose.LOGIN, gallery(1), "test", 100.0), Camera()
+    assert window.tracks(POLICY, camera.now_s) is None
+    window.add(camera.shot(replace(EVERYTHING, tracks=None)), POLICY, usable=True)
+    known = window.tracks(POLICY, camera.now_s)
+    assert known is not None
+    assert window.tracks(POLICY, camera.now_s + POLICY.window_s) is None
+    camera.sway = float("nan")
+    for given_up in (False, True):
+        window.add(camera.shot(replace(EVERYTHING, tracks=known)), POLICY, usable=True)
+        assert (window.tracks(POLICY, camera.now_s) is None) is given_up

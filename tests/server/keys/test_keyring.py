@@ -118,6 +118,8 @@ async def test_rotation_publishes_first_and_signs_later(store: SqliteStore, ring
     assert check(before, jwks, settled)
 
     over = then + timedelta(minutes=10)
+    just_before = over - seconds(0.1)
+    assert [key["kid"] for key in (await ring.jwks(just_before))["keys"]] == [new, old]
     assert [key["kid"] for key in (await ring.jwks(over))["keys"]] == [new]
 
 
