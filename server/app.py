@@ -28,8 +28,8 @@ from server.keys.keyring import Keyring
 from server.keys.vault import open_vault
 from server.metrics import Metrics
 from server.parts import Parts
+from server.people.galleries import Galleries
 from server.people.shelf import Shelf, ShelfUnusable
-from server.people.templates import Galleries
 from server.rtc import connection
 from server.session.opening import rtc_settings
 from server.settings import policies

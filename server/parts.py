@@ -19,8 +19,8 @@ from server.keys.keyring import Keyring
 from server.keys.vault import Vault
 from server.limits import Buckets
 from server.metrics import Metrics
+from server.people.galleries import Galleries
 from server.people.shelf import Shelf
-from server.people.templates import Galleries
 from server.settings.load import Settings
 from server.store.port import Store
 

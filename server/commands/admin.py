@@ -6,7 +6,6 @@ A client's secret exists in clear only in what these verbs return.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import re
 import secrets
@@ -20,6 +19,7 @@ from pipeline.policy import POLICIES
 from server.keys.keyring import Keyring
 from server.keys.vault import open_vault
 from server.parts import utc_now
+from server.people.forgetting import forget_client, forget_subject
 from server.people.shelf import Shelf
 from server.settings.load import ConfigError, Settings
 from server.store.opening import open_store
@@ -117,11 +117,9 @@ class Admin:
     async def remove_client(self, client_id: str) -> None:
         """With its sessions, templates and recordings. Raises AdminError."""
         try:
-            await self.store.remove_client(client_id)
+            await forget_client(self.store, self._shelf(), client_id)
         except NotFound:
             raise _unknown(client_id) from None
-        if (shelf := self._shelf()) is not None:
-            await asyncio.to_thread(shelf.remove_client, client_id)
 
     async def remove_subject(self, client_id: str, subject: str) -> int:
         """How many templates were removed; recordings go, too. Raises AdminError."""
@@ -129,10 +127,7 @@ class Admin:
             await self.store.client(client_id)
         except NotFound:
             raise _unknown(client_id) from None
-        removed = await self.store.remove_subject(client_id, subject)
-        if (shelf := self._shelf()) is not None:
-            await asyncio.to_thread(shelf.remove_subject, client_id, subject)
-        return removed
+        return await forget_subject(self.store, self._shelf(), client_id, subject)
 
     def _shelf(self) -> Shelf | None:
         folder = self.settings.record

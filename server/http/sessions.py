@@ -1,14 +1,13 @@
 """The relying app's half: its backend starts an attempt, asks how it went, has a person forgotten.
 
 Every one of these needs the client's secret. Not here: reading and refusing requests (requests.py),
-the page's half (offers.py). Source: docs/protocol.md, "HTTP".
+the page's half (offers.py), what is removed of a person (server/people/forgetting.py). Source:
+docs/protocol.md, "HTTP".
 """
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import logging
 import secrets
 from datetime import UTC, datetime, timedelta
 
@@ -28,11 +27,10 @@ from server.http.requests import (
     wanted,
 )
 from server.parts import Parts
+from server.people.forgetting import forget_subject
 from server.problems import Problem
 from server.session import whom
 from server.store.port import NotFound, SessionRecord
-
-logger = logging.getLogger(__name__)
 
 
 async def create_session(request: web.Request) -> web.Response:
@@ -125,14 +123,7 @@ async def remove_subject(request: web.Request) -> web.Response:
     subject = request.match_info["subject"]
     if not is_subject(subject):
         raise Problem("request_invalid", "The subject is not one that can exist.")
-    removed = await parts.store.remove_subject(client.client_id, subject)
-    tapes = 0
-    if parts.shelf is not None:
-        tapes = await asyncio.to_thread(parts.shelf.remove_subject, client.client_id, subject)
-    logger.info(
-        "subject removed",
-        extra={"client": client.client_id, "templates": removed, "recordings": tapes},
-    )
+    removed = await forget_subject(parts.store, parts.shelf, client.client_id, subject)
     return web.json_response({"removed": removed})
 
 

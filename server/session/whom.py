@@ -1,6 +1,7 @@
 """Whom a session's face is compared with: one template, a client's all, nobody, or a decoy.
 
-Not here: sealing and caching (templates.py), comparing (pipeline/template.py).
+Not here: opening templates and caching (server/people/galleries.py), comparing
+(pipeline/template.py).
 """
 
 from __future__ import annotations

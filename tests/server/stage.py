@@ -22,7 +22,8 @@ from server.keys.keyring import Keyring
 from server.keys.vault import Vault
 from server.metrics import Metrics
 from server.parts import Parts
-from server.people.templates import Galleries, seal_template
+from server.people.galleries import Galleries
+from server.people.templates import seal_template
 from server.rtc.connection import Connection
 from server.rtc.slot import LatestSlot
 from server.session.peer import Deadlines, Peer

@@ -1,23 +1,19 @@
+"""Templates: sealed for one owner, and for nobody else."""
+
 from __future__ import annotations
 
-import asyncio
 import dataclasses
-import logging
-from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.template import Floats, Template, pooled
+from pipeline.template import Template
 from server.keys.vault import Vault, VaultError
-from server.metrics import Counter
-from server.people.templates import Galleries, open_template, seal_template
-from server.store.port import Client, TemplateRecord
-from server.store.sqlite.database import SqliteStore
+from server.people.templates import open_template, seal_template
+from server.store.port import TemplateRecord
 
 NOW = datetime(2090, 5, 17, tzinfo=UTC)
 VAULT = Vault([bytes(range(32))])
@@ -26,10 +22,6 @@ VAULT = Vault([bytes(range(32))])
 def a_template(seed: int, model_id: str = "sface") -> Template:
     rows = np.random.default_rng(seed).normal(size=(3, 128)).astype(np.float32)
     return Template(model_id, rows / np.linalg.norm(rows, axis=1, keepdims=True), 0.75)
-
-
-def a_probe(seed: int) -> Floats:
-    return pooled(a_template(seed).embeddings)
 
 
 def sealed(subject: str, seed: int, *, client_id: str = "shop", **kind: str) -> TemplateRecord:
@@ -41,26 +33,6 @@ def sealed(subject: str, seed: int, *, client_id: str = "shop", **kind: str) -> 
         template_id=f"t-{subject}-{seed}",
         created_at=NOW,
     )
-
-
-class Counting(SqliteStore):
-    """Counts how often a whole gallery is read."""
-
-    reads = 0
-
-    async def templates(self, client_id: str) -> Sequence[TemplateRecord]:
-        self.reads += 1
-        return await super().templates(client_id)
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Counting]:
-    store = Counting(tmp_path / "store.sqlite3")
-    await store.open()
-    for client_id in ("shop", "zoo"):
-        await store.add_client(Client(client_id, bytes(32), (), "default", NOW))
-    yield store
-    await store.close()
 
 
 def test_a_template_comes_back_as_it_was() -> None:
@@ -100,104 +72,3 @@ def test_a_template_of_an_unknown_layout_is_told() -> None:
     with pytest.raises(VaultError) as caught:
         open_template(VAULT, strange)
     assert caught.value.code == "template_version"
-
-
-async def test_one_person_or_none(store: Counting) -> None:
-    await store.put_template(sealed("ada", 1), replace=False)
-    galleries = Galleries(store, VAULT, model_id="sface")
-    assert (await galleries.of_subject("shop", "ada")).subjects == ("ada",)
-    match = (await galleries.of_subject("shop", "ada")).best(a_probe(1))
-    assert match is not None
-    assert match.score == pytest.approx(1.0, abs=1e-5)
-    assert len(await galleries.of_subject("shop", "bob")) == 0
-    assert len(await galleries.of_subject("zoo", "ada")) == 0
-
-
-async def test_a_gallery_is_read_once_until_it_changes(store: Counting) -> None:
-    await store.put_template(sealed("ada", 1), replace=False)
-    galleries = Galleries(store, VAULT, model_id="sface")
-    first = await asyncio.gather(*(galleries.of_client("shop") for _ in range(10)))
-    assert store.reads == 1
-    assert {gallery.subjects for gallery in first} == {("ada",)}
-    assert first[0].matrix.dtype == np.float32
-
-    await store.put_template(sealed("bob", 2), replace=False)
-    gallery = await galleries.of_client("shop")
-    assert gallery.subjects == ("ada", "bob")
-    match = gallery.best(a_probe(2))
-    assert match is not None
-    assert match.subject == "bob"
-
-    await store.put_template(sealed("bob", 3), replace=True)
-    match = (await galleries.of_client("shop")).best(a_probe(3))
-    assert match is not None
-    assert (match.subject, round(match.score, 4)) == ("bob", 1.0)
-
-    await store.remove_subject("shop", "ada")
-    assert (await galleries.of_client("shop")).subjects == ("bob",)
-    await store.remove_client("shop")
-    assert len(await galleries.of_client("shop")) == 0
-    assert store.reads == 5
-
-
-async def test_a_change_by_another_process_is_seen(store: Counting, tmp_path: Path) -> None:
-    galleries = Galleries(store, VAULT, model_id="sface")
-    assert len(await galleries.of_client("shop")) == 0
-    other = SqliteStore(tmp_path / "store.sqlite3")
-    await other.open()
-    await other.put_template(sealed("ada", 1), replace=False)
-    await other.close()
-    assert (await galleries.of_client("shop")).subjects == ("ada",)
-
-
-async def test_clients_have_galleries_of_their_own(store: Counting) -> None:
-    await store.put_template(sealed("ada", 1), replace=False)
-    await store.put_template(sealed("bob", 2, client_id="zoo"), replace=False)
-    galleries = Galleries(store, VAULT, model_id="sface", kept=1)
-    for _ in range(2):  # only one is kept, none is mixed up
-        assert (await galleries.of_client("shop")).subjects == ("ada",)
-        assert (await galleries.of_client("zoo")).subjects == ("bob",)
-    assert store.reads == 4
-
-
-async def test_templates_of_another_model_are_not_compared_and_this_is_told(
-    store: Counting, caplog: pytest.LogCaptureFixture
-) -> None:
-    await store.put_template(sealed("ada", 1), replace=False)
-    await store.put_template(sealed("bob", 2, model_id="other"), replace=False)
-    unused = Counter("unused", "", ("reason",))
-    galleries = Galleries(store, VAULT, model_id="sface", unused=unused)
-    with caplog.at_level(logging.WARNING):
-        for _ in range(2):  # read once
-            assert (await galleries.of_client("shop")).subjects == ("ada",)
-        assert len(await galleries.of_subject("shop", "bob")) == 0
-        assert len(await galleries.of_subject("shop", "ada")) == 1
-    assert unused.value("embedder") == 2
-    assert unused.value("unreadable") == 0
-    told = [record for record in caplog.records if "another embedder" in record.message]
-    assert [getattr(record, "templates", 0) for record in told] == [1, 1]
-
-
-async def test_a_moved_template_matches_nobody_and_stops_nobody(
-    store: Counting, caplog: pytest.LogCaptureFixture
-) -> None:
-    await store.put_template(sealed("ada", 1), replace=False)
-    stolen = dataclasses.replace(sealed("mallory", 3), subject="root")
-    await store.put_template(stolen, replace=False)
-    unused = Counter("unused", "", ("reason",))
-    galleries = Galleries(store, VAULT, model_id="sface", unused=unused)
-    with caplog.at_level(logging.ERROR):
-        assert (await galleries.of_client("shop")).subjects == ("ada",)
-        assert len(await galleries.of_subject("shop", "root")) == 0
-    assert [record.message for record in caplog.records] == ["a template cannot be opened"] * 2
-    assert getattr(caplog.records[0], "code", None) == "vault_refused"
-    assert unused.value("unreadable") == 2
-
-
-async def test_a_lost_master_key_is_told(store: Counting) -> None:
-    await store.put_template(sealed("ada", 1), replace=False)
-    galleries = Galleries(store, Vault([bytes(32)]), model_id="sface")
-    for ask in (galleries.of_client("shop"), galleries.of_subject("shop", "ada")):
-        with pytest.raises(VaultError) as caught:
-            await ask
-        assert caught.value.code == "vault_key_unknown"
