@@ -19,6 +19,7 @@ from pipeline.frame import Frame
 from pipeline.nets.embed import SFACE, Embedder
 from pipeline.observation import Ask, Observation
 from pipeline.policy import POLICIES
+from pipeline.refusal import Refusal
 from server import memory
 from server.frames.inference import Inference
 from server.frames.look import load_see
@@ -150,7 +151,7 @@ async def open_parts(parts: Parts) -> None:
             told = True
         except Exception as error:
             # Wrong schema, wrong master key: no waiting helps. Not ready, and the log says why.
-            code = getattr(error, "code", "internal")
+            code = error.code if isinstance(error, Refusal) else "internal"
             logger.error("the store cannot be used", extra={"code": code}, exc_info=error)
             parts.failed.set_result(error)
             return

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pipeline.refusal import Refusal
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -51,16 +53,14 @@ KINDS: Mapping[str, Kind] = {
 texts of their own and status 400."""
 
 
-class Problem(Exception):
+class Problem(Refusal):
     """A refusal that the caller learns of."""
 
     def __init__(
         self, code: str, text: str | None = None, *, retry_after_s: float | None = None
     ) -> None:
-        super().__init__(code)
-        self.code = code
         kind = KINDS.get(code, KINDS["offer_invalid"])
+        super().__init__(code, text or kind.text)
         self.status = kind.status
         self.retry = kind.retry
-        self.text = text or kind.text
         self.retry_after_s = retry_after_s

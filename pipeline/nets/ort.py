@@ -13,6 +13,7 @@ import numpy as np
 import onnxruntime as ort
 
 from pipeline.nets import Floats, Spec, detect, embed, iris, mesh, spoof
+from pipeline.refusal import Refusal
 
 SPECS: dict[str, Spec] = {
     spec.name: spec for spec in (detect.SPEC, mesh.SPEC, iris.SPEC, embed.SPEC, spoof.SPEC)
@@ -20,12 +21,8 @@ SPECS: dict[str, Spec] = {
 """Every net that `see` asks for."""
 
 
-class NetUnusable(Exception):
+class NetUnusable(Refusal):
     """A net's file is missing, broken or not that net. `code` is stable, the text is for people."""
-
-    def __init__(self, code: str, text: str) -> None:
-        super().__init__(text)
-        self.code = code
 
 
 class Nets:

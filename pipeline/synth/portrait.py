@@ -13,6 +13,7 @@ import numpy as np
 
 from pipeline.nets import Run, mesh
 from pipeline.nets.detect import detect
+from pipeline.refusal import Refusal
 from pipeline.synth import Floats, Image, floats
 
 LEFT, RIGHT, ABOVE, BELOW = 1.0, 1.0, 1.3, 1.15
@@ -30,13 +31,8 @@ EDGE = 3
 """Pixels of the depth map's grid: the mesh's points are no denser."""
 
 
-class PhotoUnusable(Exception):
+class PhotoUnusable(Refusal):
     """No scene can be made of this photo. `code` is stable, `text` is for people."""
-
-    def __init__(self, code: str, text: str) -> None:
-        super().__init__(text)
-        self.code = code
-        self.text = text
 
 
 @dataclass(frozen=True, slots=True, eq=False)

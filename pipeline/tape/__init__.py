@@ -8,6 +8,8 @@ docs/tape.md.
 
 from __future__ import annotations
 
+from pipeline.refusal import Refusal
+
 FORMAT = "lookgate-tape"
 VERSION = 2
 """1, before the first release, had the whole mesh in space and five points of the face."""
@@ -23,7 +25,7 @@ CONSENT = (
 """In every header, so that nobody who opens one can say that he did not know."""
 
 
-class TapeError(Exception):
+class TapeError(Refusal):
     """A tape that cannot be used. `code` is stable, `text` for people, `line` from 1 if known.
 
     tape_missing, tape_not (not a tape at all), tape_newer, tape_older, tape_truncated, tape_corrupt
@@ -32,7 +34,5 @@ class TapeError(Exception):
     """
 
     def __init__(self, code: str, text: str, line: int | None = None) -> None:
-        self.code = code
+        super().__init__(code, text if line is None else f"line {line}: {text}")
         self.line = line
-        self.text = text if line is None else f"line {line}: {text}"
-        super().__init__(f"{code}: {self.text}")

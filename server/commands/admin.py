@@ -16,6 +16,7 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 from pipeline.policy import POLICIES
+from pipeline.refusal import Refusal
 from server.keys.keyring import Keyring
 from server.keys.vault import open_vault
 from server.parts import utc_now
@@ -28,13 +29,8 @@ from server.store.port import Client, Conflict, KeyRecord, NotFound, Store
 _CLIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
-class AdminError(Exception):
+class AdminError(Refusal):
     """A verb that cannot be done; `code` is stable, `text` for people."""
-
-    def __init__(self, code: str, text: str) -> None:
-        super().__init__(text)
-        self.code = code
-        self.text = text
 
 
 def origin_of(text: str) -> str:

@@ -22,6 +22,7 @@ from models.clips import clip
 from models.errors import ModelError
 from models.fetch import fetch
 from models.verify import verify
+from pipeline.refusal import Refusal
 from server import app, log
 from server.commands.admin import Admin
 from server.settings.load import Settings, child_environ, load
@@ -34,13 +35,8 @@ START_S = 20.0
 """Loading the nets takes a second; a slow machine gets more."""
 
 
-class DemoError(Exception):
+class DemoError(Refusal):
     """The demo cannot go on; `code` is stable, `text` for people."""
-
-    def __init__(self, code: str, text: str) -> None:
-        super().__init__(text)
-        self.code = code
-        self.text = text
 
 
 def prepare_models(settings: Settings) -> None:

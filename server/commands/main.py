@@ -13,11 +13,11 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from models.errors import ModelError
+from pipeline.refusal import Refusal
 from server import log
 from server.commands.arguments import parser
 from server.settings import page
 from server.settings.load import ConfigError, Settings, command_line, load
-from server.store.port import Unavailable, WrongSchema
 from server.tools.evaluation import command as evaluation
 
 REFUSED = 1
@@ -33,13 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for problem in error.problems:
             _tell(error.code, problem, UNAVAILABLE)
         return UNAVAILABLE
-    except ModelError as error:
+    except ModelError as error:  # no Refusal, because models/ imports nothing of pipeline/
         text = f"{error.text} ({error.cause})" if error.cause else error.text
         return _tell(error.code, text, UNAVAILABLE)
-    except Unavailable:
-        return _tell("store_unavailable", "The database cannot be reached.", UNAVAILABLE)
-    except WrongSchema as error:
-        return _tell(error.code, "A newer version of Lookgate wrote this database.", UNAVAILABLE)
+    except Refusal as error:
+        return _tell(error.code, error.text, UNAVAILABLE)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -47,11 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _tell("system", error.strerror or type(error).__name__, UNAVAILABLE)
     except Exception as error:
-        # Vault, net and media errors carry a code and a text for people; anything else is a bug,
-        # and its text may hold what nobody should read.
-        code = getattr(error, "code", None)
-        if isinstance(code, str):
-            return _tell(code, str(getattr(error, "text", "") or error), UNAVAILABLE)
+        # A bug, whose text may hold what nobody should read.
         return _tell("internal", f"a mistake of ours ({type(error).__name__})", UNAVAILABLE)
 
 

@@ -18,6 +18,8 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
+from pipeline.refusal import Refusal
+
 ALGORITHM = "ES256"
 TYPE = "face+jwt"
 """Its own `typ`, so that no other JWT passes for one of these (RFC 8725 section 3.11)."""
@@ -48,12 +50,8 @@ _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{86}")
 _MAX_CHARACTERS = 8192
 
 
-class TokenError(Exception):
+class TokenError(Refusal):
     """A token that must not be believed. `code` is stable; the text never quotes the token."""
-
-    def __init__(self, code: str, text: str) -> None:
-        super().__init__(text)
-        self.code = code
 
 
 def base64url(data: bytes) -> str:

@@ -19,6 +19,8 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from pipeline.refusal import Refusal
+
 KEY_FILE = "master.key"
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -30,12 +32,8 @@ _HEADER_BYTES = len(MAGIC) + _ID_BYTES
 _TAG_BYTES = 16
 
 
-class VaultError(Exception):
+class VaultError(Refusal):
     """Something cannot be sealed or opened. `code` is stable; the text is for the operator."""
-
-    def __init__(self, code: str, text: str) -> None:
-        super().__init__(text)
-        self.code = code
 
 
 def key_id_of(key: bytes) -> str:

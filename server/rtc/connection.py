@@ -24,6 +24,7 @@ from aiortc import (
     RTCSessionDescription,
 )
 
+from pipeline.refusal import Refusal
 from server.frames.convert import Decoded
 from server.rtc import answer, receiving, stack
 from server.rtc.lines import BadOffer
@@ -44,11 +45,11 @@ CLOSE_S = 2.0
 _log = logging.getLogger(__name__)
 
 
-class NoAddress(Exception):
+class NoAddress(Refusal):
     """No UDP socket could be opened: ports or addresses are used up or wrong. Not the peer's."""
 
-    code = "rtc_no_address"
-    text = "the server has no free address for the video stream"
+    def __init__(self) -> None:
+        super().__init__("rtc_no_address", "the server has no free address for the video stream")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from pipeline.refusal import Refusal
+
 MAX_BYTES = 64 * 1024
 """An offer of Chromium 156 with video and data has 5 KiB; parsing is linear in the length."""
 MAX_MEDIA = 3
@@ -35,13 +37,8 @@ _DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
 _M_LINE = re.compile(r"m=(audio|video|application) ([0-9]{1,5})(?:/1)? ([A-Z/]{1,32}) ([ -~]+)")
 
 
-class BadOffer(Exception):
+class BadOffer(Refusal):
     """The offer cannot be taken. `code` is one of `CODES`, `text` is for people."""
-
-    def __init__(self, code: str, text: str) -> None:
-        super().__init__(code)
-        self.code = code
-        self.text = text
 
 
 @dataclass(slots=True)

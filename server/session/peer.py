@@ -37,7 +37,7 @@ from server.limits import Bucket
 from server.parts import Parts
 from server.rtc.slot import SlotClosed
 from server.session import protocol, verdict
-from server.session.protocol import Cancel, Decline, Fault, Hello, Painted, Ping, Refusal
+from server.session.protocol import BadMessage, Cancel, Decline, Fault, Hello, Painted, Ping
 from server.session.recorder import Recorder
 from server.store.port import SessionRecord
 
@@ -263,13 +263,13 @@ class Peer:
         self._begin()
         self._heard_s = now_s
         # Oversized and binary messages cost a token, too.
-        message: protocol.Message | Refusal = Refusal(Fault.RATE)
+        message: protocol.Message | BadMessage = BadMessage(Fault.RATE)
         if self._bucket.take(now_s) == 0.0:
             message = protocol.parse(data)
-        if self._recorder is not None and not isinstance(message, Refusal):
+        if self._recorder is not None and not isinstance(message, BadMessage):
             self._recorder.heard(data)
         match message:
-            case Refusal(code):
+            case BadMessage(code):
                 self._refuse(code, now_s)
             case Ping(n):
                 self._send(protocol.pong(n))

@@ -1,6 +1,6 @@
 """The data channel's language: strict reading of the page's messages, writing of the server's.
 
-No sockets, no clock, no session: bytes in, values or a `Refusal` out, never an exception.
+No sockets, no clock, no session: bytes in, values or a `BadMessage` out, never an exception.
 Source: docs/protocol.md; tests/vectors/protocol holds one file per message or fault.
 """
 
@@ -118,7 +118,7 @@ Message = Hello | Ping | Cancel | Painted | Decline
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class BadMessage:
     """A message that was not understood; its text is never repeated anywhere."""
 
     code: Fault
@@ -133,28 +133,28 @@ class _Invalid(ValueError):
     """Inside `parse` only."""
 
 
-def parse(data: str | bytes) -> Message | Refusal:
+def parse(data: str | bytes) -> Message | BadMessage:
     """Read one message of the page. Never raises, whatever comes."""
     # Sizes count in bytes of UTF-8; a lone surrogate cannot come over SCTP, but must not raise.
     raw = data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass")
     if len(raw) > MAX_BYTES:
-        return Refusal(Fault.TOO_LARGE)
+        return BadMessage(Fault.TOO_LARGE)
     if isinstance(data, bytes):
-        return Refusal(Fault.MALFORMED)
+        return BadMessage(Fault.MALFORMED)
     try:
         fields = _load(data)
     except (ValueError, RecursionError):
-        return Refusal(Fault.MALFORMED)
+        return BadMessage(Fault.MALFORMED)
     kind = fields.pop("type", None)
     if not isinstance(kind, str):
-        return Refusal(Fault.INVALID)
+        return BadMessage(Fault.INVALID)
     reader = _READERS.get(kind)
     if reader is None:
-        return Refusal(Fault.UNKNOWN)
+        return BadMessage(Fault.UNKNOWN)
     try:
         return reader(fields)
     except _Invalid:
-        return Refusal(Fault.INVALID)
+        return BadMessage(Fault.INVALID)
 
 
 def _load(text: str) -> dict[str, Any]:

@@ -13,18 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from models.manifest import default_dir
+from pipeline.refusal import Refusal
 from server.settings.table import COMMAND_LINE, PREFIX, TABLE, Setting
 
 
-class ConfigError(Exception):
+class ConfigError(Refusal):
     """Settings that cannot be used; `problems` has one sentence per setting, each with its name."""
 
-    code = "config_invalid"
-
     def __init__(self, problems: list[str]) -> None:
-        super().__init__("; ".join(problems))
+        super().__init__("config_invalid", "; ".join(problems))
         self.problems = problems
-        self.text = "; ".join(problems)
 
 
 @dataclass(frozen=True, slots=True)

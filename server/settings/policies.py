@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from pipeline.policy import Policy
+from pipeline.refusal import Refusal
 from pipeline.tape.fields import Arrays, read
 from server.settings.load import ConfigError, Settings
 from server.settings.table import PREFIX
@@ -19,13 +20,8 @@ from server.settings.table import PREFIX
 MAX_BYTES = 256 * 1024
 
 
-class PolicyError(Exception):
+class PolicyError(Refusal):
     """A policy file that cannot be used. `code` is stable, `text` for people."""
-
-    def __init__(self, code: str, text: str) -> None:
-        super().__init__(f"{code}: {text}")
-        self.code = code
-        self.text = text
 
 
 def of_settings(settings: Settings, built_in: Policy) -> Policy:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from pipeline.refusal import Refusal
+
 
 class NotFound(Exception):
     """No such thing, or not any more, or not for this caller: the three are one answer."""
@@ -21,14 +23,18 @@ class Conflict(Exception):
     """It exists already, or it is not in the state that the caller says it was in."""
 
 
-class Unavailable(Exception):
+class Unavailable(Refusal):
     """The database cannot be reached or did not answer in time; trying again may help."""
 
+    def __init__(self, cause: str = "") -> None:
+        super().__init__("store_unavailable", "The database cannot be reached.", cause)
 
-class WrongSchema(Exception):
+
+class WrongSchema(Refusal):
     """A newer version wrote this database; opening it with this one is refused."""
 
-    code = "store_schema"
+    def __init__(self, cause: str = "") -> None:
+        super().__init__("store_schema", "A newer version of Lookgate wrote this database.", cause)
 
 
 @dataclass(frozen=True, slots=True)

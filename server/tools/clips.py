@@ -14,19 +14,15 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.refusal import Refusal
 from server.frames.convert import fit, quarter_turns
 
 Timed = tuple[float, av.VideoFrame]
 """A picture and its time, seconds from 0."""
 
 
-class MediaError(Exception):
+class MediaError(Refusal):
     """A file cannot be played. `code` is stable, `text` is for people."""
-
-    def __init__(self, code: str, text: str) -> None:
-        super().__init__(code)
-        self.code = code
-        self.text = text
 
 
 def read_clip(

@@ -9,19 +9,15 @@ import itertools
 from pathlib import Path
 
 from pipeline.nets.ort import Nets
+from pipeline.refusal import Refusal
 from pipeline.synth.portrait import Portrait, portrait
 from pipeline.synth.scenes import KINDS, Scene, frames
 from server.frames.convert import to_bgr
 from server.tools import clips, film
 
 
-class SynthError(Exception):
+class SynthError(Refusal):
     """Nothing was filmed. `code` is stable, `text` is for people."""
-
-    def __init__(self, code: str, text: str) -> None:
-        super().__init__(code)
-        self.code = code
-        self.text = text
 
 
 def make(

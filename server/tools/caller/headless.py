@@ -21,6 +21,7 @@ from urllib.parse import quote, urlsplit
 
 import aiohttp
 
+from pipeline.refusal import Refusal
 from server.rtc.network import Network
 from server.tools import clips
 from server.tools.caller.rtc_caller import Caller, Encoded
@@ -30,13 +31,8 @@ PING_S = 1.0
 """As docs/protocol.md says."""
 
 
-class HeadlessError(Exception):
+class HeadlessError(Refusal):
     """The attempt came to no verdict. The code is the server's, or begins with headless_."""
-
-    def __init__(self, code: str, text: str) -> None:
-        super().__init__(f"{code}: {text}")
-        self.code = code
-        self.text = text
 
 
 @dataclass(frozen=True, slots=True)

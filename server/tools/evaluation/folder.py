@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pipeline.refusal import Refusal
+
 STILLS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".pgm", ".ppm"})
 FILMS = frozenset({".mp4", ".webm", ".avi", ".mov", ".mkv", ".m4v", ".mjpeg", ".y4m", ".ogv"})
 GROUPS = "groups.csv"
@@ -20,13 +22,8 @@ LIVE = "live"
 _Label = Callable[[Sequence[str]], "str | None"]
 
 
-class EvaluationError(Exception):
+class EvaluationError(Refusal):
     """The evaluation cannot be made. `code` is stable, `text` is for people."""
-
-    def __init__(self, code: str, text: str) -> None:
-        super().__init__(code)
-        self.code = code
-        self.text = text
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,10 @@ import pytest
 
 from models.errors import ModelError
 from server.commands import main
+from server.keys.vault import VaultError
 from server.settings.load import load
 from server.store.opening import open_store
+from server.store.port import Unavailable, WrongSchema
 from server.tools.caller import attempt
 from server.tools.caller.attempt import Attempt
 from server.tools.caller.headless import HeadlessError
@@ -159,6 +161,30 @@ def test_a_bug_is_one_line_without_its_text(
     status, out, err = _run(capsys, "config")
     assert (status, out) == (2, "")
     assert err == "lookgate: internal: a mistake of ours (RuntimeError)\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (Unavailable("SQLite: s3cret"), "store_unavailable: The database cannot be reached."),
+        (
+            WrongSchema("version 9, s3cret"),
+            "store_schema: A newer version of Lookgate wrote this database.",
+        ),
+        (VaultError("vault_key_short", "The key is short."), "vault_key_short: The key is short."),
+    ],
+)
+def test_a_refusal_is_told_without_its_cause(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    line: str,
+) -> None:
+    def refusing(*args: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(main, "load", refusing)
+    assert _run(capsys, "config") == (2, "", f"lookgate: {line}\n")
 
 
 LOGIN = ("login", "--client", "shop", "--subject", "ann", "--video", "clip.mp4")

@@ -17,7 +17,7 @@ from pipeline.events import Challenged, Hinted, PhaseChanged, Progressed
 from pipeline.reasons import Hint, Phase, Reason
 from server.limits import Bucket
 from server.session import protocol
-from server.session.protocol import Camera, Cancel, Decline, Fault, Hello, Painted, Ping, Refusal
+from server.session.protocol import BadMessage, Camera, Cancel, Decline, Fault, Hello, Painted, Ping
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "protocol"
 
@@ -53,10 +53,10 @@ def _known(fields: dict[str, Any]) -> dict[str, Any]:
 def test_reads_as_the_vector_says(row: dict[str, Any]) -> None:
     found = protocol.parse(_data(row))
     if "ok" in row["expect"]:
-        assert not isinstance(found, Refusal)
+        assert not isinstance(found, BadMessage)
         assert _fields(found) == row["expect"]["ok"]
     else:
-        assert found == Refusal(Fault(row["expect"]["error"]))
+        assert found == BadMessage(Fault(row["expect"]["error"]))
 
 
 @pytest.mark.parametrize("row", _vectors(VECTORS / "rate", "client-"))
@@ -154,7 +154,7 @@ FIELDS = st.fixed_dictionaries(
 @example("\ud800")
 def test_parse_never_raises_nor_accepts_more_than_the_grammar(data: str | bytes) -> None:
     found = protocol.parse(data)
-    if isinstance(found, Refusal):
+    if isinstance(found, BadMessage):
         assert found.code in set(Fault) - {Fault.RATE}
     else:
         assert isinstance(data, str)
