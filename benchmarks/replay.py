@@ -28,7 +28,7 @@ from pipeline.tape.replay import replay
 from pipeline.tape.writer import TapedSession, TapeWriter
 from tests.pipeline.observations import Camera, gallery
 
-GOAL = 500
+GOAL = 300
 UNDECIDED = -4.0
 """Anti-spoof margin that no window accepts and none refuses before its end."""
 

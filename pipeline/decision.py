@@ -16,7 +16,6 @@ from enum import StrEnum
 from operator import attrgetter
 
 from pipeline.policy import Policy
-from pipeline.quick import quick
 from pipeline.reasons import Reason
 
 
@@ -46,7 +45,6 @@ LIVENESS = Topic.LIVENESS
 FOR, AGAINST, UNKNOWN = Stand.FOR, Stand.AGAINST, Stand.UNKNOWN
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """One cue's row."""

@@ -12,8 +12,6 @@ from math import dist, hypot
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.quick import quick
-
 Floats = NDArray[np.float32]
 
 SAME_PICTURE = 0.05
@@ -53,7 +51,6 @@ class Tracks:
     """float32 (468, 2): the face mesh in the reference frame."""
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Ask:
     """What to measure in the next frame. The default asks for nothing but the sketch."""
@@ -82,7 +79,6 @@ class Ask:
     """What `motion` goes on from."""
 
 
-@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class Motion:
     """How face and background moved between the reference frame and this one.
@@ -114,7 +110,6 @@ class Motion:
     """The same elsewhere on the face: the noise floor."""
 
 
-@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class Face:
     """The one face that the session follows, in one frame."""
@@ -181,7 +176,6 @@ class Face:
         return eye_distance(self.rigid_px, 0, 1)
 
 
-@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class Observation:
     """One frame, measured."""
@@ -220,21 +214,3 @@ def eye_distance(points_px: Floats, left: int = EYE_LEFT, right: int = EYE_RIGHT
 def apart(one: Floats, other: Floats) -> float:
     """Distance between two sketches, grey levels."""
     return dist(one.tolist(), other.tolist())
-
-
-class Apart:
-    """`apart` for those who follow the same pictures: the newest distance is measured once."""
-
-    def __init__(self) -> None:
-        self._one: Floats | None = None
-        self._other: Floats | None = None
-        self._numbers: list[float] = []
-        self._apart = 0.0
-
-    def __call__(self, one: Floats, other: Floats) -> float:
-        """Distance between two sketches, grey levels."""
-        if self._one is not one or self._other is not other:
-            before = self._numbers if self._one is other else other.tolist()
-            self._one, self._other, self._numbers = one, other, one.tolist()
-            self._apart = dist(self._numbers, before)
-        return self._apart

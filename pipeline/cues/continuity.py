@@ -7,7 +7,6 @@ was measured on films of people and on films made of two: docs/liveness.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import StrEnum
 from math import acos, cos, dist, hypot, pi, sqrt
 from statistics import median
@@ -42,12 +41,11 @@ class Break(StrEnum):
 class Continuity:
     """Follows one face for as long as it is certainly the same."""
 
-    def __init__(self, apart: Callable[[Floats, Floats], float] = apart) -> None:
-        """`apart`: of two sketches."""
+    def __init__(self) -> None:
         self._face: Face | None = None
         self._seen_s = float("-inf")
         self._embeddings: list[Floats] = []
-        self._steps = _Steps(apart)
+        self._steps = _Steps()
 
     @property
     def doubts(self) -> bool:
@@ -124,8 +122,7 @@ class _Steps:
     changes the picture alone; a quick turn of the head comes with steps like it before or after.
     """
 
-    def __init__(self, apart: Callable[[Floats, Floats], float]) -> None:
-        self._apart = apart
+    def __init__(self) -> None:
         self.doubtful = False
         """The last step changed the face's shape more than those before it, or was too long to
         tell."""
@@ -143,7 +140,7 @@ class _Steps:
             self._last, self._shape = obs, _Shape(face.rigid_px)
             self._steps = []
             return False
-        picture = self._apart(obs.sketch, last.sketch)
+        picture = apart(obs.sketch, last.sketch)
         if picture <= SAME_PICTURE:
             return False
         self._last, self._shape = obs, _Shape(face.rigid_px)

@@ -22,8 +22,6 @@ class Enrolment:
         self._kept: list[tuple[float, Floats]] = []
         self._spare: list[tuple[float, Floats]] = []
         self._last_s = float("-inf")
-        self._coherence: tuple[Policy, float] | None = None
-        """What the embeddings that came have in common, and by which policy they were chosen."""
 
     def add(self, obs: Observation, policy: Policy) -> None:
         """Take one observation's embedding, if it has one."""
@@ -31,7 +29,6 @@ class Enrolment:
         if face is None or face.embedding is None:
             return
         self._last_s = obs.arrival_s
-        self._coherence = None
         nearest = max((float(row @ face.embedding) for _, row in self._kept), default=-1.0)
         novel = nearest < policy.enroll_variety and len(self._kept) < policy.enroll_most
         (self._kept if novel else self._spare).append((face.quality, face.embedding))
@@ -71,11 +68,9 @@ class Enrolment:
 
     def _cohere(self, policy: Policy) -> float:
         """Least cosine of an embedding and their mean."""
-        if self._coherence is None or self._coherence[0] is not policy:
-            rows = [row for _, row in self._chosen(policy)]
-            centre = pooled(rows)
-            self._coherence = policy, min(float(row @ centre) for row in rows)
-        return self._coherence[1]
+        rows = [row for _, row in self._chosen(policy)]
+        centre = pooled(rows)
+        return min(float(row @ centre) for row in rows)
 
     def _chosen(self, policy: Policy) -> list[tuple[float, Floats]]:
         wanted = max(0, policy.enroll_embeddings - len(self._kept))

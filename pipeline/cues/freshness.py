@@ -14,7 +14,7 @@ frames could weigh the votes and hide a loop.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from math import inf, isfinite, sqrt
 
 import numpy as np
@@ -45,15 +45,10 @@ a stiff one does not."""
 class Freshness:
     """Collects the sketches and face shapes of one window.
 
-    To take one costs next to nothing: what they say together is measured when a row is wanted, of
-    all that are kept.
+    What they say together is measured when a row is wanted, of all that are kept.
     """
 
-    def __init__(
-        self, apart: Callable[[NDArray[np.float32], NDArray[np.float32]], float] = apart
-    ) -> None:
-        """`apart`: of two sketches."""
-        self._apart = apart
+    def __init__(self) -> None:
         self._last: NDArray[np.float32] | None = None
         self._steps: list[float] = []
         self._times_s: list[float] = []
@@ -62,7 +57,7 @@ class Freshness:
 
     def add(self, obs: Observation) -> bool:
         """Take one observation. False: it shows the picture before it once more."""
-        step = inf if self._last is None else self._apart(obs.sketch, self._last)
+        step = inf if self._last is None else apart(obs.sketch, self._last)
         self._last = obs.sketch
         self._steps.append(step)
         self._times_s.append(obs.arrival_s)
@@ -79,18 +74,9 @@ class Freshness:
         """How much of the evidence needed is in, 0..1."""
         return min(1.0, len(self._shapes) / policy.min_frames)
 
-    def moves(self, policy: Policy) -> bool:
-        """Whether picture and face move as much as what is fresh: half of what `row` says, and the
-        cheaper one. Only where `row` is FOR or OPEN when it is brief."""
-        return self._step() >= policy.fresh_step and self._shapes.wobble() >= policy.fresh_wobble
-
-    def row(self, policy: Policy, *, brief: bool = False) -> Evidence:
+    def row(self, policy: Policy) -> Evidence:
         """AGAINST for frozen and looping pictures; OPEN while it cannot be told, UNKNOWN with too
-        few frames.
-
-        `brief`: without what is dear. Then FOR and OPEN, with the reason `not_yet_judged`, say that
-        the whole row may be FOR and that it is not; all else is the whole row.
-        """
+        few frames."""
         frames = min(len(self._times_s), MOST)
         if frames < policy.min_frames:
             return self._say(Stand.UNKNOWN, "too_few_frames", {"frames": float(frames)})
@@ -102,9 +88,6 @@ class Freshness:
             return self._say(Stand.AGAINST, "frozen", numbers)
         if min(n, len(self._shapes)) < policy.min_frames:
             return self._say(Stand.UNKNOWN, "too_few_frames", numbers)
-        if brief:
-            stand = Stand.OPEN if step < policy.fresh_step else Stand.FOR
-            return self._say(stand, "not_yet_judged", numbers)
         wobble = self._shapes.wobble()
         numbers["wobble"] = wobble
         if step < policy.fresh_step and wobble <= policy.frozen_wobble:
@@ -112,8 +95,8 @@ class Freshness:
         pairs = _Pairs(self._sketches)
         means = pairs.means()
         # Lags up to half the window: each is then judged on at least as many pairs as its length.
-        apart = means[FIRST_LAG : max(FIRST_LAG + 1, n // 2 + 1)]
-        ratio, growth = float(np.minimum.reduce(apart) / means[1]), float(apart[-1] / means[1])
+        far = means[FIRST_LAG : max(FIRST_LAG + 1, n // 2 + 1)]
+        ratio, growth = float(np.minimum.reduce(far) / means[1]), float(far[-1] / means[1])
         echo = pairs.echo(means <= min(policy.echo_near, policy.echo_ratio * float(means[1])))
         numbers |= {"ratio": ratio, "growth": growth, "echo": echo}
         if not all(map(isfinite, numbers.values())):  # nan is neither side of any limit
@@ -122,7 +105,7 @@ class Freshness:
             return self._say(Stand.AGAINST, "looping", numbers)
         if ratio < policy.alive_ratio or echo >= policy.alive_echo:
             return self._say(Stand.OPEN, "repeats", numbers)
-        if not self.moves(policy):
+        if step < policy.fresh_step or wobble < policy.fresh_wobble:
             return self._say(Stand.OPEN, "hardly_moves", numbers)
         if step < policy.noise_step and growth < policy.growth_ratio:
             return self._say(Stand.OPEN, "only_noise", numbers)
@@ -209,24 +192,15 @@ class _Shapes:
         self._faces: NDArray[np.complex128] | None = None
         """complex128 (SHAPES, points): x + iy of the nth face that came in row n modulo SHAPES, so
         that sums are rounded alike whenever they are made. Made for the first one."""
-        self._px: Floats64 | None = None
-        """The same memory as (SHAPES, points, 2)."""
-        self._squares = np.empty(SHAPES)
-        """|c|^2 of each."""
         self._came = 0
-        self._centred = 0
-        """How many of those that came are about their middles: most are when it is first asked."""
-        self._wobble: float | None = None
-        """What they say together; None where one came since."""
 
     def add(self, shape_px: NDArray[np.float32]) -> None:
         """Take the shape of one face, float32 (points, 2)."""
-        if self._px is None:
+        if self._faces is None:
             self._faces = np.empty((SHAPES, len(shape_px)), np.complex128)
-            self._px = self._faces.view(np.float64).reshape(SHAPES, -1, 2)
-        self._px[self._came % SHAPES] = shape_px
+        face = self._faces[self._came % SHAPES]
+        face.real, face.imag = shape_px[:, 0], shape_px[:, 1]
         self._came += 1
-        self._wobble = None
 
     def __len__(self) -> int:
         return min(SHAPES, self._came)
@@ -238,26 +212,15 @@ class _Shapes:
         With c a face and m the mean, complex numbers about their middle, the best turn and scale
         leave |m|^2 - |<c, m>|^2 / |c|^2: a small difference, for which float64 is enough.
         """
-        if self._wobble is None:
-            faces, squares = self._all()
-            n, points = faces.shape
-            mean = np.add.reduce(faces) * (1.0 / n)
-            along = np.abs(np.vecdot(faces, mean))  # row by row, not @: see _Pairs
-            left = np.maximum(np.vdot(mean, mean).real - along * along / squares, 0.0)
-            rms = float(np.add.reduce(np.sqrt(left))) / (n * sqrt(points))
-            eyes = abs(complex(mean[0] - mean[1]))  # the outer corners
-            self._wobble = rms / max(eyes, 1.0)
-        return self._wobble
-
-    def _all(self) -> tuple[NDArray[np.complex128], Floats64]:
-        """(n, points), about their middles, and their squares, (n,)."""
         assert self._faces is not None, "no face was taken"
-        first = max(self._centred, self._came - SHAPES)
-        while first < self._came:
-            row = first % SHAPES
-            new = self._faces[row : row + self._came - first]
-            new -= np.add.reduce(new, axis=1, keepdims=True) * (1.0 / new.shape[1])
-            self._squares[row : row + len(new)] = np.maximum(np.vecdot(new, new).real, 1e-6)
-            first += len(new)
-        self._centred = self._came
-        return self._faces[: len(self)], self._squares[: len(self)]
+        faces = self._faces[: len(self)]
+        n, points = faces.shape
+        faces = faces - np.add.reduce(faces, axis=1, keepdims=True) * (1.0 / points)
+        mean = np.add.reduce(faces) * (1.0 / n)
+        # Row by row, not @: see _Pairs.
+        squares = np.maximum(np.vecdot(faces, faces).real, 1e-6)
+        along = np.abs(np.vecdot(faces, mean))
+        left = np.maximum(np.vdot(mean, mean).real - along * along / squares, 0.0)
+        rms = float(np.add.reduce(np.sqrt(left))) / (n * sqrt(points))
+        eyes = abs(complex(mean[0] - mean[1]))  # the outer corners
+        return float(rms / max(eyes, 1.0))

@@ -25,16 +25,12 @@ class Identity:
         self._search = search
         self._embeddings: list[Floats] = []
         self._last_s = float("-inf")
-        self._match: Match | None = None
-        self._searched = True
-        """Whether `_match` is the owner of all embeddings that came."""
 
     def add(self, obs: Observation) -> None:
         """Take one observation's embedding, if it has one."""
         if obs.face is not None and obs.face.embedding is not None:
             self._embeddings.append(obs.face.embedding)
             self._last_s = obs.arrival_s
-            self._searched = False
             del self._embeddings[:-MOST]
 
     def share(self, policy: Policy) -> float:
@@ -43,10 +39,7 @@ class Identity:
 
     def match(self) -> Match | None:
         """Nearest template; None without embeddings or gallery."""
-        if not self._searched:
-            self._match = self._gallery.best(pooled(self._embeddings)) if self._gallery else None
-            self._searched = True
-        return self._match
+        return self._gallery.best(pooled(self._embeddings)) if self._embeddings else None
 
     def row(self, policy: Policy, now_s: float) -> Evidence:
         """FOR above the threshold, AGAINST below it, UNKNOWN with too few embeddings."""

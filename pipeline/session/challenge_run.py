@@ -58,7 +58,6 @@ class Trial:
         self._turn: TurnAnswer | None = None
         self._ended_s = float("-inf")
         self._advice: Hint | None = None
-        self._judged: tuple[Policy, str, Policy] | None = None
 
     @property
     def name(self) -> str | None:
@@ -125,12 +124,7 @@ class Trial:
     def judge(self, policy: Policy) -> Policy:
         """The policy, with the answer among what is required."""
         name = self.name
-        if name is None:
-            return policy
-        if self._judged is None or self._judged[0] is not policy or self._judged[1] != name:
-            asked = replace(policy, required=(*policy.required, name))
-            self._judged = policy, name, asked
-        return self._judged[2]
+        return policy if name is None else replace(policy, required=(*policy.required, name))
 
     def end_s(self, policy: Policy, window_s: float, elapsed_s: float) -> float:
         """How long the window may last, of which `elapsed_s` are over."""

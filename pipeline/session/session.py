@@ -15,7 +15,6 @@ tells `receive()` what was seen in it and whatever else happens, and the time at
 
 from __future__ import annotations
 
-from functools import partial
 from typing import assert_never
 
 from pipeline.cues import framing
@@ -34,7 +33,7 @@ from pipeline.inputs import (
     Seen,
     TimePassed,
 )
-from pipeline.observation import Apart, Ask, Observation, Roi
+from pipeline.observation import Ask, Observation, Roi
 from pipeline.policy import Policy
 from pipeline.reasons import Hint, Phase, Purpose, Reason
 from pipeline.session.challenge_run import Trial
@@ -87,16 +86,19 @@ class SessionPipeline:
         self._window_s = policy.enroll_window_s if enrolling else policy.window_s
         self._limit_s = started_s + policy.time_limit_s
         self._phase = Phase.FRAMING
-        self._apart = Apart()
-        self._continuity = Continuity(self._apart)
+        self._continuity = Continuity()
         self._window: Window | None = None
         self._trial = Trial(wanted=challenge, seed=seed)
         self._claim: Claim | None = None
         self._camera = CameraCheck(None)
         self._cover = framing.Cover()
         self._undecided = 0
-        self._rows: list[Evidence] | None = []
+        self._judged_by = policy
+        """The policy, and what the open window's challenge asks beside it."""
+        self._left: list[Evidence] = []
+        """The table of the window before."""
         self._weighed: list[Evidence] = []
+        """As they were when they were last looked at, as the next."""
         self._answers: list[Evidence] = []
         self._frozen = False
         self._looked_s = float("-inf")
@@ -133,10 +135,9 @@ class SessionPipeline:
 
     def evidence(self) -> list[Evidence]:
         """The newest table of rows; after the verdict, the one that decided."""
-        if self._rows is None:
-            assert self._window is not None, "a window was left without its table"
-            self._rows = self._table(self._window, self._heard_s)
-        return list(self._rows)
+        if self._window is None:
+            return list(self._left)
+        return self._window.rows(self._policy, self._heard_s) + self._answers
 
     def deadline_s(self) -> float:
         """When it must be told the time at the latest, if no frame comes before."""
@@ -220,10 +221,11 @@ class SessionPipeline:
             self._roi = face.roi
         hint = Hint.ONE_FACE_ONLY if self._crowded else framing.wrong(obs, policy)
         if self._window is None and hint is None and self._trial.ready(now_s):
-            self._window = Window(self._purpose, self._gallery, self._model_id, now_s, self._apart)
+            self._window = Window(self._purpose, self._gallery, self._model_id, now_s)
             self._weighed, self._answers, self._frozen = [], [], False
             self._camera = CameraCheck(self._claim)
             self._cover = framing.Cover()
+            self._judged_by = self._trial.judge(policy)
             events += [*self._move(Phase.GATHERING), *self._trial.begin(now_s)]
         if self._window is not None:
             if self._trial.running:
@@ -236,7 +238,6 @@ class SessionPipeline:
             # of anything else, and none against the picture either.
             if hint is None or self._trial.hint(hint) is hint:
                 self._window.add(obs, policy, usable=hint is None)
-            self._rows = None
             events += self._judge(self._window, now_s)
         if not self._over:
             events += self._guide(self._trial.hint(hint or self._advice()), now_s)
@@ -287,22 +288,13 @@ class SessionPipeline:
         late = elapsed_s >= window_s
         if early or (not late and undecided(self._weighed, policy)):
             return self._go_on(window, elapsed_s)
-        judge = partial(
-            decide,
-            policy=self._trial.judge(policy),
+        decision = decide(
+            self.evidence(),
+            self._judged_by,
             elapsed_s=elapsed_s,
             settle_s=self._settle_s,
             window_s=window_s,
         )
-        # What freshness says in the end is dear and no more than a condition of acceptance: before
-        # the window's end it is asked only where nothing else stands against one.
-        if not late:
-            step = judge(self._table(window, now_s, brief=True)).step
-            freshness_decides = step is Step.ACCEPT and "freshness" in policy.required
-            if step is Step.GO_ON or (freshness_decides and not window.freshness.moves(policy)):
-                return self._go_on(window, elapsed_s)
-        self._rows = self._table(window, now_s)
-        decision = judge(self._rows)
         match decision.step:
             case Step.ACCEPT:
                 return self._accept(window)
@@ -328,10 +320,7 @@ class SessionPipeline:
         self._weighed = window.weighed(policy) + self._answers
         if now_s - self._looked_s >= LOOK_S:
             self._looked_s = now_s
-            self._frozen = window.freshness.row(policy, brief=True).reason == "frozen"
-
-    def _table(self, window: Window, now_s: float, *, brief: bool = False) -> list[Evidence]:
-        return window.rows(self._policy, now_s, brief=brief) + self._answers
+            self._frozen = window.freshness.row(policy).reason == "frozen"
 
     def _go_on(self, window: Window, elapsed_s: float) -> list[Event]:
         most = min(elapsed_s / self._settle_s, PROGRESS_MOST)
@@ -368,12 +357,11 @@ class SessionPipeline:
     def _start_over(self, now_s: float) -> list[Event]:
         """Throw the evidence away. The face that is there now is a new one."""
         self._trial.stop(now_s)
-        self._continuity = Continuity(self._apart)
+        self._continuity = Continuity()
         self._roi = None
         if self._window is None:
             return []
-        self.evidence()  # what there was of it
-        self._window = None
+        self._left, self._window = self.evidence(), None
         return [*self._move(Phase.FRAMING), *self._report(0.0)]
 
     def _end(self, phase: Phase, *reasons: Reason) -> list[Event]:

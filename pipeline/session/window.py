@@ -6,9 +6,7 @@ follows from the table (decision.py), when a try begins and ends (session.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import isfinite
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +23,7 @@ from pipeline.cues.micro import Micro
 from pipeline.cues.plane import Plane
 from pipeline.cues.spoof import SpoofVote
 from pipeline.decision import Evidence, Stand, liveness_sum
-from pipeline.observation import Floats, Observation, Tracks, apart
+from pipeline.observation import Observation, Tracks
 from pipeline.policy import Policy
 from pipeline.reasons import Purpose
 from pipeline.template import Gallery
@@ -34,55 +32,18 @@ LOST = 2
 """Looks at motion in a row that found too few points: then their reference is given up."""
 
 
-class _Cue(Protocol):
-    """One whose row depends on what it took and on nothing else: not on the time."""
-
-    def row(self, policy: Policy) -> Evidence:
-        """What it says."""
-
-
-class _Weak(_Cue, Protocol):
-    """One that hears of a face now and then."""
-
-    def add(self, obs: Observation) -> bool:
-        """Take one observation; whether there was something in it."""
-
-
 class Window:
     """Collects observations from the first usable frame on. Times are the server's seconds."""
 
-    def __init__(
-        self,
-        purpose: Purpose,
-        gallery: Gallery,
-        model_id: str,
-        since_s: float,
-        distance: Callable[[Floats, Floats], float] = apart,
-    ) -> None:
-        """`distance`: of two sketches."""
+    def __init__(self, purpose: Purpose, gallery: Gallery, model_id: str, since_s: float) -> None:
         self.since_s = since_s
         self.face = FaceSeen()
-        self.freshness = Freshness(distance)
+        self.freshness = Freshness()
         self.spoof = SpoofVote()
-        self.bezel, self.background, self.glow = Bezel(), Background(), Glow()
-        self.micro, self.plane, self.blink = Micro(), Plane(), Blink()
+        self.weak = (Bezel(), Background(), Glow(), Micro(), Plane(), Blink())
+        """The weak liveness cues, in the table's order."""
         self.identity = Identity(gallery, search=purpose is Purpose.IDENTIFY)
         self.enrolment = Enrolment(model_id) if purpose is Purpose.ENROLL else None
-        weak = (self.bezel, self.background, self.glow, self.micro, self.plane, self.blink)
-        self._reads: dict[str, tuple[_Weak, ...]] = {
-            "edges": (self.bezel,),
-            "glow": (self.glow,),
-            "motion": (self.background, self.micro, self.plane),
-            "eyes": (self.blink,),
-        }
-        """What of a face each of them reads: where it was not measured, they are not told."""
-        self._kept: dict[_Cue, Evidence | None] = dict.fromkeys((self.spoof, *weak))
-        """The row of each that took nothing since: most hear something new a few times a second,
-        and are asked at every frame."""
-        self._weighed: list[Evidence] = []
-        """What `weighed` says of them; empty where one of them did."""
-        self._policy: Policy | None = None
-        """What they were judged by."""
         self._tracks: Tracks | None = None
         self._tracked_s = since_s
         self._lost = 0
@@ -96,16 +57,9 @@ class Window:
         self._follow(obs)
         if not usable:
             return
-        face = obs.face
-        if face is not None and face.spoof_margin is not None and self.spoof.add(obs, policy):
-            self._forget(self.spoof)
-        for what, cues in self._reads.items():
-            if getattr(face, what, None) is not None:
-                for cue in cues:
-                    if cue.add(obs):
-                        self._forget(cue)
-        if face is None or face.embedding is None:
-            return
+        self.spoof.add(obs, policy)
+        for cue in self.weak:
+            cue.add(obs)
         if self.enrolment is not None:
             self.enrolment.add(obs, policy)
         else:
@@ -113,31 +67,16 @@ class Window:
 
     def weighed(self, policy: Policy) -> list[Evidence]:
         """The rows of the table that carry a ratio or may be certain of an attack."""
-        if policy is not self._policy:
-            self._policy = policy
-            self._kept = dict.fromkeys(self._kept)
-            self._weighed = []
-        if not self._weighed:
-            for cue, row in self._kept.items():
-                if row is None:
-                    row = self._kept[cue] = cue.row(policy)
-                self._weighed.append(row)
-        return self._weighed
+        return [self.spoof.row(policy), *(cue.row(policy) for cue in self.weak)]
 
-    def rows(self, policy: Policy, now_s: float, *, brief: bool = False) -> list[Evidence]:
-        """The table as it stands; `brief` as in Freshness.row."""
+    def rows(self, policy: Policy, now_s: float) -> list[Evidence]:
+        """The table as it stands."""
         spoof, *weak = self.weighed(policy)
         if self.enrolment is not None:
             owner = self.enrolment.row(policy, now_s - self.since_s, now_s)
         else:
             owner = self.identity.row(policy, now_s)
-        return [
-            self.face.row(policy),
-            spoof,
-            self.freshness.row(policy, brief=brief),
-            *weak,
-            owner,
-        ]
+        return [self.face.row(policy), spoof, self.freshness.row(policy), *weak, owner]
 
     def share(self, policy: Policy) -> float:
         """How much of the evidence needed is in, 0..1: the scarcest of the required cues."""
@@ -160,10 +99,6 @@ class Window:
         few of the points are found again (a turned head), and once it is as old as a window."""
         old = now_s - self._tracked_s >= policy.window_s
         return None if old or self._lost >= LOST else self._tracks
-
-    def _forget(self, cue: _Cue) -> None:
-        self._kept[cue] = None
-        self._weighed = []
 
     def _follow(self, obs: Observation) -> None:
         motion = obs.face.motion if obs.face is not None else None

@@ -12,10 +12,10 @@ from __future__ import annotations
 import binascii
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields, is_dataclass, make_dataclass
+from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
-from typing import Any, cast, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 import numpy as np
@@ -140,14 +140,6 @@ def reader(hint: Any) -> Reader:
     return lambda value, arrays: value
 
 
-def _own(hint: Any) -> frozenset[type]:
-    """Values of these classes need no reader: most members of a frame."""
-    if is_union(hint):
-        return frozenset().union(*map(_own, get_args(hint)))
-    plain = hint in (float, int, bool, str, bytes, type(None))
-    return frozenset({hint} if plain or (isinstance(hint, type) and issubclass(hint, Enum)) else ())
-
-
 def _number(value: Any, arrays: Arrays) -> Any:
     if value.__class__ is float or value.__class__ is int:
         return value  # a whole number where a float was promised stays one
@@ -188,12 +180,7 @@ def _sequence(origin: Any, arguments: tuple[Any, ...]) -> Reader:
         return lambda value, arrays: make(inner(one, arrays) for one in value)
     each = tuple(map(reader, arguments))
 
-    def read_tuple(value: Any, arrays: Arrays) -> Any:
-        if tuple(map(type, value)) == arguments:
-            return value  # plain values are themselves
-        return tuple(one(v, arrays) for one, v in zip(each, value, strict=True))
-
-    return read_tuple
+    return lambda value, arrays: tuple(one(v, arrays) for one, v in zip(each, value, strict=True))
 
 
 def _either(hint: Any) -> Reader:
@@ -209,33 +196,8 @@ def _either(hint: Any) -> Reader:
 
 
 def _record(kind: Any) -> Reader:
-    """A reader whose code is made from the fields, as dataclasses make theirs: a loop over them
-    takes twice as long, and there are 70 of them to a frame.
-
-    A frozen dataclass makes a call for each field, too; so where it does nothing else, the fields
-    are those of a class that looks the same inside and is not frozen, until the record is declared
-    to be of its kind.
-    """
     hints = get_type_hints(kind)
-    known = [field.name for field in fields(kind) if field.init]
-    about: dict[str, Any] = {"_kind": kind}
-    code = ["def read_record(_value, _arrays):"]
-    for n, name in enumerate(known):
-        hint = hints[name]
-        own, given = _own(hint), kinds(hint)
-        about[f"_own{n}"] = own if len(own) != 1 else next(iter(own))
-        # None is left alone, so that what may be None needs no reader that asks for it.
-        about[f"_read{n}"] = reader(given[0] if len(given) == 1 else hint)
-        code.append(f"    {name} = _value.{name}")
-        is_it = f"{name}.__class__ {'in' if len(own) > 1 else 'is'} _own{n}"
-        unless = f"if not ({is_it}): " if own else ""
-        code.append(f"    {unless}{name} = _read{n}({name}, _arrays)")
-    if "__slots__" in vars(kind) and not hasattr(kind, "__post_init__"):
-        about["_bare"] = make_dataclass(kind.__name__, known, slots=True)
-        about["_new"] = object.__new__
-        code += ["    _one = _new(_bare)", *(f"    _one.{name} = {name}" for name in known)]
-        code += ["    _one.__class__ = _kind", "    return _one"]
-    else:
-        code.append(f"    return _kind({', '.join(f'{name}={name}' for name in known)})")
-    exec("\n".join(code), about)  # of our own dataclasses' names, nothing else
-    return cast(Reader, about["read_record"])
+    members = [(field.name, reader(hints[field.name])) for field in fields(kind) if field.init]
+    return lambda value, arrays: kind(
+        **{name: read_one(getattr(value, name), arrays) for name, read_one in members}
+    )

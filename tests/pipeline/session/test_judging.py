@@ -1,17 +1,16 @@
-"""A session judges as late as it can; what it says is what judging at every frame would say."""
+"""A session that is undecided looks at few rows; what it says is what all of them would say."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.decision import Evidence, Stand, Step, Topic, decide, undecided
 from pipeline.inputs import Seen
 from pipeline.policy import POLICIES
-from pipeline.session import SessionPipeline
-from pipeline.session.window import Window
 from tests.pipeline.observations import Camera
 from tests.pipeline.session.test_session import doubtful, started
 
@@ -23,8 +22,8 @@ stands = st.sampled_from(list(Stand))
 
 
 @st.composite
-def tables(draw: st.DrawFn) -> tuple[list[Evidence], Evidence, Evidence]:
-    """Rows of every cue but freshness, as cues give them; then its brief row and its whole one."""
+def tables(draw: st.DrawFn) -> list[Evidence]:
+    """Rows of every cue, as cues give them."""
     rows = []
     for cue in CUES:
         stand = draw(stands)
@@ -34,12 +33,8 @@ def tables(draw: st.DrawFn) -> tuple[list[Evidence], Evidence, Evidence]:
     owner = draw(st.sampled_from([Topic.IDENTITY, Topic.QUALITY]))
     rows.append(Evidence("face", Topic.QUALITY, draw(stands), "x"))
     rows.append(Evidence("identity", owner, draw(stands), "x", certain=draw(st.booleans())))
-    whole = draw(stands)
-    held = {Stand.FOR: [Stand.FOR], Stand.OPEN: [Stand.FOR, Stand.OPEN]}
-    # Frozen pictures and too few frames are known at once; all else is seen by the whole row.
-    brief = draw(st.sampled_from(held.get(whole, [Stand.FOR, Stand.OPEN, whole])))
-    fresh = Evidence("freshness", Topic.LIVENESS, whole, "x")
-    return rows, replace(fresh, stand=brief), fresh
+    rows.append(Evidence("freshness", Topic.LIVENESS, draw(stands), "x"))
+    return rows
 
 
 policies = st.builds(
@@ -54,24 +49,22 @@ policies = st.builds(
 
 @settings(max_examples=600, deadline=None)
 @given(tables(), policies)
-def test_what_is_not_worked_out_could_not_have_decided(table, policy):
-    rows, brief, whole = table
-    early = {"policy": policy, "elapsed_s": 2.0, "settle_s": 1.5, "window_s": 3.0}
-    decided = decide([*rows, whole], **early)
-    weighed = [row for row in rows if row.topic is Topic.LIVENESS]
-    hasty = decide([*rows, brief], **early).step
-    if undecided(weighed, policy) or hasty is Step.GO_ON:
-        assert decided.step is Step.GO_ON
-    # Nothing but freshness in the way: where it is a condition and not met, it goes on.
-    if hasty is Step.ACCEPT and "freshness" in policy.required and whole.stand is not Stand.FOR:
+def test_what_is_undecided_goes_on_whatever_the_other_rows_are(rows, policy):
+    weighed = [row for row in rows if row.cue in CUES]
+    decided = decide(rows, policy, elapsed_s=2.0, settle_s=1.5, window_s=3.0)
+    if undecided(weighed, policy):
         assert decided.step is Step.GO_ON
 
 
-class Eager(SessionPipeline):
-    """Works every row out at every frame that may decide."""
-
-    def _table(self, window: Window, now_s: float, *, brief: bool = False) -> list[Evidence]:
-        return super()._table(window, now_s)
+@pytest.mark.parametrize(
+    ("llr", "certain", "goes_on"),
+    [(0.0, False, True), (1.49, False, True), (1.5, False, False), (-2.0, False, False),
+     (0.0, True, False)],
+)  # fmt: skip
+def test_only_what_lies_between_the_sums_and_is_not_certain_is_undecided(llr, certain, goes_on):
+    stand = Stand.AGAINST if certain else Stand.OPEN
+    row = Evidence("spoof", Topic.LIVENESS, stand, "x", llr, certain)
+    assert undecided([row], POLICY) is goes_on
 
 
 films = st.fixed_dictionaries(
@@ -97,10 +90,8 @@ films = st.fixed_dictionaries(
 @given(films, films)
 def test_lazy_and_eager_sessions_end_alike_at_the_same_frame(monkeypatch, film, later):
     said = []
-    for kind in (SessionPipeline, Eager):
+    for hasty in (undecided, lambda weighed, policy: False):
         session, camera = started(), doubtful()
-        session.__class__ = kind
-        hasty = undecided if kind is SessionPipeline else lambda weighed, policy: False
         monkeypatch.setattr("pipeline.session.session.undecided", hasty)
         events = []
         for n in range(200):
@@ -124,5 +115,4 @@ def test_the_table_is_there_at_any_time_and_reading_it_changes_nothing():
         rows = read.evidence()
         assert rows == read.evidence()
         assert [row.cue for row in rows][:3] == ["face", "spoof", "freshness"]
-        assert all(row.reason != "not_yet_judged" for row in rows)
     assert quiet.evidence() == read.evidence()

@@ -25,20 +25,6 @@ def asked(n: int):
     )
 
 
-def test_rows_that_are_kept_are_those_that_would_be_worked_out_anew():
-    camera = Camera(blink_s=0.7)
-    often = Window(Purpose.LOGIN, gallery(1), "test", 100.0)
-    shots = []
-    for n in range(40):
-        camera.margin, camera.glow, camera.flat = 4.0 - n % 6, 0.1 * (n % 3), n > 20
-        shots.append(camera.shot(asked(n)))
-        once = Window(Purpose.LOGIN, gallery(1), "test", 100.0)
-        for obs in shots:
-            once.add(obs, POLICY, usable=True)
-        often.add(shots[-1], POLICY, usable=True)
-        assert often.rows(POLICY, camera.now_s) == once.rows(POLICY, camera.now_s)
-
-
 def test_rows_are_of_the_policy_that_asks():
     camera, window = Camera(), Window(Purpose.LOGIN, gallery(1), "test", 100.0)
     for n in range(30):
