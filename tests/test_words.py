@@ -1,13 +1,17 @@
-"""Words of the repository: pages whose lines can be read beside code.
+"""Words of the repository: lines that can be read beside code, and paths that are there.
 
-The source is CONTRIBUTING.md: lines of prose of at most 120 characters.
+The source is CONTRIBUTING.md, "How the prose reads".
 """
 
 from __future__ import annotations
 
+import ast
+import io
+import posixpath
 import re
 import subprocess
-from collections.abc import Iterator
+import tokenize
+from collections.abc import Collection, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -125,3 +129,131 @@ def test_a_long_line_of_prose_is_found(text: str) -> None:
 )
 def test_what_is_no_prose_may_be_long(text: str) -> None:
     assert too_long(text) == []
+
+
+# Paths that comments, docstrings and pages name
+
+PATH = re.compile(r"(?<![\w./*<>{}$@-])(?:\.{1,2}/|/)?[\w][\w./-]*\.(?:py|mjs|js|md)(?![\w*-])")
+"""A word that ends as a file of ours does. Not `*.py`, `<name>.js`: those stand for many."""
+ADDRESS = re.compile(r"\w+://\S+")
+PLACEHOLDER = re.compile(r"(?:.*/)?[A-Z]+\.\w+")
+"""`NAME.js` in a sentence about any of them."""
+SERVED = {"/web/": "web/widget/"}
+"""Where the server takes what it serves from: address -> folder."""
+NOT_OURS = frozenset({"Node.js", "arcface_onnx.py", "generate_patches.py", "utils/face_align.py"})
+"""Programs and files of others: of InsightFace, and of Silent-Face-Anti-Spoofing."""
+JS_TOKEN = re.compile(
+    r"""(?P<text>'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`(?:\\.|[^`\\])*`)"""
+    r"""|(?P<comment>//[^\n]*|/\*.*?\*/)""",
+    re.DOTALL,
+)
+
+
+def named(text: str) -> list[str]:
+    """Every word of a text that looks like the path of a source file or a page."""
+    return PATH.findall(ADDRESS.sub(" ", text))
+
+
+def said_in(name: str, text: str) -> str:
+    """What a file says to people: its comments and docstrings, or all of a page."""
+    if name.endswith(".py"):
+        return "\n".join((*_comments(text), *_docstrings(text)))
+    if name.endswith((".js", ".mjs")):
+        return "\n".join(found["comment"] or "" for found in JS_TOKEN.finditer(text))
+    if name.endswith(".md") or name == "NOTICE":
+        return text
+    return "\n".join(line.partition("#")[2] for line in text.splitlines())
+
+
+def _comments(text: str) -> Iterator[str]:
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.string
+
+
+def _docstrings(text: str) -> Iterator[str]:
+    """Strings that stand alone: of modules, classes and functions, and below a name."""
+    for node in ast.walk(ast.parse(text)):
+        if (
+            isinstance(node, ast.Expr)
+            and isinstance(node.value, ast.Constant)
+            and isinstance(node.value.value, str)
+        ):
+            yield node.value.value
+
+
+def leads_somewhere(path: str, at: str, files: Collection[str]) -> bool:
+    """Whether a path that the file `at` names is one of `files`: from the root, from the file's
+    folder, or as the end of exactly one of them."""
+    for address, folder in SERVED.items():
+        if path.startswith(address):
+            path = folder + path.removeprefix(address)
+    beside = posixpath.normpath(posixpath.join(posixpath.dirname(at), path))
+    if path in files or beside in files:
+        return True
+    return sum(file.endswith(f"/{path}") for file in files) == 1
+
+
+def lost(name: str, text: str, files: Collection[str]) -> list[str]:
+    """The paths in a file's words that lead nowhere, or to more than one place."""
+    return [
+        path
+        for path in named(said_in(name, text))
+        if path not in NOT_OURS
+        and not leads_somewhere(path, name, files)
+        and not PLACEHOLDER.fullmatch(path)
+    ]
+
+
+WORDED = re.compile(
+    r".*\.(?:py|js|mjs|md|toml|yml)|\.ci/run|\.dockerignore|\.gitignore|Makefile|NOTICE|docker/.*"
+)
+
+
+def test_every_path_that_comments_and_pages_name_exists() -> None:
+    files = tracked()
+    found = {
+        name: lost(name, (ROOT / name).read_text("utf-8"), files)
+        for name in files
+        if WORDED.fullmatch(name) and not name.startswith("tests/vectors/sdp/")
+    }
+    assert {name: paths for name, paths in found.items() if paths} == {}
+
+
+FILES = ("docs/a.md", "room/one.py", "room/two.py", "hall/two.py", "web/widget/x.js")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("room/new.py", "# as in docs/a.md, one.py and two.py\n"),
+        ("room/new.py", '"""Not here: hall/two.py."""\n'),
+        ("room/new.py", 'LIMIT = 3\n"""Why: (docs/a.md)."""\n'),
+        ("room/new.py", 'path = "nowhere.py"  # not a comment: room/one.py\n'),
+        ("docs/a.md", "See [this](../room/one.py) and `one.py`; any *.py, any NAME.js, Node.js."),
+        ("docs/b.md", "https://example.org/lib/nowhere.js and /web/x.js"),
+        ("web/widget/y.js", "const a = 'nowhere.js'; // see x.js"),
+        ("Makefile", "python nowhere.py # room/one.py"),
+    ],
+)
+def test_a_path_that_exists_is_none_of_the_lost(name: str, text: str) -> None:
+    assert lost(name, text, FILES) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "path"),
+    [
+        ("room/new.py", "# as in three.py\n", "three.py"),
+        ("room/new.py", '"""Not here: room/three.py."""\n', "room/three.py"),
+        ("room/new.py", 'LIMIT = 3\n"""Why: (docs/z.md)."""\n', "docs/z.md"),
+        ("room/new.py", 'def f():\n    """Of other.js."""\n', "other.js"),
+        ("lobby/new.py", "# two of them: two.py\n", "two.py"),
+        ("docs/a.md", "See [this](../room/three.py).", "../room/three.py"),
+        ("docs/a.md", "    python room/gone.py", "room/gone.py"),
+        ("docs/b.md", "served as /web/gone.js", "/web/gone.js"),
+        ("web/widget/y.js", "/* see\n gone.mjs */ const a = 'x.js';", "gone.mjs"),
+        ("Makefile", "\tpython x # gone.py", "gone.py"),
+    ],
+)
+def test_a_path_that_leads_nowhere_is_found(name: str, text: str, path: str) -> None:
+    assert lost(name, text, FILES) == [path]

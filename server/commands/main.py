@@ -1,7 +1,7 @@
 """`lookgate`: arguments in, one line per answer out.
 
 Here: which command runs what, and how it ends. Not here: what a command takes (arguments.py), any
-work (app.py, admin.py, attempt.py, demo.py, models).
+work (server/app.py, admin.py, attempt.py, demo.py, models).
 Exit codes: 0 done or accepted, 1 refused, 2 wrong usage or not available.
 """
 
