@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, cast
 
@@ -15,12 +17,23 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.reasons import Purpose
-from server.http.requests import _basic, address_of, is_session, is_subject, offered, wanted
+from server.http.requests import (
+    _basic,
+    address_of,
+    check_origin,
+    client_of,
+    from_this_machine,
+    is_session,
+    is_subject,
+    offered,
+    ticket_of,
+    wanted,
+)
 from server.limits import Buckets
 from server.parts import Parts
 from server.problems import Problem
 from tests.server.http.asking import AUTH, NONCE, Http, code_of
-from tests.server.stage import CLIENT, SECRET
+from tests.server.stage import CLIENT, ORIGIN, SECRET
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=30),
@@ -47,8 +60,25 @@ def _read(read: Any, fields: dict[str, Any]) -> Any:
         return problem
 
 
+def asked(remote: str | None = "10.0.0.1", **headers: str) -> web.Request:
+    """A request with these headers; an underscore in a name stands for a hyphen."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    request = cast(web.Request, make_mocked_request("GET", "/", headers=named))
+    return request.clone(remote=remote) if remote is not None else request
+
+
+@contextmanager
+def refused(code: str) -> Iterator[None]:
+    """What is done inside must end in a Problem of this code."""
+    with pytest.raises(Problem) as caught:
+        yield
+    assert caught.value.code == code
+
+
 @given(SESSIONS)
 @example({"purpose": "enroll", "subject": "a", "nonce": "n" * 16, "replace": True})
+@example({"purpose": "login", "subject": "a", "nonce": "n" * 16, "replace": True})
+@example({"purpose": "identify", "subject": None, "nonce": "n" * 16, "replace": True})
 @example({"purpose": "login", "subject": "a", "nonce": "n" * 16, "challenge": "light"})
 @example({"purpose": "identify", "nonce": "n" * 16})
 def test_a_wish_is_exact_or_refused(fields: dict[str, Any]) -> None:
@@ -180,3 +210,138 @@ async def test_before_ready_and_while_stopping(http: Http, parts: Parts) -> None
     for path in ("/readyz", "/v1/sessions/x"):
         async with http.get(path, headers=AUTH) as response:
             assert await code_of(response, 503) == "server_stopping"
+
+
+# Credentials
+
+
+async def test_a_relying_app_is_known_by_its_secret(parts: Parts) -> None:
+    client = await client_of(asked(**AUTH), parts)
+    assert client.client_id == CLIENT
+
+
+@pytest.mark.parametrize("user", [CLIENT, "nobody", ""])
+@pytest.mark.parametrize("secret", ["", "wrong", SECRET[:-1], SECRET + "s", "no such client"])
+async def test_nobody_is_known_by_another_secret(parts: Parts, user: str, secret: str) -> None:
+    """Not even an unknown client by what its secret is compared with."""
+    request = asked(Authorization=encode_basic_auth(user, secret))
+    with refused("client_unauthorized"):
+        await client_of(request, parts)
+
+
+async def test_wrong_secrets_are_counted_for_the_address_and_right_ones_for_the_client(
+    parts: Parts,
+) -> None:
+    async def code(remote: str, **headers: str) -> str:
+        try:
+            return (await client_of(asked(remote, **headers), parts)).client_id
+        except Problem as problem:
+            return problem.code
+
+    parts.address_limit, parts.client_limit = Buckets(0.1, 2), Buckets(0.1, 2)
+    wrong = {"Authorization": encode_basic_auth(CLIENT, "wrong")}
+    codes = [await code("10.0.0.1", **wrong) for _ in range(3)]
+    assert codes == ["client_unauthorized"] * 2 + ["too_many_requests"]
+    assert await code("10.0.0.2", **wrong) == "client_unauthorized"
+    codes = [await code("10.0.0.1", **AUTH) for _ in range(3)]
+    assert codes == [CLIENT] * 2 + ["too_many_requests"]
+
+
+def test_a_ticket_is_a_bearer_of_our_form() -> None:
+    ticket = "-_" + "a" * 41
+    digest = hashlib.sha256(ticket.encode()).digest()
+    for scheme in ("Bearer", "bearer"):
+        assert ticket_of(asked(Authorization=f"{scheme} {ticket}")) == digest
+    for header in ("", ticket, f"Basic {ticket}", f"Bearer {ticket}a", f"Bearer {ticket[1:]}",
+                   f"Bearer {ticket[1:]}+", f"Bearer {ticket} {ticket}", "Bearer"):  # fmt: skip
+        with refused("ticket_invalid"):
+            ticket_of(asked(Authorization=header) if header else asked())
+
+
+# Origins
+
+
+async def test_a_page_of_the_relying_apps_origin_is_allowed(parts: Parts) -> None:
+    client = await parts.store.client(CLIENT)
+    assert check_origin(asked(Origin=ORIGIN), parts, client) == ORIGIN
+
+
+@pytest.mark.parametrize("lenient", [False, True])
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://evil.example",
+        "null",
+        "",
+        ORIGIN + ".evil.example",
+        ORIGIN + ":8443",
+        ORIGIN + "/",
+        ORIGIN.replace("https", "http"),
+        ORIGIN.upper(),
+        "*",
+    ],
+)
+async def test_a_page_of_another_origin_is_refused(
+    parts: Parts, origin: str, lenient: bool
+) -> None:
+    """Wherever requests without an origin are let in, a wrong one is not."""
+    parts.settings = replace(parts.settings, allow_no_origin=lenient)
+    client = await parts.store.client(CLIENT)
+    for known in (client, None):
+        with refused("origin_not_allowed"):
+            check_origin(asked(Origin=origin), parts, known)
+
+
+async def test_an_origin_of_no_client_is_refused(parts: Parts) -> None:
+    with refused("origin_not_allowed"):
+        check_origin(asked(Origin=ORIGIN), parts, None)
+
+
+async def test_a_request_without_an_origin_needs_the_setting(parts: Parts) -> None:
+    client = await parts.store.client(CLIENT)
+    parts.settings = replace(parts.settings, allow_no_origin=False)
+    with refused("origin_not_allowed"):
+        check_origin(asked(), parts, client)
+    parts.settings = replace(parts.settings, allow_no_origin=True)
+    assert check_origin(asked(), parts, client) is None
+
+
+# Addresses
+
+
+@pytest.mark.parametrize(
+    ("hops", "remote", "forwarded", "address"),
+    [
+        (0, "10.0.0.1", None, "10.0.0.1"),
+        (0, "10.0.0.1", "6.6.6.6", "10.0.0.1"),
+        (1, "10.0.0.1", "6.6.6.6,1.2.3.4", "1.2.3.4"),
+        (2, "10.0.0.1", "6.6.6.6,1.2.3.4,10.0.0.2", "1.2.3.4"),
+        (2, "10.0.0.1", "1.2.3.4,10.0.0.2", "1.2.3.4"),
+        (2, "10.0.0.1", "6.6.6.6", "10.0.0.1"),  # not by way of the proxies
+        (1, "10.0.0.1", None, "unknown"),
+        (1, "10.0.0.1", "6.6.6.6,", "unknown"),
+        (0, "2001:db8:1:2:3:4:5:6", None, "2001:db8:1:2::/64"),
+        (0, "2001:db8:1:2::1", None, "2001:db8:1:2::/64"),
+        (0, "2001:db8:1:3::1", None, "2001:db8:1:3::/64"),
+        (0, "::ffff:1.2.3.4", None, "1.2.3.4"),
+        (0, None, None, "unknown"),
+    ],
+)
+async def test_an_address_is_what_the_nearest_trusted_proxy_saw(
+    parts: Parts, hops: int, remote: str | None, forwarded: str | None, address: str
+) -> None:
+    parts.settings = replace(parts.settings, proxy_hops=hops)
+    headers = {} if forwarded is None else {"X_Forwarded_For": forwarded}
+    assert address_of(asked(remote, **headers), parts) == address
+
+
+@pytest.mark.parametrize("remote", ["127.0.0.1", "127.8.8.8", "::1"])
+def test_a_request_from_this_machine_is_known_unless_it_was_forwarded(remote: str) -> None:
+    assert from_this_machine(asked(remote))
+    for header in ("X_Forwarded_For", "Forwarded", "X_Real_IP", "Via"):
+        assert not from_this_machine(asked(remote, **{header: "127.0.0.1"}))
+
+
+@pytest.mark.parametrize("remote", ["10.0.0.1", "1.2.3.4", "2001:db8::1", "nonsense", None])
+def test_no_other_request_comes_from_this_machine(remote: str | None) -> None:
+    assert not from_this_machine(asked(remote))
