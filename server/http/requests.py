@@ -13,7 +13,6 @@ import binascii
 import hashlib
 import hmac
 import ipaddress
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -22,6 +21,7 @@ from aiohttp import web
 
 from pipeline.policy import Policy
 from pipeline.reasons import Purpose
+from server import strict_json
 from server.parts import Parts
 from server.problems import Problem
 from server.rtc.lines import MAX_BYTES
@@ -32,6 +32,8 @@ PARTS = web.AppKey("parts", Parts)
 MAX_BODY_BYTES = MAX_BYTES * 2
 """An offer is JSON: every CRLF takes four bytes there, so the cap is twice the SDP's own."""
 MAX_REQUEST_BYTES = 4096
+MAX_DEPTH = 100
+"""No body has more than one level. A field with more is told what is wrong with it, up to here."""
 BODY_S = 10.0
 """A body that takes longer is an attack on memory (slow loris)."""
 
@@ -172,23 +174,9 @@ async def body_of(request: web.Request, limit: int) -> dict[str, Any]:
     except (web.HTTPException, OSError, ValueError):
         raise Problem("request_malformed") from None
     try:
-        value = json.loads(raw.decode("utf-8"), object_pairs_hook=_pairs, parse_constant=_refuse)
-    except (ValueError, RecursionError):
+        return strict_json.parse(raw.decode("utf-8"), max_depth=MAX_DEPTH)
+    except ValueError:
         raise Problem("request_malformed") from None
-    if not isinstance(value, dict):
-        raise Problem("request_malformed")
-    return value
-
-
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise ValueError("a name twice")
-    return fields
-
-
-def _refuse(_: str) -> Any:
-    raise ValueError("not a number of RFC 8259")
 
 
 def invalid(field: str, rule: str) -> Problem:

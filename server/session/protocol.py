@@ -15,11 +15,12 @@ from typing import Any
 
 from pipeline.cues.camera import KINDS
 from pipeline.events import Challenged, Hinted, PhaseChanged, Progressed
+from server import strict_json
 
 MAX_BYTES = 4096
 """A hello is about 120 bytes; an order of magnitude is room enough."""
 MAX_DEPTH = 8
-"""The deepest message has 2 levels; json.loads recurses, so the depth is checked before it runs."""
+"""The deepest message has 2 levels."""
 RATE_PER_S = 20.0
 BURST = 40.0
 MAX_REFUSALS = 5
@@ -125,10 +126,6 @@ class BadMessage:
     """Stable, for the `error` message."""
 
 
-class _Malformed(ValueError):
-    """Inside `parse` only."""
-
-
 class _Invalid(ValueError):
     """Inside `parse` only."""
 
@@ -142,8 +139,8 @@ def parse(data: str | bytes) -> Message | BadMessage:
     if isinstance(data, bytes):
         return BadMessage(Fault.MALFORMED)
     try:
-        fields = _load(data)
-    except (ValueError, RecursionError):
+        fields = strict_json.parse(data, max_depth=MAX_DEPTH)
+    except ValueError:
         return BadMessage(Fault.MALFORMED)
     kind = fields.pop("type", None)
     if not isinstance(kind, str):
@@ -155,50 +152,6 @@ def parse(data: str | bytes) -> Message | BadMessage:
         return reader(fields)
     except _Invalid:
         return BadMessage(Fault.INVALID)
-
-
-def _load(text: str) -> dict[str, Any]:
-    if _depth(text) > MAX_DEPTH:
-        raise _Malformed
-    value = json.loads(text, object_pairs_hook=_pairs, parse_constant=_constant)
-    if not isinstance(value, dict):
-        raise _Malformed
-    return value
-
-
-def _depth(text: str) -> int:
-    """Deepest nesting of brackets outside strings; an upper bound for what is not JSON."""
-    depth = deepest = 0
-    inside = escaped = False
-    for char in text:
-        if inside:
-            if escaped:
-                escaped = False
-            elif char == "\\":
-                escaped = True
-            elif char == '"':
-                inside = False
-        elif char == '"':
-            inside = True
-        elif char in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif char in "]}":
-            depth -= 1
-    return deepest
-
-
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    # RFC 8259 section 4 leaves equal names open, so two readers may disagree: refused.
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise _Malformed
-    return fields
-
-
-def _constant(_: str) -> float:
-    # NaN and Infinity are Python's, not RFC 8259's (section 6).
-    raise _Malformed
 
 
 def _only(fields: Mapping[str, Any], required: set[str], optional: frozenset[str]) -> None:
