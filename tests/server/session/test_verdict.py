@@ -1,19 +1,224 @@
-"""What counts as a failed login, and what the record may hold. The rest is in test_peer.py."""
+"""How a decision is made to count: won in the store first, taken back where the rest fails.
+
+What counts as a failed login, and what the record may hold. With a peer around it: test_peer.py.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
+import jwt
 import pytest
 
 from pipeline.decision import Evidence, Stand, Topic
 from pipeline.events import Decided
 from pipeline.reasons import Phase, Reason
-from server.session.verdict import Said, counts_as_failure, table
-from server.store.port import SessionRecord
+from server.limits import LOCK_AFTER
+from server.parts import Parts
+from server.session.verdict import Said, counts_as_failure, record, table
+from server.store.port import NotFound, SessionRecord, Unavailable
+from tests.pipeline.observations import Camera, template
+from tests.server.stage import CLIENT, POLICY, Clock, claimed, close_parts, enrolled, make_parts
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+FACE = Evidence("face", Topic.QUALITY, Stand.FOR, "usable")
+ANN = Decided(Phase.ACCEPTED, subject="ann")
+STRANGER = Decided(Phase.REJECTED, (Reason.NO_MATCH,))
+
+
+@dataclass
+class House:
+    """A store and its keys, and decisions that are made to count there."""
+
+    parts: Parts
+    clock: Clock
+
+    async def session(self, purpose: str = "login", **more: Any) -> SessionRecord:
+        """One whose ticket was taken, of the subject ann."""
+        subject = None if purpose == "identify" else "ann"
+        return await claimed(self.parts, purpose, subject, **more)
+
+    async def said(self, session: SessionRecord, decided: Decided) -> Said:
+        return await record(self.parts, session, POLICY, decided, [FACE])
+
+    async def state(self, session: SessionRecord) -> str:
+        return (await self.parts.store.session(session.session_id)).state
+
+    async def failures(self) -> int:
+        return (await self.parts.store.failures(CLIENT, "ann"))[0]
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    house = House(*await make_parts(tmp_path, Camera()))
+    yield house
+    await close_parts(house.parts)
+
+
+async def down(*args: Any, **kwargs: Any) -> Any:
+    raise Unavailable
+
+
+# Accepted
+
+
+@pytest.mark.parametrize(("acr", "level"), [(None, POLICY.acr), ("light", "light")])
+async def test_a_login_is_won_then_told_with_a_token(
+    house: House, acr: str | None, level: str
+) -> None:
+    await enrolled(house.parts, "ann", 1)
+    await house.parts.store.add_failure(CLIENT, "ann", house.clock.now())
+    session = await house.session()
+    said = await house.said(session, replace(ANN, acr=acr))
+    assert (said.phase, said.reasons, said.retry, said.error) == (Phase.ACCEPTED, (), False, None)
+    assert said.token is not None
+    claims = jwt.decode(said.token, options={"verify_signature": False})
+    assert (claims["sub"], claims["aud"], claims["sid"]) == ("ann", CLIENT, session.session_id)
+    assert (claims["nonce"], claims["purpose"], claims["acr"]) == (session.nonce, "login", level)
+    assert await house.state(session) == "accepted"
+    assert await house.failures() == 0
+
+
+async def test_identify_names_whom_it_found_and_forgives_no_failures(house: House) -> None:
+    await enrolled(house.parts, "ann", 1)
+    await house.parts.store.add_failure(CLIENT, "ann", house.clock.now())
+    said = await house.said(await house.session("identify"), ANN)
+    assert said.token is not None
+    assert jwt.decode(said.token, options={"verify_signature": False})["sub"] == "ann"
+    assert await house.failures() == 1
+
+
+async def test_an_enrolment_is_of_the_subject_that_the_relying_app_named(house: House) -> None:
+    decided = Decided(Phase.ACCEPTED, subject="eve", template=template(1))
+    said = await house.said(await house.session("enroll"), decided)
+    assert said.token is not None
+    assert jwt.decode(said.token, options={"verify_signature": False})["sub"] == "ann"
+    assert (await house.parts.store.template(CLIENT, "ann")).model_id == "test"
+    with pytest.raises(NotFound):
+        await house.parts.store.template(CLIENT, "eve")
+
+
+# Won by nobody, or taken back: no token
+
+
+async def test_a_session_is_won_once(house: House) -> None:
+    await enrolled(house.parts, "ann", 1)
+    session = await house.session()
+    first, second = [await house.said(session, ANN) for _ in range(2)]
+    assert first.token is not None
+    assert (second.phase, second.token, second.error) == (Phase.REJECTED, None, "session_over")
+    assert await house.state(session) == "accepted"
+
+
+async def test_who_was_removed_meanwhile_gets_no_token(house: House) -> None:
+    await enrolled(house.parts, "ann", 1)
+    session = await house.session()
+    await house.parts.store.remove_subject(CLIENT, "ann")
+    said = await house.said(session, ANN)
+    assert (said.phase, said.token, said.error) == (Phase.REJECTED, None, "session_over")
+    assert await house.state(session) == "rejected"
+
+
+async def test_a_template_of_another_embedder_was_not_what_was_compared(house: House) -> None:
+    await enrolled(house.parts, "ann", 1)
+    kept = await house.parts.store.template(CLIENT, "ann")
+    session = await house.session()
+    await house.parts.store.put_template(replace(kept, model_id="older"), replace=True)
+    said = await house.said(session, ANN)
+    assert (said.phase, said.token, said.error) == (Phase.REJECTED, None, "session_over")
+    assert await house.state(session) == "rejected"
+
+
+async def test_an_enrolment_beside_another_changes_nothing(house: House) -> None:
+    session = await house.session("enroll")
+    await enrolled(house.parts, "ann", 1)
+    before = await house.parts.store.template(CLIENT, "ann")
+    decided = Decided(Phase.ACCEPTED, template=template(2))
+    said = await house.said(session, decided)
+    assert (said.phase, said.token, said.error) == (Phase.REJECTED, None, "subject_enrolled")
+    assert await house.state(session) == "rejected"
+    assert await house.parts.store.template(CLIENT, "ann") == before
+    said = await house.said(await house.session("enroll", replace=True), decided)
+    assert said.token is not None
+    assert await house.parts.store.template(CLIENT, "ann") != before
+
+
+async def test_no_token_is_minted_for_a_session_that_was_not_won(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await enrolled(house.parts, "ann", 1)
+    session = await house.session()
+    mint, states = house.parts.keyring.mint, []
+
+    async def watched(**claims: Any) -> str:
+        states.append(await house.state(session))
+        return await mint(**claims)
+
+    monkeypatch.setattr(house.parts.keyring, "mint", watched)
+    await house.said(session, ANN)
+    await house.said(session, ANN)
+    assert states == ["accepted"]
+
+
+@pytest.mark.parametrize(("purpose", "state"), [("login", "live"), ("enroll", "rejected")])
+async def test_an_acceptance_without_what_it_is_for_is_a_bug(
+    house: House, purpose: str, state: str
+) -> None:
+    """A login that names nobody, an enrolment without a template."""
+    session = await house.session(purpose)
+    said = await house.said(session, Decided(Phase.ACCEPTED))
+    assert (said.phase, said.token, said.error) == (Phase.REJECTED, None, "internal")
+    assert await house.state(session) == state
+
+
+async def test_an_outage_accepts_nobody(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    await enrolled(house.parts, "ann", 1)
+    session = await house.session()
+    monkeypatch.setattr(house.parts.keyring, "mint", down)
+    said = await house.said(session, ANN)
+    assert (said.phase, said.token, said.error) == (Phase.REJECTED, None, "store_unavailable")
+    assert await house.state(session) == "rejected"
+    other = await house.session()
+    await house.parts.store.close()
+    said = await house.said(other, ANN)
+    assert (said.phase, said.token, said.error) == (Phase.REJECTED, None, "store_unavailable")
+    await house.parts.store.open()
+    assert await house.state(other) == "live"
+
+
+# Refused
+
+
+async def test_a_refusal_stands_whatever_the_store_says(house: House) -> None:
+    session = await house.session()
+    said = await house.said(session, STRANGER)
+    assert said == Said(Phase.REJECTED, (Reason.NO_MATCH,))
+    assert await house.state(session) == "rejected"
+    assert await house.failures() == 1
+    again = await house.said(session, STRANGER)
+    assert again == Said(Phase.REJECTED, (Reason.NO_MATCH,), error="session_over")
+    await house.parts.store.close()
+    again = await house.said(session, STRANGER)
+    assert again == Said(Phase.REJECTED, (Reason.NO_MATCH,), error="store_unavailable")
+    await house.parts.store.open()
+
+
+async def test_who_failed_too_often_is_told_not_to_try_again_now(house: House) -> None:
+    retries = [
+        (await house.said(await house.session(), STRANGER)).retry for _ in range(LOCK_AFTER + 1)
+    ]
+    assert retries == [True] * (LOCK_AFTER - 1) + [False] * 2
+
+
+async def test_only_a_login_counts_failures(house: House) -> None:
+    for purpose in ("enroll", "identify"):
+        await house.said(await house.session(purpose), STRANGER)
+    assert await house.failures() == 0
 
 
 def _session(purpose: str) -> SessionRecord:
