@@ -1,7 +1,7 @@
 """The token that is handed to the relying app: an ES256 JWT, made and verified. Pure functions.
 
-Not here: the keys that sign, and which of them (keyring.py), the store, a clock. Who asks for a
-token waits until the store said "finished" (server/session/verdict.py). Source: docs/protocol.md;
+Not here: the keys that sign, and which of them (keyring.py), the store, a clock. A session
+gets one only after the store said "finished" (server/session/verdict.py). Source: docs/protocol.md;
 RFC 7519 (JWT), RFC 7515 (JWS), RFC 7517 (JWK), RFC 8725 (best practice).
 """
 

@@ -1,9 +1,8 @@
 """Forgetting: what a server knows of a person, or of a whole client, is removed in one call.
 
-Here: the order, and what it says of it: the store's rows first (templates, failures, finished
-sessions), then the recordings. Not here: who may ask (server/http/sessions.py,
-server/commands/admin.py), the rows (server/store/), the tapes (shelf.py). Source: docs/protocol.md,
-"HTTP".
+The store's rows go first (templates, failures, finished sessions), then the recordings. Not here:
+who may ask (server/http/sessions.py, server/commands/admin.py), the rows (server/store/), the tapes
+(shelf.py). Source: docs/protocol.md, "HTTP".
 """
 
 from __future__ import annotations

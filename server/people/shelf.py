@@ -1,7 +1,8 @@
 """Where tapes are kept, for how long, and how they go: one folder for each client, one for a tape.
 
-Not here: writing one (recorder.py), the format (docs/tape.md). A tape is as sensitive as a
-template: only this user may enter the folder, and what belongs to a person goes with the person.
+Not here: writing one (server/session/recorder.py), the format (docs/tape.md). A tape is as
+sensitive as a template: only this user may enter the folder, and what belongs to a person goes with
+the person.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import random
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 from aioice import ice
@@ -54,28 +55,30 @@ def host_addresses(use_ipv4: bool, use_ipv6: bool) -> list[str]:
     return ["127.0.0.1", *found] if chosen.loopback or not found else found
 
 
-class IceAsyncio:
-    """The asyncio module as aioice.ice sees it: its loop opens sockets in the port range."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(asyncio, name)
-
-    def get_running_loop(self) -> Any:
-        """The loop itself, or one whose sockets keep to the chosen ports."""
-        loop = asyncio.get_running_loop()
-        return loop if _network.get().ports is None else _PortRangeLoop(loop)
+def asyncio_of_ice() -> ModuleType:
+    """The asyncio module as aioice.ice is to see it: its loop opens sockets in the port range."""
+    seen = ModuleType("asyncio")
+    vars(seen).update({**vars(asyncio), "get_running_loop": _running_loop})
+    return seen
 
 
-class _PortRangeLoop:
+def _running_loop() -> Any:
+    loop = asyncio.get_running_loop()
+    return loop if _network.get().ports is None else PortRangeLoop(loop)
+
+
+class PortRangeLoop:
+    """The three things that aioice.ice 0.13 wants of a loop."""
+
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.create_future = loop.create_future
+        self.run_in_executor = loop.run_in_executor
         self._loop = loop
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._loop, name)
 
     async def create_datagram_endpoint(
         self, factory: Any, local_addr: tuple[str, int], **more: Any
     ) -> Any:
+        """A socket on a free port of the range. Raises OSError if there is none."""
         ports = _network.get().ports
         if ports is None or local_addr[1] != 0:
             return await self._loop.create_datagram_endpoint(factory, local_addr=local_addr, **more)

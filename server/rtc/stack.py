@@ -60,7 +60,7 @@ def apply() -> None:
     aiortc.rtcrtpreceiver.get_decoder = receiving.get_decoder  # type: ignore[attr-defined]
     ice.get_host_addresses = network.host_addresses
     ice.StunProtocol.datagram_received = _datagram_received  # type: ignore[method-assign]
-    ice.asyncio = network.IceAsyncio()  # type: ignore[attr-defined, assignment]
+    ice.asyncio = network.asyncio_of_ice()  # type: ignore[attr-defined]
     for name in ("aiortc", "aioice"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for name in list(logging.root.manager.loggerDict):

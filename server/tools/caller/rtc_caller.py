@@ -1,7 +1,7 @@
 """The calling side of a connection: what a browser's page does, for tests and the command line.
 
 One video track out of an iterator of pictures or of frames that are encoded already, one data
-channel. Not used by a serving process.
+channel. Not here: what it touches in the stack (sending.py). No serving process uses it.
 """
 
 from __future__ import annotations

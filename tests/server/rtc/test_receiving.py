@@ -109,6 +109,7 @@ def vp8(width: int, height: int) -> JitterFrame:
 
 
 def test_a_picture_that_is_too_large_is_not_decoded() -> None:
+    """May go when aiortc's decoders can be told a largest size (1.16 has no setting)."""
     codec = SimpleNamespace(mimeType="video/VP8")
     pictures = receiving.get_decoder(codec).decode(vp8(1280, 720))
     assert [(p.width, p.height) for p in pictures] == [(1280, 720)]
@@ -117,6 +118,7 @@ def test_a_picture_that_is_too_large_is_not_decoded() -> None:
 
 
 async def test_the_decoders_backlog_is_bounded_and_continues_with_a_key_frame() -> None:
+    """May go when aiortc's queues are bounded (its issue 554)."""
     receiver = SimpleNamespace(track=SimpleNamespace())
     seen: list[int] = []
     tap = receiving.tap(

@@ -23,6 +23,7 @@ def test_another_version_of_the_stack_is_refused(monkeypatch: pytest.MonkeyPatch
 async def test_what_the_stack_chokes_on_ends_the_connection_quietly(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    """May go when aiortc ends a connection by itself on what it cannot read (1.16 does not)."""
     caplog.set_level(logging.DEBUG)
     before = held()
     pair = await call()
@@ -38,6 +39,7 @@ async def test_what_the_stack_chokes_on_ends_the_connection_quietly(
 
 
 async def test_messages_that_never_end_end_the_connection() -> None:
+    """May go when aiortc bounds what it keeps of unfinished messages (1.16 does not)."""
     pair = await call()
     await soon(pair.connection.channel_open)
     pair.caller._pc.sctp._remote_max_message_size = 0
@@ -51,6 +53,7 @@ async def test_messages_that_never_end_end_the_connection() -> None:
 
 
 async def test_a_stranger_cannot_end_or_fill_a_connection() -> None:
+    """May go when aioice drops what is empty or from a stranger (0.13 does not)."""
     pair = await call()
     connection = pair.connection
     await pictured(connection)
@@ -67,6 +70,7 @@ async def test_a_stranger_cannot_end_or_fill_a_connection() -> None:
 
 
 def test_the_stack_says_nothing_that_a_peer_wrote(caplog: pytest.LogCaptureFixture) -> None:
+    """May go when the stack's log lines quote no peer (those of aiortc 1.16 do)."""
     caplog.set_level(logging.DEBUG)
     logging.getLogger("aiortc.rtcrtpreceiver").warning("failed: %s", "peer's own words")
     logging.getLogger("aioice.ice").info("candidate %s", "peer's own words")

@@ -56,6 +56,6 @@ def test_all_that_looks_is_named_and_all_that_judges_only_for_verdicts() -> None
 
 
 def test_code_that_is_not_where_it_was_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(caches, "_MEASURES", ("pipeline/see.py", "server/frames/gone.py"))
+    monkeypatch.setattr(caches, "_MEASURES", ("pipeline/see.py", "server/frames/gone"))
     with pytest.raises(FileNotFoundError, match="gone"):
         caches.version("match")
