@@ -25,7 +25,7 @@ from server.keys.token import TokenError
 from server.settings.load import child_environ
 from server.tools import clips
 from server.tools.caller.attempt import attempt
-from server.tools.caller.headless import HeadlessError
+from server.tools.caller.http_caller import HeadlessError
 from server.tools.clips import MediaError
 from tests.e2e.cameras import FPS, person
 

@@ -28,7 +28,7 @@ from models.manifest import default_dir
 from pipeline.nets.ort import Nets, NetUnusable
 from pipeline.reasons import Phase
 from server.tools.caller.attempt import attempt
-from server.tools.caller.headless import HeadlessError
+from server.tools.caller.http_caller import HeadlessError
 from server.tools.clips import MediaError
 
 ANYBODY = {

@@ -40,7 +40,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "onnx": ("models/",),
     "asyncio": ("server/", "web/demo/"),
     "time": ("server/", "web/demo/", "models/registry.py"),
-    "aiohttp": ("server/", "web/demo/"),
+    "aiohttp": ("server/app.py", "server/http/", "server/tools/caller/http_caller.py", "web/demo/"),
     "socket": ("server/",),
 }
 """Module -> files (or folders, or beginnings of names) that may import it."""

@@ -26,7 +26,7 @@ from server.rtc.keyframes import is_key
 from server.settings import policies
 from server.settings.load import command_line, load
 from server.tools import reseeing
-from server.tools.caller.headless import HeadlessError
+from server.tools.caller.http_caller import HeadlessError
 from server.tools.caller.rtc_caller import Encoded
 
 DIFFERENT = 1

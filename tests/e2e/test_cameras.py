@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from models.clips import ClipMissing
 from server.tools.caller.attempt import Attempt, attempt
-from server.tools.caller.headless import HeadlessError
+from server.tools.caller.http_caller import HeadlessError
 from tests.e2e import cameras
 from tests.e2e.cameras import Image, altered, person, then, timed
 from tests.e2e.site import Site, running, until

@@ -39,7 +39,7 @@ from server.store.port import Store, Unavailable
 from server.store.sqlite.database import SqliteStore
 from server.tools.caller import headless
 from server.tools.caller.attempt import Attempt, attempt
-from server.tools.caller.headless import HeadlessError
+from server.tools.caller.http_caller import HeadlessError
 from tests.pipeline.observations import Camera
 from tests.server.frames.test_look import pack
 from tests.server.stage import settings

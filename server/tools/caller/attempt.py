@@ -15,17 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-
 from server.keys.token import verify
 from server.parts import utc_now
 from server.settings.load import command_line
 from server.tools import clips
 from server.tools.caller import headless
-from server.tools.caller.headless import HeadlessError
+from server.tools.caller.http_caller import HeadlessError, create_session, published_keys
 from server.tools.caller.rtc_caller import Encoded
-
-HTTP_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,39 +64,34 @@ async def attempt(
         wish["subject"] = subject
     if replace:
         wish["replace"] = True
-    auth = aiohttp.encode_basic_auth(client_id, secret)
-    timeout = aiohttp.ClientTimeout(total=HTTP_S)
-    async with aiohttp.ClientSession(timeout=timeout) as http:
-        session = await _json(
-            http, "POST", f"{server_url}/v1/sessions", json=wish, headers={"Authorization": auth}
+    session = await create_session(server_url, client_id=client_id, secret=secret, wish=wish)
+    result = await headless.run(
+        server_url=server_url,
+        session=session["session"],
+        ticket=session["ticket"],
+        video=video,
+        ice_servers=session["ice_servers"],
+        origin=origin,
+        loop=loop,
+        on_message=on_message,
+    )
+    said = dict(result.verdict)
+    token = said.pop("token", None)
+    claims = header = None
+    if said.get("outcome") == "accepted":
+        keys = await published_keys(server_url)
+        claims = verify(
+            str(token),
+            # Its own: the command line knows the server by address only, and took the keys from
+            # there. A relying app compares with the issuer that it was configured with.
+            expected_issuer=str(_part(str(token), 1).get("iss")),
+            expected_audience=client_id,
+            expected_nonce=nonce,
+            expected_purpose=purpose,
+            jwks=keys,
+            now=utc_now(),
         )
-        result = await headless.run(
-            server_url=server_url,
-            session=session["session"],
-            ticket=session["ticket"],
-            video=video,
-            ice_servers=session["ice_servers"],
-            origin=origin,
-            loop=loop,
-            on_message=on_message,
-        )
-        said = dict(result.verdict)
-        token = said.pop("token", None)
-        claims = header = None
-        if said.get("outcome") == "accepted":
-            keys = await _json(http, "GET", f"{server_url}/.well-known/jwks.json")
-            claims = verify(
-                str(token),
-                # Its own: the command line knows the server by address only, and took the keys from
-                # there. A relying app compares with the issuer that it was configured with.
-                expected_issuer=str(_part(str(token), 1).get("iss")),
-                expected_audience=client_id,
-                expected_nonce=nonce,
-                expected_purpose=purpose,
-                jwks=keys,
-                now=utc_now(),
-            )
-            header = _part(str(token), 0)
+        header = _part(str(token), 0)
     hints = tuple(str(m.get("hint")) for _, m in result.messages if m.get("type") == "hint")
     return Attempt(
         purpose,
@@ -137,24 +128,6 @@ def _part(token: str, index: int) -> dict[str, Any]:
     except (ValueError, IndexError):
         return {}
     return value if isinstance(value, dict) else {}
-
-
-async def _json(http: aiohttp.ClientSession, method: str, url: str, **more: Any) -> dict[str, Any]:
-    try:
-        async with http.request(method, url, **more) as response:
-            status, body = response.status, await response.json(content_type=None)
-    except (aiohttp.ClientError, TimeoutError, OSError) as fault:
-        raise HeadlessError("server_unreachable", "the server cannot be reached") from fault
-    except ValueError as fault:
-        raise HeadlessError("server_strange", "that is no Lookgate server") from fault
-    if not isinstance(body, dict):
-        raise HeadlessError("server_strange", "that is no Lookgate server")
-    if status >= 400:
-        error = body.get("error")
-        if not isinstance(error, dict):
-            raise HeadlessError("server_strange", "that is no Lookgate server")
-        raise HeadlessError(str(error.get("code")), str(error.get("text")))
-    return body
 
 
 def report(result: Attempt) -> list[str]:

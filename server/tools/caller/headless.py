@@ -1,8 +1,8 @@
 """A login without a browser: a video file as the camera, for command line, tests and benchmarks.
 
 Speaks the page's half of docs/protocol.md with a session and ticket that a backend made. Knows
-nothing of WebRTC (rtc_caller.py), of files (server/tools/clips.py) or of tapes
-(server/commands/tape_verbs.py).
+nothing of HTTP (http_caller.py), of WebRTC (rtc_caller.py), of files (server/tools/clips.py) or of
+tapes (server/commands/tape_verbs.py).
 """
 
 from __future__ import annotations
@@ -17,22 +17,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
-import aiohttp
-
-from pipeline.refusal import Refusal
 from server.rtc.network import Network
 from server.tools import clips
+from server.tools.caller.http_caller import HeadlessError, post_offer
 from server.tools.caller.rtc_caller import Caller, Encoded
 
 WIDGET = "lookgate-headless"
 PING_S = 1.0
 """As docs/protocol.md says."""
-
-
-class HeadlessError(Refusal):
-    """The attempt came to no verdict. The code is the server's, or begins with headless_."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +116,9 @@ async def run(
     try:
         async with asyncio.timeout(timeout_s):
             talk.mark("offer")
-            answer = await _post(server_url, session, ticket, origin, caller.offer_sdp)
+            answer = await post_offer(
+                server_url, session, ticket=ticket, origin=origin, sdp=caller.offer_sdp
+            )
             talk.mark("answer")
             try:
                 await caller.connect(answer)
@@ -148,33 +144,6 @@ async def run(
         frames_sent=caller.camera.sent,
         key_frames_asked=caller.key_frames_asked,
     )
-
-
-async def _post(
-    server_url: str, session: str, ticket: str, origin: str | None, offer_sdp: str
-) -> str:
-    headers = {"Authorization": f"Bearer {ticket}"}
-    if origin is not None:
-        headers["Origin"] = origin
-    url = f"{server_url.rstrip('/')}/v1/sessions/{quote(session, safe='')}/offer"
-    try:
-        async with (
-            aiohttp.ClientSession() as http,
-            http.post(url, json={"type": "offer", "sdp": offer_sdp}, headers=headers) as response,
-        ):
-            status, body = response.status, await response.text()
-    except (aiohttp.ClientError, OSError, UnicodeDecodeError) as fault:
-        raise HeadlessError("headless_unreachable", "the server cannot be reached") from fault
-    try:
-        said = json.loads(body)
-        if status == 200:
-            return str(said["sdp"])
-        code, text = str(said["error"]["code"]), str(said["error"]["text"])
-    except (ValueError, KeyError, TypeError) as fault:
-        raise HeadlessError(
-            "headless_bad_answer", f"the server answered {status} with something else"
-        ) from fault
-    raise HeadlessError(code, text)
 
 
 async def _speak(caller: Caller, talk: _Conversation) -> None:

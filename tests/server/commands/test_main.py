@@ -18,7 +18,7 @@ from server.store.opening import open_store
 from server.store.port import Unavailable, WrongSchema
 from server.tools.caller import attempt
 from server.tools.caller.attempt import Attempt
-from server.tools.caller.headless import HeadlessError
+from server.tools.caller.http_caller import HeadlessError
 
 
 @pytest.fixture(autouse=True)

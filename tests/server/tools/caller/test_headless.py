@@ -16,7 +16,7 @@ from server.frames.convert import to_bgr
 from server.rtc.connection import BadOffer, Connection
 from server.rtc.network import Network
 from server.tools.caller import headless
-from server.tools.caller.headless import HeadlessError
+from server.tools.caller.http_caller import HeadlessError
 from server.tools.clips import MediaError
 from tests.server.pictures import HERE, LOCAL, film, held, number, paint, soon, until
 from tests.server.tools.test_clips import film_file, still_file

@@ -1,0 +1,110 @@
+"""The server's HTTP as a client sees it: start a session, post an offer, read the keys.
+
+Here: the three requests that an attempt makes, and what is told when they fail. Not here: what is
+done with the answers (attempt.py, headless.py). Source: docs/protocol.md, "HTTP".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+
+from pipeline.refusal import Refusal
+
+HTTP_S = 15.0
+"""For a whole request of a relying app's backend; an offer has the time of its attempt."""
+
+
+class HeadlessError(Refusal):
+    """The attempt came to no verdict. The code is the server's, or begins with headless_ or
+    server_."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What came back."""
+
+    status: int
+    body: Any
+    """None if it is no JSON."""
+
+
+async def create_session(
+    server_url: str, *, client_id: str, secret: str, wish: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Start an attempt as a relying app's backend does. Raises HeadlessError."""
+    headers = {"Authorization": aiohttp.encode_basic_auth(client_id, secret)}
+    return await _object("POST", f"{server_url}/v1/sessions", body=wish, headers=headers)
+
+
+async def published_keys(server_url: str) -> dict[str, Any]:
+    """The JWK Set that tokens are verified with. Raises HeadlessError."""
+    return await _object("GET", f"{server_url}/.well-known/jwks.json")
+
+
+async def post_offer(
+    server_url: str, session: str, *, ticket: str, origin: str | None, sdp: str
+) -> str:
+    """The SDP of the answer to a page's offer. Raises HeadlessError."""
+    headers = {"Authorization": f"Bearer {ticket}"}
+    if origin is not None:
+        headers["Origin"] = origin
+    url = f"{server_url.rstrip('/')}/v1/sessions/{quote(session, safe='')}/offer"
+    try:
+        said = await _request("POST", url, body={"type": "offer", "sdp": sdp}, headers=headers)
+    except OSError as fault:
+        raise HeadlessError("headless_unreachable", "the server cannot be reached") from fault
+    if said.status == 200 and isinstance(said.body, dict) and "sdp" in said.body:
+        return str(said.body["sdp"])
+    text = f"the server answered {said.status} with something else"
+    raise _refused(said) or HeadlessError("headless_bad_answer", text)
+
+
+async def _object(
+    method: str, url: str, *, body: Any = None, headers: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """The JSON object of a good answer. Raises HeadlessError."""
+    try:
+        said = await _request(method, url, body=body, headers=headers, timeout_s=HTTP_S)
+    except OSError as fault:
+        raise HeadlessError("server_unreachable", "the server cannot be reached") from fault
+    if said.status < 400 and isinstance(said.body, dict):
+        return said.body
+    raise _refused(said) or HeadlessError("server_strange", "that is no Lookgate server")
+
+
+async def _request(
+    method: str,
+    url: str,
+    *,
+    body: Any = None,
+    headers: Mapping[str, str] | None = None,
+    timeout_s: float | None = None,
+) -> _Said:
+    """Ask once, over a connection of its own. Raises OSError if nothing comes back."""
+    timeout = aiohttp.ClientTimeout(total=timeout_s)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as http,
+            http.request(method, url, json=body, headers=headers) as response,
+        ):
+            status, raw = response.status, await response.read()
+    except aiohttp.ClientError as fault:
+        raise OSError("no answer") from fault
+    try:
+        return _Said(status, json.loads(raw))
+    except ValueError:
+        return _Said(status, None)
+
+
+def _refused(said: _Said) -> HeadlessError | None:
+    """The server's own refusal, if that is what it said."""
+    error = said.body.get("error") if isinstance(said.body, dict) else None
+    if said.status < 400 or not isinstance(error, dict) or not {"code", "text"} <= error.keys():
+        return None
+    return HeadlessError(str(error["code"]), str(error["text"]))

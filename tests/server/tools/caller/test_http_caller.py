@@ -1,0 +1,111 @@
+"""The three requests of an attempt, and what is told when the other side is not as it should be."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from aiohttp import encode_basic_auth, web
+from aiohttp.test_utils import TestServer
+
+from server.tools.caller.http_caller import (
+    HeadlessError,
+    create_session,
+    post_offer,
+    published_keys,
+)
+
+WISH = {"purpose": "login", "subject": "ann"}
+REFUSAL = {"error": {"code": "busy", "text": "Full.", "retry": True}}
+
+
+class Other:
+    """A server that answers what a test wants, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.text = "{}"
+        self.asked: list[tuple[str, str, Any]] = []
+        self.headers: list[Any] = []
+        self.url = ""
+
+    async def answer(self, request: web.Request) -> web.Response:
+        body = await request.json() if request.can_read_body else None
+        self.asked.append((request.method, request.raw_path, body))
+        self.headers.append(request.headers)
+        return web.Response(status=self.status, text=self.text)
+
+
+@pytest.fixture
+async def other() -> AsyncIterator[Other]:
+    found = Other()
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", found.answer)
+    async with TestServer(app) as server:
+        found.url = str(server.make_url("")).rstrip("/")
+        yield found
+
+
+async def _create(url: str) -> dict[str, Any]:
+    return await create_session(url, client_id="shop", secret="s3cret", wish=WISH)
+
+
+async def _offer(url: str) -> str:
+    return await post_offer(url + "/", "s 1", ticket="t", origin="https://shop.example", sdp="v=0")
+
+
+Ask = Callable[[str], Awaitable[Any]]
+EVERY = pytest.mark.parametrize("ask", [_create, _offer, published_keys])
+
+
+async def test_a_session_is_made_as_its_client(other: Other) -> None:
+    other.status, other.text = 201, '{"session": "s"}'
+    assert await _create(other.url) == {"session": "s"}
+    assert other.asked == [("POST", "/v1/sessions", WISH)]
+    assert other.headers[0]["Authorization"] == encode_basic_auth("shop", "s3cret")
+
+
+async def test_an_offer_is_posted_as_by_its_page(other: Other) -> None:
+    other.text = '{"type": "answer", "sdp": "v=0 answer"}'
+    assert await _offer(other.url) == "v=0 answer"
+    wish = {"type": "offer", "sdp": "v=0"}
+    assert other.asked == [("POST", "/v1/sessions/s%201/offer", wish)]
+    assert other.headers[0]["Authorization"] == "Bearer t"
+    assert other.headers[0]["Origin"] == "https://shop.example"
+
+
+async def test_keys_are_read_by_anybody(other: Other) -> None:
+    other.text = '{"keys": []}'
+    assert await published_keys(other.url) == {"keys": []}
+    assert other.asked == [("GET", "/.well-known/jwks.json", None)]
+    assert "Authorization" not in other.headers[0]
+
+
+@EVERY
+async def test_a_refusal_is_the_servers_own(other: Other, ask: Ask) -> None:
+    other.status, other.text = 503, web.json_response(REFUSAL).text or ""
+    with pytest.raises(HeadlessError) as caught:
+        await ask(other.url)
+    assert (caught.value.code, caught.value.text) == ("busy", "Full.")
+
+
+@EVERY
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [(502, "<html>"), (200, ""), (200, "[]"), (500, "{}"), (400, '{"error": "no"}')],
+)
+async def test_something_else_is_no_server(other: Other, ask: Ask, status: int, text: str) -> None:
+    other.status, other.text = status, text
+    with pytest.raises(HeadlessError) as caught:
+        await ask(other.url)
+    strange = "headless_bad_answer" if ask is _offer else "server_strange"
+    assert caught.value.code == strange
+
+
+@EVERY
+async def test_nobody_there(ask: Ask) -> None:
+    with pytest.raises(HeadlessError) as caught:
+        await ask("http://127.0.0.1:9")
+    unreachable = "headless_unreachable" if ask is _offer else "server_unreachable"
+    assert (caught.value.code, caught.value.text) == (unreachable, "the server cannot be reached")
