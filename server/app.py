@@ -29,6 +29,7 @@ from server.keys.keyring import Keyring
 from server.keys.vault import open_vault
 from server.metrics import Metrics
 from server.parts import Parts
+from server.peers import Peers
 from server.people.galleries import Galleries
 from server.people.shelf import Shelf, ShelfUnusable
 from server.rtc import connection
@@ -42,10 +43,6 @@ RETRY_S = 2.0
 """Between attempts to open a store that is down at start."""
 SWEEP_S = 3600.0
 """Expired rows are absent already; this only frees their space."""
-GRACE_S = 5.0
-"""Running sessions may end by themselves for so long when the server is stopped."""
-GOODBYE_S = 3.0
-"""Then they are told and closed: flush 1 s, page 1 s, connection."""
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +73,7 @@ def build(
         galleries=Galleries(found, vault, model_id=embedder.model_id, unused=metrics.unused),
         keyring=Keyring(found, vault, issuer=settings.public_url, lifetime_s=settings.token_ttl_s),
         inference=inference,
+        peers=Peers(when_empty=memory.give_back),
         metrics=metrics,
         model_id=embedder.model_id,
         decoy_key=secrets.token_bytes(32),
@@ -116,7 +114,7 @@ async def _life(app: web.Application) -> AsyncIterator[None]:
     finally:
         keeper.cancel()
         await asyncio.gather(keeper, return_exceptions=True)
-        await stop(parts)
+        await parts.peers.stop()
         await parts.inference.close()
         await parts.store.close()
 
@@ -160,22 +158,6 @@ async def open_parts(parts: Parts) -> None:
     logger.info("ready")
 
 
-async def stop(parts: Parts, grace_s: float = GRACE_S) -> None:
-    """Take no more sessions, let running ones end, then end them. At most about 8 s."""
-    parts.stopping = True
-    await _until_none(parts, grace_s)
-    for peer in list(parts.peers):
-        peer.stop()
-    await _until_none(parts, GOODBYE_S)
-    if parts.peers:
-        logger.warning("sessions cut off", extra={"sessions": len(parts.peers)})
-
-
-async def _until_none(parts: Parts, seconds: float) -> None:
-    if parts.tasks:
-        await asyncio.wait(parts.tasks, timeout=seconds)
-
-
 async def serve(
     settings: Settings,
     *,
@@ -216,7 +198,7 @@ async def serve(
             raise parts.failed.result()
         logger.info("stopping", extra={"sessions": len(parts.peers)})
         # While sockets still answer: offers and sessions get 503, jwks and verdicts go on.
-        await stop(parts)
+        await parts.peers.stop()
     finally:
         await runner.cleanup()
 

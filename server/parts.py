@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from pipeline.nets.embed import SFACE
 from pipeline.policy import POLICIES, Policy
@@ -19,13 +18,11 @@ from server.keys.keyring import Keyring
 from server.keys.vault import Vault
 from server.limits import Buckets
 from server.metrics import Metrics
+from server.peers import Peers
 from server.people.galleries import Galleries
 from server.people.shelf import Shelf
 from server.settings.load import Settings
 from server.store.port import Store
-
-if TYPE_CHECKING:
-    from server.session.peer import Peer
 
 
 def utc_now() -> datetime:
@@ -56,18 +53,14 @@ class Parts:
     clock: Callable[[], float] = time.monotonic
     """Seconds, the clock that stamps frames."""
     now: Callable[[], datetime] = utc_now
-    peers: set[Peer] = field(default_factory=set)
+    peers: Peers = field(default_factory=Peers)
     """Sessions with a connection."""
-    tasks: set[asyncio.Task[None]] = field(default_factory=set)
-    """Their lives; the event loop keeps only weak references (asyncio.create_task)."""
     opened: asyncio.Event = field(default_factory=asyncio.Event)
     """The store was opened and the keys are there; stays set through later outages."""
     failed: asyncio.Future[Exception] = field(init=False)
     """Why the store can never be used, if that is so."""
     shelf: Shelf | None = None
     """Where sessions are recorded; None: they are not."""
-    stopping: bool = False
-    """No new sessions are taken."""
     client_limit: Buckets = field(init=False)
     """Per relying app."""
     address_limit: Buckets = field(init=False)

@@ -22,7 +22,7 @@ async def healthz(request: web.Request) -> web.Response:
 async def readyz(request: web.Request) -> web.Response:
     """Whether a login would work now."""
     parts = request.app[PARTS]
-    if parts.stopping:
+    if parts.peers.stopping:
         raise Problem("server_stopping")
     if not parts.opened.is_set():
         raise Problem("not_ready")

@@ -47,7 +47,7 @@ _NOBODY = hashlib.sha256(b"no such client").digest()
 def opened_parts(request: web.Request) -> Parts:
     """The server that is asked. Raises Problem not_ready, server_stopping."""
     parts = request.app[PARTS]
-    if parts.stopping:
+    if parts.peers.stopping:
         raise Problem("server_stopping")
     if not parts.opened.is_set():
         raise Problem("not_ready")

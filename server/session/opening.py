@@ -6,7 +6,6 @@ session in the store and gives its place back.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 
 from pipeline.policy import Policy
@@ -88,16 +87,8 @@ async def _accept(parts: Parts, record: SessionRecord, sdp: str, policy: Policy)
     except BaseException:
         peer.unrecord()
         raise
-    task = asyncio.create_task(peer.run(connection), name="peer")
-    parts.tasks.add(task)
-    task.add_done_callback(parts.tasks.discard)
-    task.add_done_callback(_ended)
+    parts.peers.start(peer, peer.run(connection))
     return connection.answer_sdp
-
-
-def _ended(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        logger.error("bug in a peer", exc_info=error)
 
 
 async def _abandon(parts: Parts, record: SessionRecord) -> None:

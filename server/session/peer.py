@@ -32,7 +32,6 @@ from pipeline.reasons import Phase, Purpose, Reason
 from pipeline.session import SessionPipeline
 from pipeline.tape.writer import TapedSession
 from pipeline.template import Gallery
-from server import memory
 from server.limits import Bucket
 from server.parts import Parts
 from server.rtc.slot import SlotClosed
@@ -155,7 +154,6 @@ class Peer:
         """Live until the connection is closed. Gives its place back in every case."""
         parts = self.parts
         self._connection = connection
-        parts.peers.add(self)
         reserved = True
         try:
             decided = await self._judge()
@@ -165,13 +163,10 @@ class Peer:
         finally:
             if reserved:
                 parts.inference.release()
-            parts.peers.discard(self)
             parts.metrics.dropped.add(by=connection.frames.dropped)
             await connection.close()
             if self._recorder is not None:
                 self._recorder.close()
-            if not parts.peers:
-                memory.give_back()  # nobody waits for these few ms
 
     async def _judge(self) -> Decided:
         tasks = [asyncio.create_task(self._frames()), asyncio.create_task(self._clock())]

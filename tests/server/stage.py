@@ -100,10 +100,8 @@ async def make_parts(
 
 
 async def close_parts(parts: Parts) -> None:
-    """Let go of threads and files."""
-    for task in list(parts.tasks):
-        task.cancel()
-    await asyncio.gather(*parts.tasks, return_exceptions=True)
+    """Let go of peers, threads and files."""
+    await parts.peers.stop(0.0)
     await parts.inference.close()
     await parts.store.close()
 
@@ -206,9 +204,7 @@ class Stage:
         peer = Peer(parts, record, policy, gallery, deadlines)
         connection = FakeConnection()
         camera.now_s = clock.s
-        task = asyncio.create_task(peer.run(cast(Connection, connection)))
-        parts.tasks.add(task)
-        task.add_done_callback(parts.tasks.discard)
+        task = parts.peers.start(peer, peer.run(cast(Connection, connection)))
         return cls(parts, clock, camera, peer, connection, task)
 
     async def until(self, wanted: Any) -> None:

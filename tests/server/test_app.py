@@ -211,7 +211,7 @@ async def test_stopping_tells_running_sessions(tmp_path: Path) -> None:
             while not messages:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
             began_s = time.monotonic()
-            await app.stop(running.parts, grace_s=0.1)
+            await running.parts.peers.stop(0.1)
             result = await going
         assert time.monotonic() - began_s < 4.0
         assert result.verdict["outcome"] != "accepted"
@@ -353,7 +353,7 @@ def test_sigterm_ends_with_zero(tmp_path: Path) -> None:
             process.wait()
 
 
-def test_an_application_has_its_gate(tmp_path: Path) -> None:
+def test_an_application_has_its_parts(tmp_path: Path) -> None:
     async def make() -> web.Application:
         parts = app.build(settings(tmp_path), Scene().look)
         made = app.application(parts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -27,10 +26,6 @@ async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
     )
     connection.prepare(connection.RtcSettings())
     yield found
-    for peer in list(found.peers):
-        peer.stop()
-    if found.tasks:
-        await asyncio.wait(found.tasks, timeout=5)
     await close_parts(found)
 
 

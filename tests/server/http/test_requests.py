@@ -206,7 +206,7 @@ async def test_before_ready_and_while_stopping(http: Http, parts: Parts) -> None
         async with http.get(path, headers=AUTH) as response:
             assert await code_of(response, 503) == "not_ready"
     parts.opened.set()
-    parts.stopping = True
+    parts.peers.stopping = True
     for path in ("/readyz", "/v1/sessions/x"):
         async with http.get(path, headers=AUTH) as response:
             assert await code_of(response, 503) == "server_stopping"
