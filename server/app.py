@@ -70,8 +70,12 @@ def build(
         settings=settings,
         store=found,
         vault=vault,
-        galleries=Galleries(found, vault, model_id=embedder.model_id, unused=metrics.unused),
-        keyring=Keyring(found, vault, issuer=settings.public_url, lifetime_s=settings.token_ttl_s),
+        galleries=Galleries(
+            found.templates, vault, model_id=embedder.model_id, unused=metrics.unused
+        ),
+        keyring=Keyring(
+            found.keys, vault, issuer=settings.public_url, lifetime_s=settings.token_ttl_s
+        ),
         inference=inference,
         peers=Peers(when_empty=memory.give_back),
         metrics=metrics,

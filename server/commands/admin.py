@@ -92,20 +92,20 @@ class Admin:
             created_at=utc_now(),
         )
         try:
-            await self.store.add_client(client)
+            await self.store.clients.add(client)
         except Conflict:
             raise AdminError("client_exists", f"There is a client {client_id} already.") from None
         return secret
 
     async def clients(self) -> Sequence[Client]:
         """All, by id."""
-        return await self.store.clients()
+        return await self.store.clients.all()
 
     async def rotate_client(self, client_id: str) -> str:
         """A new secret; the old one stops at once. Raises AdminError."""
         secret = secrets.token_urlsafe(32)
         try:
-            await self.store.set_client_secret(client_id, hashlib.sha256(secret.encode()).digest())
+            await self.store.clients.set_secret(client_id, hashlib.sha256(secret.encode()).digest())
         except NotFound:
             raise _unknown(client_id) from None
         return secret
@@ -120,7 +120,7 @@ class Admin:
     async def remove_subject(self, client_id: str, subject: str) -> int:
         """How many templates were removed; recordings go, too. Raises AdminError."""
         try:
-            await self.store.client(client_id)
+            await self.store.clients.get(client_id)
         except NotFound:
             raise _unknown(client_id) from None
         return await forget_subject(self.store, self._shelf(), client_id, subject)
@@ -132,14 +132,14 @@ class Admin:
 
     async def keys(self) -> Sequence[KeyRecord]:
         """Those that sign or are still published."""
-        return await self.store.keys(utc_now())
+        return await self.store.keys.published(utc_now())
 
     async def rotate_keys(self, overlap_s: float) -> str:
         """The new key's id. Running servers sign with it within seconds."""
         if not 0 <= overlap_s <= 30 * 86400:
             raise AdminError("overlap_invalid", "The overlap is 0 s to 30 days.")
         vault = open_vault(self.settings.data_dir, key=self.settings.master_key)
-        ring = Keyring(self.store, vault, issuer=self.settings.public_url)
+        ring = Keyring(self.store.keys, vault, issuer=self.settings.public_url)
         return await ring.rotate(utc_now(), timedelta(seconds=overlap_s))
 
 

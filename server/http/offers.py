@@ -68,6 +68,6 @@ async def _addressed(
     if record is None:
         return None, None
     try:
-        return record, await parts.store.client(record.client_id)
+        return record, await parts.store.clients.get(record.client_id)
     except NotFound:
         return None, None

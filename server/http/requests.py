@@ -61,7 +61,7 @@ async def client_of(request: web.Request, parts: Parts) -> Client:
     """
     user, secret = _basic(request.headers.get("Authorization", ""))
     try:
-        client: Client | None = await parts.store.client(user)
+        client: Client | None = await parts.store.clients.get(user)
     except NotFound:
         client = None
     expected = _NOBODY if client is None else client.secret_hash
@@ -150,7 +150,7 @@ async def session_of(parts: Parts, session_id: str) -> SessionRecord | None:
     if not is_session(session_id):
         return None
     try:
-        return await parts.store.session(session_id)
+        return await parts.store.sessions.get(session_id)
     except NotFound:
         return None
 

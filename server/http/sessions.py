@@ -59,7 +59,7 @@ async def create_session(request: web.Request) -> web.Response:
     if purpose is Purpose.ENROLL and not replace and await _enrolled(parts, record):
         raise Problem("subject_enrolled")
     try:
-        await parts.store.add_session(record)
+        await parts.store.sessions.add(record)
     except NotFound:  # the client was removed a moment ago
         raise Problem("client_unauthorized") from None
     parts.metrics.created.add(purpose.value)
@@ -78,7 +78,7 @@ async def create_session(request: web.Request) -> web.Response:
 
 async def _enrolled(parts: Parts, record: SessionRecord) -> bool:
     try:
-        await parts.store.template(record.client_id, record.subject or "")
+        await parts.store.templates.get(record.client_id, record.subject or "")
     except NotFound:
         return False
     return True

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from server.keys.token import ALGORITHM, LIFETIME_S, base64url, mint
 from server.keys.vault import Vault
-from server.store.port import Conflict, KeyRecord, Store, Unavailable
+from server.store.port import Conflict, KeyRecord, Keys, Unavailable
 
 CACHE_S = 5.0
 """How long the keys are believed without asking the store again."""
@@ -108,7 +108,7 @@ class Keyring:
 
     def __init__(
         self,
-        store: Store,
+        stored: Keys,
         vault: Vault,
         *,
         issuer: str,
@@ -118,7 +118,7 @@ class Keyring:
         """`issuer`: the server's public URL. `lifetime_s`: 1 to 120."""
         if not 1 <= lifetime_s <= LIFETIME_S:
             raise ValueError(f"a token lives 1 to {LIFETIME_S} s")
-        self._store = store
+        self._stored = stored
         self._vault = vault
         self._issuer = issuer
         self._lifetime_s = lifetime_s
@@ -136,12 +136,12 @@ class Keyring:
             await self._load(now)
 
     async def _load(self, now: datetime) -> None:
-        records = await self._store.keys(now)
+        records = await self._stored.published(now)
         if not any(record.retire_at is None for record in records):
             # Another process that starts now may be first: then its key is ours.
             with contextlib.suppress(Conflict):
-                await self._store.add_key(make_key(self._vault, now), retire_others_at=None)
-            records = await self._store.keys(now)
+                await self._stored.add(make_key(self._vault, now), retire_others_at=None)
+            records = await self._stored.published(now)
         self._keys = tuple(open_key(self._vault, record) for record in records)
         self._asked_at = now
 
@@ -208,7 +208,7 @@ class Keyring:
         With no overlap, for a key that leaked, tokens under way are void. Raises Unavailable.
         """
         record = make_key(self._vault, now)
-        await self._store.add_key(record, retire_others_at=now + overlap)
+        await self._stored.add(record, retire_others_at=now + overlap)
         await self.load(now)
         return record.kid
 

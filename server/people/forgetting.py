@@ -21,7 +21,7 @@ async def forget_subject(store: Store, shelf: Shelf | None, client_id: str, subj
 
     Again does nothing. Raises Unavailable, and OSError for the recordings.
     """
-    removed = await store.remove_subject(client_id, subject)
+    removed = await store.forget_subject(client_id, subject)
     tapes = 0
     if shelf is not None:
         tapes = await asyncio.to_thread(shelf.remove_subject, client_id, subject)
@@ -37,6 +37,6 @@ async def forget_client(store: Store, shelf: Shelf | None, client_id: str) -> No
 
     Raises NotFound, Unavailable, and OSError for the recordings.
     """
-    await store.remove_client(client_id)
+    await store.clients.remove(client_id)
     if shelf is not None:
         await asyncio.to_thread(shelf.remove_client, client_id)

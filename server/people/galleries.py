@@ -16,7 +16,7 @@ from pipeline.template import Gallery, Template
 from server.keys.vault import Vault, VaultError
 from server.metrics import Counter
 from server.people.templates import open_template
-from server.store.port import NotFound, Store, TemplateRecord
+from server.store.port import NotFound, TemplateRecord, Templates
 
 GALLERIES_KEPT = 64
 """Clients whose pooled rows stay in memory: at 128-d, 0.5 kB a person."""
@@ -48,7 +48,7 @@ class Galleries:
 
     def __init__(
         self,
-        store: Store,
+        templates: Templates,
         vault: Vault,
         *,
         model_id: str,
@@ -56,7 +56,7 @@ class Galleries:
         unused: Counter | None = None,
     ) -> None:
         """`model_id`: the embedder that runs now; `unused` counts what is left out, by reason."""
-        self._store = store
+        self._templates = templates
         self._vault = vault
         self._model_id = model_id
         self._kept = kept
@@ -70,7 +70,7 @@ class Galleries:
         Raises Unavailable, and VaultError if the master key is not here.
         """
         try:
-            record = await self._store.template(client_id, subject)
+            record = await self._templates.get(client_id, subject)
         except NotFound:
             return Gallery.of([])
         opened = self._opened([record])
@@ -86,10 +86,10 @@ class Galleries:
         try:
             async with lock:
                 # Before the templates: a change that comes in between is then seen the next time.
-                version = await self._store.gallery_version(client_id)
+                version = await self._templates.gallery_version(client_id)
                 cached = self._cache.get(client_id)
                 if cached is None or cached.version != version:
-                    records = await self._store.templates(client_id)
+                    records = await self._templates.of_client(client_id)
                     # Microseconds each, but there may be many.
                     opened = await asyncio.to_thread(self._opened, records)
                     self._tell(client_id, opened)

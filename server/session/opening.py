@@ -50,7 +50,7 @@ async def open_peer(
     if not parts.inference.try_reserve():
         raise Problem("busy", retry_after_s=2.0)
     try:
-        claimed = await parts.store.claim_session(record.session_id, ticket_hash, parts.now())
+        claimed = await parts.store.sessions.claim(record.session_id, ticket_hash, parts.now())
     except NotFound:
         parts.inference.release()
         raise Problem("ticket_invalid") from None
@@ -93,7 +93,7 @@ async def _accept(parts: Parts, record: SessionRecord, sdp: str, policy: Policy)
 
 async def _abandon(parts: Parts, record: SessionRecord) -> None:
     try:
-        await parts.store.finish_session(
+        await parts.store.sessions.finish(
             record.session_id,
             was="live",
             now_is="expired",

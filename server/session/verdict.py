@@ -105,10 +105,10 @@ async def _accept(
                 template_id=secrets.token_hex(16),
                 created_at=parts.now(),
             )
-            await parts.store.put_template(sealed, replace=session.replace)
+            await parts.store.templates.put(sealed, replace=session.replace)
         else:
             # Removed while the camera ran, or a decoy, which never was: nobody to be.
-            kept = await parts.store.template(session.client_id, subject)
+            kept = await parts.store.templates.get(session.client_id, subject)
             if kept.model_id != parts.model_id:
                 raise NotFound  # what was compared was not this template
     except Exception as error:
@@ -116,7 +116,7 @@ async def _accept(
         raise _why(error) from error
     if session.purpose == Purpose.LOGIN:
         try:
-            await parts.store.clear_failures(session.client_id, subject)
+            await parts.store.failures.clear(session.client_id, subject)
         except Unavailable:
             logger.warning("failures not cleared", extra={"client": session.client_id})
     return Said(Phase.ACCEPTED, token=token, retry=False)
@@ -143,7 +143,7 @@ async def _finish(
     subject: str | None,
 ) -> None:
     try:
-        await parts.store.finish_session(
+        await parts.store.sessions.finish(
             session.session_id,
             was="live",
             now_is=decided.phase.value,
@@ -161,7 +161,7 @@ async def _finish(
 async def _undo(parts: Parts, session: SessionRecord) -> None:
     """Take the acceptance back in the record; no token of it is in the world."""
     try:
-        await parts.store.finish_session(
+        await parts.store.sessions.finish(
             session.session_id,
             was="accepted",
             now_is="rejected",
@@ -184,7 +184,7 @@ async def _refuse(
     wait_s = 0.0
     if counts_as_failure(session, decided, rows) and session.subject is not None:
         try:
-            count = await parts.store.add_failure(session.client_id, session.subject, parts.now())
+            count = await parts.store.failures.add(session.client_id, session.subject, parts.now())
             wait_s = locked_for_s(count, parts.now(), parts.now())
         except (Unavailable, NotFound):
             logger.warning("failure not counted", extra={"client": session.client_id})

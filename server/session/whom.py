@@ -53,7 +53,7 @@ async def locked(parts: Parts, record: SessionRecord) -> float:
     """Seconds until this subject may try to log in again; 0.0 if now. Raises Unavailable."""
     if record.purpose != Purpose.LOGIN or record.subject is None:
         return 0.0
-    count, last = await parts.store.failures(record.client_id, record.subject)
+    count, last = await parts.store.failures.count(record.client_id, record.subject)
     return locked_for_s(count, last, parts.now())
 
 

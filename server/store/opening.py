@@ -30,11 +30,11 @@ def open_store(url: str, data_dir: Path) -> Store:
                 "a SQLite store is sqlite:///name (in the data directory) or"
                 " sqlite:////absolute/path"
             )
-        from server.store.sqlite.database import SqliteStore
+        from server.store.sqlite.store import SqliteStore
 
         return SqliteStore(data_dir / path)
     if separator and scheme in ("mongodb", "mongodb+srv"):
-        from server.store.mongo.database import MongoStore
+        from server.store.mongo.store import MongoStore
 
         return MongoStore(url)
     raise ValueError(

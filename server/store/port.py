@@ -1,18 +1,23 @@
-"""What must be kept, in domain verbs, and the ways it can fail. No query language.
+"""What must be kept, noun by noun, in domain verbs, and the ways it can fail. No query language.
 
-Two backends obey it: store_sqlite (one machine, the default) and store_mongo; one suite
-(tests/server/conformance) says what they must do. Times are aware UTC datetimes and always
-arguments: a store never reads a clock, and an expired row is absent before it is cleaned up, too.
+Here: the records, the errors, a Protocol for each noun and the Store that holds them. Not here: a
+database. Two backends obey it: server/store/sqlite (one machine, the default) and
+server/store/mongo; one suite (tests/server/conformance) says what they must do. Times are aware UTC
+datetimes and always arguments: a store never reads a clock, and an expired row is absent before it
+is cleaned up, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from pipeline.refusal import Refusal
+
+KEPT_AFTER_EXPIRY = timedelta(days=1)
+"""How long a session or a published key stays after its time: nothing may find it by then."""
 
 
 class NotFound(Exception):
@@ -109,55 +114,41 @@ class KeyRecord:
     """None: signs. Else: only published, until then."""
 
 
-class Store(Protocol):
-    """Everything the server keeps. Every method may raise Unavailable."""
+class Clients(Protocol):
+    """The relying apps. Every method may raise Unavailable."""
 
-    async def open(self) -> None:
-        """Connect and create what is missing; safe to call again. Raises WrongSchema."""
-
-    async def close(self) -> None:
-        """Let go of everything; safe to call again."""
-
-    async def ping(self) -> None:
-        """Return if a read would be answered now."""
-
-    async def sweep(self, now: datetime) -> int:
-        """Remove rows that expired more than a day ago; how many. Housekeeping only."""
-
-    # clients
-
-    async def add_client(self, client: Client) -> None:
+    async def add(self, client: Client) -> None:
         """Raises Conflict if the id is taken."""
 
-    async def client(self, client_id: str) -> Client:
+    async def get(self, client_id: str) -> Client:
         """Raises NotFound."""
 
-    async def clients(self) -> Sequence[Client]:
-        """All, by id."""
+    async def all(self) -> Sequence[Client]:
+        """By id."""
 
-    async def set_client_secret(self, client_id: str, secret_hash: bytes) -> None:
+    async def set_secret(self, client_id: str, secret_hash: bytes) -> None:
         """The old secret stops at once. Raises NotFound."""
 
-    async def remove_client(self, client_id: str) -> None:
+    async def remove(self, client_id: str) -> None:
         """With its sessions, templates and failure counts. Raises NotFound."""
 
-    # sessions
 
-    async def add_session(self, record: SessionRecord) -> None:
+class Sessions(Protocol):
+    """The attempts. Every method may raise Unavailable."""
+
+    async def add(self, record: SessionRecord) -> None:
         """Raises Conflict if the id is taken, NotFound if there is no such client."""
 
-    async def session(self, session_id: str) -> SessionRecord:
+    async def get(self, session_id: str) -> SessionRecord:
         """Whatever its state. Raises NotFound."""
 
-    async def claim_session(
-        self, session_id: str, ticket_hash: bytes, now: datetime
-    ) -> SessionRecord:
+    async def claim(self, session_id: str, ticket_hash: bytes, now: datetime) -> SessionRecord:
         """new -> live, once. Raises NotFound (unknown, wrong ticket, expired), Conflict (used).
 
         A used ticket whose time is over is expired, too.
         """
 
-    async def finish_session(
+    async def finish(
         self,
         session_id: str,
         *,
@@ -173,43 +164,81 @@ class Store(Protocol):
         Naming another subject than the one that the session is for is a Conflict.
         """
 
-    # templates
 
-    async def put_template(self, record: TemplateRecord, *, replace: bool) -> None:
+class Templates(Protocol):
+    """The sealed templates, each client's a gallery. Every method may raise Unavailable."""
+
+    async def put(self, record: TemplateRecord, *, replace: bool) -> None:
         """One per subject. Raises Conflict if there is one and `replace` is False, and NotFound if
         there is no such client (any more)."""
 
-    async def template(self, client_id: str, subject: str) -> TemplateRecord:
+    async def get(self, client_id: str, subject: str) -> TemplateRecord:
         """Raises NotFound."""
 
-    async def templates(self, client_id: str) -> Sequence[TemplateRecord]:
+    async def of_client(self, client_id: str) -> Sequence[TemplateRecord]:
         """A client's all, by subject."""
 
     async def gallery_version(self, client_id: str) -> int:
         """Grows with every change to a client's templates, in whatever process; 0 if none ever.
 
         Outlives the client, so that a client removed and added again is not taken for the old one.
-        Read it before `templates`, never after.
+        Read it before `of_client`, never after.
         """
 
-    async def remove_subject(self, client_id: str, subject: str) -> int:
-        """Templates, failure counts and finished sessions of a subject; how many templates."""
 
-    # failures
+class Failures(Protocol):
+    """Failed logins in a row, of each subject. Every method may raise Unavailable."""
 
-    async def add_failure(self, client_id: str, subject: str, now: datetime) -> int:
+    async def add(self, client_id: str, subject: str, now: datetime) -> int:
         """Count a failed login; how many in a row now. Raises NotFound: no such client."""
 
-    async def failures(self, client_id: str, subject: str) -> tuple[int, datetime | None]:
+    async def count(self, client_id: str, subject: str) -> tuple[int, datetime | None]:
         """Failures in a row and the time of the last."""
 
-    async def clear_failures(self, client_id: str, subject: str) -> None:
+    async def clear(self, client_id: str, subject: str) -> None:
         """After a success, or by the operator."""
 
-    # signing keys
 
-    async def add_key(self, record: KeyRecord, *, retire_others_at: datetime | None) -> None:
+class Keys(Protocol):
+    """The keys that sign tokens. Every method may raise Unavailable."""
+
+    async def add(self, record: KeyRecord, *, retire_others_at: datetime | None) -> None:
         """Raises Conflict if kid is taken, or if another signs and `retire_others_at` is None."""
 
-    async def keys(self, now: datetime) -> Sequence[KeyRecord]:
+    async def published(self, now: datetime) -> Sequence[KeyRecord]:
         """The signing key first, then those still published at `now`, newest first."""
+
+
+class Store(Protocol):
+    """Everything the server keeps, and what spans several nouns. Every method may raise
+    Unavailable."""
+
+    @property
+    def clients(self) -> Clients: ...
+
+    @property
+    def sessions(self) -> Sessions: ...
+
+    @property
+    def templates(self) -> Templates: ...
+
+    @property
+    def failures(self) -> Failures: ...
+
+    @property
+    def keys(self) -> Keys: ...
+
+    async def open(self) -> None:
+        """Connect and create what is missing; safe to call again. Raises WrongSchema."""
+
+    async def close(self) -> None:
+        """Let go of everything; safe to call again."""
+
+    async def ping(self) -> None:
+        """Return if a read would be answered now."""
+
+    async def sweep(self, now: datetime) -> int:
+        """Remove what expired longer than KEPT_AFTER_EXPIRY ago; how many. Housekeeping only."""
+
+    async def forget_subject(self, client_id: str, subject: str) -> int:
+        """Templates, failure counts and finished sessions of a subject; how many templates."""

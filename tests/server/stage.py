@@ -29,7 +29,7 @@ from server.rtc.slot import LatestSlot
 from server.session.peer import Deadlines, Peer
 from server.settings.load import Settings, load
 from server.store.port import Client, SessionRecord, Store
-from server.store.sqlite.database import SqliteStore
+from server.store.sqlite.store import SqliteStore
 from tests.pipeline.observations import Camera, template
 
 CLIENT = "shop"
@@ -75,8 +75,8 @@ async def make_parts(
         settings=told,
         store=found,
         vault=vault,
-        galleries=Galleries(found, vault, model_id="test"),
-        keyring=Keyring(found, vault, issuer=told.public_url),
+        galleries=Galleries(found.templates, vault, model_id="test"),
+        keyring=Keyring(found.keys, vault, issuer=told.public_url),
         inference=Inference(look, 1, told.max_sessions),
         metrics=Metrics(),
         model_id="test",
@@ -86,7 +86,7 @@ async def make_parts(
     )
     await found.open()
     await parts.keyring.load(clock.now())
-    await found.add_client(
+    await found.clients.add(
         Client(
             client_id=CLIENT,
             secret_hash=hashlib.sha256(SECRET.encode()).digest(),
@@ -116,7 +116,7 @@ async def enrolled(parts: Parts, subject: str, person: int) -> None:
         template_id=secrets.token_hex(8),
         created_at=parts.now(),
     )
-    await parts.store.put_template(record, replace=True)
+    await parts.store.templates.put(record, replace=True)
 
 
 async def claimed(
@@ -136,8 +136,8 @@ async def claimed(
         expires_at=parts.now() + timedelta(seconds=60),
         replace=replace,
     )
-    await parts.store.add_session(record)
-    return await parts.store.claim_session(record.session_id, ticket_hash, parts.now())
+    await parts.store.sessions.add(record)
+    return await parts.store.sessions.claim(record.session_id, ticket_hash, parts.now())
 
 
 @dataclass

@@ -36,7 +36,7 @@ from server.http.requests import PARTS
 from server.parts import Parts
 from server.settings.load import ConfigError, load
 from server.store.port import Store, Unavailable
-from server.store.sqlite.database import SqliteStore
+from server.store.sqlite.store import SqliteStore
 from server.tools.caller import headless
 from server.tools.caller.attempt import Attempt, attempt
 from server.tools.caller.http_caller import HeadlessError
@@ -160,7 +160,7 @@ async def test_enrol_and_log_in_over_webrtc_and_no_secret_in_the_logs(
 
 async def test_a_template_never_reaches_the_store_in_clear(running: Running) -> None:
     await running.attempt("enroll", "ann")
-    record = await running.parts.store.template("shop", "ann")
+    record = await running.parts.store.templates.get("shop", "ann")
     assert record.model_id == EMBEDDER_ID
     raw = (running.settings.data_dir / "lookgate.sqlite3").read_bytes()
     raw += b"".join(p.read_bytes() for p in running.settings.data_dir.glob("*-wal"))
@@ -194,7 +194,7 @@ async def test_a_killed_browser_is_noticed_and_its_place_is_free(running: Runnin
             await asyncio.sleep(0.02)
         assert time.monotonic() - gone_s < 5.0
         while (  # noqa: ASYNC110
-            record := await parts.store.session(made["session"])
+            record := await parts.store.sessions.get(made["session"])
         ).state == "live":
             await asyncio.sleep(0.02)
         assert (record.state, record.reasons) == ("expired", ("disconnected",))

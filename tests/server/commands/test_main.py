@@ -277,5 +277,5 @@ async def test_the_store_that_the_command_line_made_is_the_servers(tmp_path: Pat
     assert told.data_dir == tmp_path / "data"
     store = open_store(told.store, told.data_dir)
     await store.open()
-    assert list(await store.clients()) == []
+    assert list(await store.clients.all()) == []
     await store.close()

@@ -21,9 +21,9 @@ import bson
 import pytest
 from pymongo import AsyncMongoClient
 
-from server.store.mongo.database import MongoStore
+from server.store.mongo.store import MongoStore
 from server.store.port import Store
-from server.store.sqlite.database import SqliteStore
+from server.store.sqlite.store import SqliteStore
 
 
 @dataclass

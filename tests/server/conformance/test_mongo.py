@@ -18,7 +18,9 @@ from datetime import timedelta
 import pytest
 from pymongo import AsyncMongoClient
 
-from server.store.mongo.database import AT_ONCE, SCHEMA_VERSION, MongoStore
+from server.store.mongo.database import AT_ONCE
+from server.store.mongo.schema import SCHEMA_VERSION
+from server.store.mongo.store import MongoStore
 from server.store.port import NotFound, Unavailable, WrongSchema
 from tests.server.conformance.backends import MongoBackend, Secantus
 from tests.server.conformance.records import NOW, TICKET, a_client, a_session, a_template
@@ -65,15 +67,19 @@ async def test_an_outage_is_told_soon_and_ends_by_itself(own_secantus: Secantus)
     store = MongoStore(own_secantus.url)
     await store.open()
     try:
-        await store.add_client(a_client())
-        await store.add_session(a_session())
-        await store.put_template(a_template(), replace=False)
+        await store.clients.add(a_client())
+        await store.sessions.add(a_session())
+        await store.templates.put(a_template(), replace=False)
         own_secantus.stop()
 
         began_s = time.monotonic()
-        calls = [store.ping(), store.claim_session("s1", TICKET, NOW), store.template("shop", "x")]
-        calls += [store.templates("shop"), store.sweep(NOW)]
-        calls += [store.add_failure("shop", "ada", NOW) for _ in range(3 * AT_ONCE)]
+        calls = [
+            store.ping(),
+            store.sessions.claim("s1", TICKET, NOW),
+            store.templates.get("shop", "x"),
+        ]
+        calls += [store.templates.of_client("shop"), store.sweep(NOW)]
+        calls += [store.failures.add("shop", "ada", NOW) for _ in range(3 * AT_ONCE)]
         told = await asyncio.gather(*calls, return_exceptions=True)
         assert time.monotonic() - began_s < 4
         assert {type(answer) for answer in told} == {Unavailable}
@@ -81,8 +87,8 @@ async def test_an_outage_is_told_soon_and_ends_by_itself(own_secantus: Secantus)
         own_secantus.start()
         await available(store)
         # What was acknowledged before is still there, and the ticket was not used up.
-        assert await store.template("shop", "ada") == a_template()
-        assert (await store.claim_session("s1", TICKET, NOW)).state == "live"
+        assert await store.templates.get("shop", "ada") == a_template()
+        assert (await store.sessions.claim("s1", TICKET, NOW)).state == "live"
     finally:
         await store.close()
 
@@ -91,17 +97,17 @@ async def test_a_server_that_hangs_is_told_soon(own_secantus: Secantus) -> None:
     store = MongoStore(own_secantus.url, wait_s=1.0)
     await store.open()
     try:
-        await store.add_client(a_client())
+        await store.clients.add(a_client())
         own_secantus.hang()
         began_s = time.monotonic()
         with pytest.raises(Unavailable):
-            await store.client("shop")
+            await store.clients.get("shop")
         with pytest.raises(Unavailable):
-            await store.add_failure("shop", "ada", NOW)
+            await store.failures.add("shop", "ada", NOW)
         assert time.monotonic() - began_s < 4
         own_secantus.go_on()
         await available(store)
-        assert await store.client("shop") == a_client()
+        assert await store.clients.get("shop") == a_client()
     finally:
         own_secantus.go_on()
         await store.close()
@@ -163,35 +169,36 @@ async def test_indexes_keep_owners_unique_and_clean_up_sessions(mongo: MongoBack
 async def test_an_interrupted_removal_of_a_client_can_be_finished(mongo: MongoBackend) -> None:
     store = mongo.store()
     await store.open()
-    await store.add_client(a_client())
-    await store.put_template(a_template(), replace=False)
+    await store.clients.add(a_client())
+    await store.templates.put(a_template(), replace=False)
     async with AsyncMongoClient(mongo.url) as client:  # the first step, then the server died
         await client[mongo.name]["clients"].update_one(
             {"_id": "shop"}, {"$set": {"removing": True}}
         )
     with pytest.raises(NotFound):
-        await store.client("shop")
+        await store.clients.get("shop")
     with pytest.raises(NotFound):
-        await store.add_session(a_session())
-    await store.remove_client("shop")
-    assert await store.templates("shop") == []
-    await store.add_client(a_client())
+        await store.sessions.add(a_session())
+    await store.clients.remove("shop")
+    assert await store.templates.of_client("shop") == []
+    await store.clients.add(a_client())
     await mongo.destroy()
 
 
 async def test_a_cancelled_call_gives_its_turn_back(mongo: MongoBackend) -> None:
     store = mongo.store()
     await store.open()
-    await store.add_client(a_client())
+    await store.clients.add(a_client())
     for _ in range(2):
         calls = [
-            asyncio.ensure_future(store.add_failure("shop", "ada", NOW)) for _ in range(2 * AT_ONCE)
+            asyncio.ensure_future(store.failures.add("shop", "ada", NOW))
+            for _ in range(2 * AT_ONCE)
         ]
         await asyncio.sleep(0)
         for call in calls:
             call.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
     await asyncio.gather(*(store.ping() for _ in range(2 * AT_ONCE)))
-    before, _ = await store.failures("shop", "bob")
-    assert await store.add_failure("shop", "bob", NOW + timedelta(1)) == before + 1
+    before, _ = await store.failures.count("shop", "bob")
+    assert await store.failures.add("shop", "bob", NOW + timedelta(1)) == before + 1
     await mongo.destroy()

@@ -97,8 +97,10 @@ async def test_a_store_that_is_down_is_told_and_recovers(
         raise Unavailable
 
     with monkeypatch.context() as broken:
-        for verb in ("client", "session", "add_session", "claim_session", "ping"):
-            broken.setattr(parts.store, verb, down)
+        broken.setattr(parts.store, "ping", down)
+        broken.setattr(parts.store.clients, "get", down)
+        for verb in ("get", "add", "claim"):
+            broken.setattr(parts.store.sessions, verb, down)
         wish = {"purpose": "login", "subject": "ann", "nonce": NONCE}
         async with http.post("/v1/sessions", json=wish, headers=AUTH) as response:
             assert await code_of(response, 503) == "store_unavailable"

@@ -188,11 +188,11 @@ async def test_what_fails_after_the_claim_gives_everything_back(
         assert await code_of(response, 500) == "internal"
         assert "aiortc" not in await response.text()
     assert parts.inference.reserved == 0
-    assert (await parts.store.session(made["session"])).state == "expired"
+    assert (await parts.store.sessions.get(made["session"])).state == "expired"
 
 
 async def test_a_removed_client_has_no_sessions(http: Http, parts: Parts, offer: str) -> None:
     made = await create(http)
-    await parts.store.remove_client(CLIENT)
+    await parts.store.clients.remove(CLIENT)
     async with post_offer(http, made, offer, Origin="") as response:
         assert await code_of(response, 401) == "ticket_invalid"

@@ -262,7 +262,7 @@ def test_a_ticket_is_a_bearer_of_our_form() -> None:
 
 
 async def test_a_page_of_the_relying_apps_origin_is_allowed(parts: Parts) -> None:
-    client = await parts.store.client(CLIENT)
+    client = await parts.store.clients.get(CLIENT)
     assert check_origin(asked(Origin=ORIGIN), parts, client) == ORIGIN
 
 
@@ -286,7 +286,7 @@ async def test_a_page_of_another_origin_is_refused(
 ) -> None:
     """Wherever requests without an origin are let in, a wrong one is not."""
     parts.settings = replace(parts.settings, allow_no_origin=lenient)
-    client = await parts.store.client(CLIENT)
+    client = await parts.store.clients.get(CLIENT)
     for known in (client, None):
         with refused("origin_not_allowed"):
             check_origin(asked(Origin=origin), parts, known)
@@ -298,7 +298,7 @@ async def test_an_origin_of_no_client_is_refused(parts: Parts) -> None:
 
 
 async def test_a_request_without_an_origin_needs_the_setting(parts: Parts) -> None:
-    client = await parts.store.client(CLIENT)
+    client = await parts.store.clients.get(CLIENT)
     parts.settings = replace(parts.settings, allow_no_origin=False)
     with refused("origin_not_allowed"):
         check_origin(asked(), parts, client)

@@ -30,7 +30,7 @@ async def test_a_session_is_made_and_shown(http: Http, parts: Parts) -> None:
     assert made["ice_servers"] == []
     expires = datetime.fromisoformat(made["expires_at"])
     assert expires - parts.now() == timedelta(seconds=60)
-    record = await parts.store.session(made["session"])
+    record = await parts.store.sessions.get(made["session"])
     assert record.ticket_hash == hashlib.sha256(made["ticket"].encode()).digest()
     assert made["ticket"] not in repr(record)
     async with http.get(f"/v1/sessions/{made['session']}", headers=AUTH) as response:
@@ -84,7 +84,7 @@ async def test_wrong_fields_are_refused(http: Http, fields: dict[str, Any]) -> N
 async def test_foreign_and_unknown_sessions_are_one_answer(http: Http, parts: Parts) -> None:
     made = await create(http)
     other = "o" * 43
-    await parts.store.add_client(
+    await parts.store.clients.add(
         Client("other", hashlib.sha256(other.encode()).digest(), (), "standard", parts.now())
     )
     for session in (made["session"], "unknown", "u" * 43, "%ED%A0%80", "%00", "$ne"):
@@ -147,7 +147,7 @@ async def test_after_five_failures_no_login_but_everything_else(http: Http, part
     await enrolled(parts, "ann", 1)
     before = await create(http)
     for _ in range(5):
-        await parts.store.add_failure(CLIENT, "ann", parts.now())
+        await parts.store.failures.add(CLIENT, "ann", parts.now())
     wish = {"purpose": "login", "subject": "ann", "nonce": NONCE}
     async with http.post("/v1/sessions", json=wish, headers=AUTH) as response:
         assert await code_of(response, 429) == "too_many_failures"

@@ -16,7 +16,7 @@ from server.keys.keyring import CACHE_S, SETTLE_S, Keyring, make_key, open_key
 from server.keys.token import LIFETIME_S
 from server.keys.vault import Vault, VaultError
 from server.store.port import KeyRecord, Unavailable
-from server.store.sqlite.database import SqliteStore
+from server.store.sqlite.store import SqliteStore
 from tests.server.keys.test_token import FORGER, ISSUER, NOW, base64url, check, code_of, seconds
 
 VAULT = Vault([bytes(range(32))])
@@ -40,7 +40,7 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
 
 @pytest.fixture
 async def ring(store: SqliteStore) -> Keyring:
-    ring = Keyring(store, VAULT, issuer=ISSUER)
+    ring = Keyring(store.keys, VAULT, issuer=ISSUER)
     await ring.load(NOW)
     return ring
 
@@ -138,7 +138,7 @@ async def test_a_key_signs_nothing_that_outlives_it(ring: Keyring) -> None:
 
 
 async def test_a_rotation_by_another_process_is_noticed(store: SqliteStore, ring: Keyring) -> None:
-    other = Keyring(store, VAULT, issuer=ISSUER)
+    other = Keyring(store.keys, VAULT, issuer=ISSUER)
     new = await other.rotate(NOW + seconds(1))
     assert len((await ring.jwks(NOW + seconds(CACHE_S - 0.1)))["keys"]) == 1
     assert (await ring.jwks(NOW + seconds(CACHE_S)))["keys"][0]["kid"] == new
@@ -147,7 +147,7 @@ async def test_a_rotation_by_another_process_is_noticed(store: SqliteStore, ring
 
 
 async def test_keys_stay_over_a_restart(store: SqliteStore, ring: Keyring) -> None:
-    again = Keyring(store, VAULT, issuer=ISSUER)
+    again = Keyring(store.keys, VAULT, issuer=ISSUER)
     assert await again.jwks(NOW) == await ring.jwks(NOW)
 
 
@@ -155,7 +155,7 @@ async def test_known_keys_stay_published_in_an_outage(store: SqliteStore, ring: 
     known = await ring.jwks(NOW)
     await store.close()
     assert await ring.jwks(NOW + timedelta(minutes=5)) == known
-    fresh = Keyring(store, VAULT, issuer=ISSUER)
+    fresh = Keyring(store.keys, VAULT, issuer=ISSUER)
     with pytest.raises(Unavailable):
         await fresh.jwks(NOW)
     with pytest.raises(Unavailable):
@@ -166,22 +166,22 @@ async def test_known_keys_stay_published_in_an_outage(store: SqliteStore, ring: 
 
 async def test_a_lost_master_key_is_told_at_start(store: SqliteStore, ring: Keyring) -> None:
     with pytest.raises(VaultError) as caught:
-        await Keyring(store, Vault([bytes(32)]), issuer=ISSUER).load(NOW)
+        await Keyring(store.keys, Vault([bytes(32)]), issuer=ISSUER).load(NOW)
     assert caught.value.code == "vault_key_unknown"
 
 
 async def test_a_key_slipped_into_the_database_is_never_published(
     store: SqliteStore, ring: Keyring, tmp_path: Path
 ) -> None:
-    mine = json.loads((await store.keys(NOW))[0].public_jwk)
+    mine = json.loads((await store.keys.published(NOW))[0].public_jwk)
     forged = json.dumps(FORGER.jwks["keys"][0])
     with sqlite3.connect(tmp_path / "store.sqlite3") as db:
         db.execute("UPDATE signing_keys SET public_jwk = ?", (forged,))
     db.close()
-    again = Keyring(store, VAULT, issuer=ISSUER)
+    again = Keyring(store.keys, VAULT, issuer=ISSUER)
     assert (await again.jwks(NOW))["keys"][0]["x"] == mine["x"]
     record = KeyRecord("k", forged, b"\0" * 99, NOW, NOW + timedelta(days=1))
-    await store.add_key(record, retire_others_at=None)
+    await store.keys.add(record, retire_others_at=None)
     with pytest.raises(VaultError):
         await again.load(NOW)
 
@@ -189,5 +189,5 @@ async def test_a_key_slipped_into_the_database_is_never_published(
 def test_no_token_lives_longer_than_the_protocol_allows(store: SqliteStore) -> None:
     for lifetime_s in (0, LIFETIME_S + 1):
         with pytest.raises(ValueError, match="120"):
-            Keyring(store, VAULT, issuer=ISSUER, lifetime_s=lifetime_s)
-    assert Keyring(store, VAULT, issuer=ISSUER, lifetime_s=60).lifetime_s == 60
+            Keyring(store.keys, VAULT, issuer=ISSUER, lifetime_s=lifetime_s)
+    assert Keyring(store.keys, VAULT, issuer=ISSUER, lifetime_s=60).lifetime_s == 60

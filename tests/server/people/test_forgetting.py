@@ -13,7 +13,7 @@ from pipeline.tape import LINES
 from server.people.forgetting import forget_client, forget_subject
 from server.people.shelf import Shelf
 from server.store.port import NotFound
-from server.store.sqlite.database import SqliteStore
+from server.store.sqlite.store import SqliteStore
 from tests.server.conformance.records import NOW, TICKET, a_client, a_session, a_template
 
 
@@ -23,15 +23,15 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
     store = SqliteStore(tmp_path / "store.sqlite3")
     await store.open()
     for client in ("shop", "zoo"):
-        await store.add_client(a_client(client))
+        await store.clients.add(a_client(client))
         for subject in ("ada", "bob"):
             whose = {"client_id": client, "subject": subject}
             name = f"{client}-{subject}"
-            await store.put_template(a_template(template_id=name, **whose), replace=False)
-            await store.add_failure(client, subject, NOW)
-            await store.add_session(a_session(name, **whose))
-            await store.claim_session(name, TICKET, NOW)
-            await store.finish_session(name, was="live", now_is="rejected", at=NOW)
+            await store.templates.put(a_template(template_id=name, **whose), replace=False)
+            await store.failures.add(client, subject, NOW)
+            await store.sessions.add(a_session(name, **whose))
+            await store.sessions.claim(name, TICKET, NOW)
+            await store.sessions.finish(name, was="live", now_is="rejected", at=NOW)
     yield store
     await store.close()
 
@@ -57,15 +57,15 @@ async def known(store: SqliteStore, shelf: Shelf) -> dict[str, set[str]]:
         for subject in ("ada", "bob"):
             kinds = found[f"{client}-{subject}"] = set()
             for kind, ask in (
-                ("template", store.template(client, subject)),
-                ("session", store.session(f"{client}-{subject}")),
+                ("template", store.templates.get(client, subject)),
+                ("session", store.sessions.get(f"{client}-{subject}")),
             ):
                 try:
                     await ask
                     kinds.add(kind)
                 except NotFound:
                     pass
-            if (await store.failures(client, subject))[0]:
+            if (await store.failures.count(client, subject))[0]:
                 kinds.add("failure")
             if list(shelf.folder.glob(f"{client}/*-{client}-{subject}*")):
                 kinds.add("recording")
@@ -98,7 +98,7 @@ async def test_a_person_is_forgotten_and_nobody_else(
 async def test_a_server_that_records_nothing_forgets_as_well(store: SqliteStore) -> None:
     assert await forget_subject(store, None, "shop", "ada") == 1
     with pytest.raises(NotFound):
-        await store.template("shop", "ada")
+        await store.templates.get("shop", "ada")
 
 
 async def test_a_client_is_forgotten_with_everybody_and_no_other_client(
@@ -111,7 +111,7 @@ async def test_a_client_is_forgotten_with_everybody_and_no_other_client(
 
 
 async def test_recordings_of_an_unknown_client_stay(store: SqliteStore, shelf: Shelf) -> None:
-    await store.remove_client("shop")
+    await store.clients.remove("shop")
     with pytest.raises(NotFound):
         await forget_client(store, shelf, "shop")
     assert "recording" in (await known(store, shelf))["shop-ada"]

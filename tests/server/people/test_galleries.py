@@ -16,7 +16,8 @@ from server.keys.vault import Vault, VaultError
 from server.metrics import Counter
 from server.people.galleries import Galleries
 from server.store.port import Client, TemplateRecord
-from server.store.sqlite.database import SqliteStore
+from server.store.sqlite.store import SqliteStore
+from server.store.sqlite.templates import Templates
 from tests.server.people.test_templates import NOW, VAULT, a_template, sealed
 
 
@@ -24,29 +25,34 @@ def a_probe(seed: int) -> Floats:
     return pooled(a_template(seed).embeddings)
 
 
-class Counting(SqliteStore):
+class Counting(Templates):
     """Counts how often a whole gallery is read."""
 
     reads = 0
 
-    async def templates(self, client_id: str) -> Sequence[TemplateRecord]:
+    async def of_client(self, client_id: str) -> Sequence[TemplateRecord]:
         self.reads += 1
-        return await super().templates(client_id)
+        return await super().of_client(client_id)
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Counting]:
-    store = Counting(tmp_path / "store.sqlite3")
+async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
+    store = SqliteStore(tmp_path / "store.sqlite3")
     await store.open()
     for client_id in ("shop", "zoo"):
-        await store.add_client(Client(client_id, bytes(32), (), "default", NOW))
+        await store.clients.add(Client(client_id, bytes(32), (), "default", NOW))
     yield store
     await store.close()
 
 
-async def test_one_person_or_none(store: Counting) -> None:
-    await store.put_template(sealed("ada", 1), replace=False)
-    galleries = Galleries(store, VAULT, model_id="sface")
+@pytest.fixture
+def templates(store: SqliteStore) -> Counting:
+    return Counting(store.database)
+
+
+async def test_one_person_or_none(templates: Counting) -> None:
+    await templates.put(sealed("ada", 1), replace=False)
+    galleries = Galleries(templates, VAULT, model_id="sface")
     assert (await galleries.of_subject("shop", "ada")).subjects == ("ada",)
     match = (await galleries.of_subject("shop", "ada")).best(a_probe(1))
     assert match is not None
@@ -55,60 +61,62 @@ async def test_one_person_or_none(store: Counting) -> None:
     assert len(await galleries.of_subject("zoo", "ada")) == 0
 
 
-async def test_a_gallery_is_read_once_until_it_changes(store: Counting) -> None:
-    await store.put_template(sealed("ada", 1), replace=False)
-    galleries = Galleries(store, VAULT, model_id="sface")
+async def test_a_gallery_is_read_once_until_it_changes(
+    store: SqliteStore, templates: Counting
+) -> None:
+    await templates.put(sealed("ada", 1), replace=False)
+    galleries = Galleries(templates, VAULT, model_id="sface")
     first = await asyncio.gather(*(galleries.of_client("shop") for _ in range(10)))
-    assert store.reads == 1
+    assert templates.reads == 1
     assert {gallery.subjects for gallery in first} == {("ada",)}
     assert first[0].matrix.dtype == np.float32
 
-    await store.put_template(sealed("bob", 2), replace=False)
+    await templates.put(sealed("bob", 2), replace=False)
     gallery = await galleries.of_client("shop")
     assert gallery.subjects == ("ada", "bob")
     match = gallery.best(a_probe(2))
     assert match is not None
     assert match.subject == "bob"
 
-    await store.put_template(sealed("bob", 3), replace=True)
+    await templates.put(sealed("bob", 3), replace=True)
     match = (await galleries.of_client("shop")).best(a_probe(3))
     assert match is not None
     assert (match.subject, round(match.score, 4)) == ("bob", 1.0)
 
-    await store.remove_subject("shop", "ada")
+    await store.forget_subject("shop", "ada")
     assert (await galleries.of_client("shop")).subjects == ("bob",)
-    await store.remove_client("shop")
+    await store.clients.remove("shop")
     assert len(await galleries.of_client("shop")) == 0
-    assert store.reads == 5
+    assert templates.reads == 5
 
 
-async def test_a_change_by_another_process_is_seen(store: Counting, tmp_path: Path) -> None:
-    galleries = Galleries(store, VAULT, model_id="sface")
+async def test_a_change_by_another_process_is_seen(templates: Counting, tmp_path: Path) -> None:
+    galleries = Galleries(templates, VAULT, model_id="sface")
     assert len(await galleries.of_client("shop")) == 0
     other = SqliteStore(tmp_path / "store.sqlite3")
     await other.open()
-    await other.put_template(sealed("ada", 1), replace=False)
+    await other.templates.put(sealed("ada", 1), replace=False)
     await other.close()
     assert (await galleries.of_client("shop")).subjects == ("ada",)
 
 
-async def test_clients_have_galleries_of_their_own(store: Counting) -> None:
-    await store.put_template(sealed("ada", 1), replace=False)
-    await store.put_template(sealed("bob", 2, client_id="zoo"), replace=False)
-    galleries = Galleries(store, VAULT, model_id="sface", kept=1)
+async def test_clients_have_galleries_of_their_own(templates: Counting) -> None:
+    await templates.put(sealed("ada", 1), replace=False)
+    await templates.put(sealed("bob", 2, client_id="zoo"), replace=False)
+    galleries = Galleries(templates, VAULT, model_id="sface", kept=1)
     for _ in range(2):  # only one is kept, none is mixed up
         assert (await galleries.of_client("shop")).subjects == ("ada",)
         assert (await galleries.of_client("zoo")).subjects == ("bob",)
-    assert store.reads == 4
+    assert templates.reads == 4
 
 
 async def test_templates_of_another_model_are_not_compared_and_this_is_told(
-    store: Counting, caplog: pytest.LogCaptureFixture
+    templates: Counting, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await store.put_template(sealed("ada", 1), replace=False)
-    await store.put_template(sealed("bob", 2, model_id="other"), replace=False)
+    await templates.put(sealed("ada", 1), replace=False)
+    await templates.put(sealed("bob", 2, model_id="other"), replace=False)
     unused = Counter("unused", "", ("reason",))
-    galleries = Galleries(store, VAULT, model_id="sface", unused=unused)
+    galleries = Galleries(templates, VAULT, model_id="sface", unused=unused)
     with caplog.at_level(logging.WARNING):
         for _ in range(2):  # read once
             assert (await galleries.of_client("shop")).subjects == ("ada",)
@@ -121,13 +129,13 @@ async def test_templates_of_another_model_are_not_compared_and_this_is_told(
 
 
 async def test_a_moved_template_matches_nobody_and_stops_nobody(
-    store: Counting, caplog: pytest.LogCaptureFixture
+    templates: Counting, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await store.put_template(sealed("ada", 1), replace=False)
+    await templates.put(sealed("ada", 1), replace=False)
     stolen = dataclasses.replace(sealed("mallory", 3), subject="root")
-    await store.put_template(stolen, replace=False)
+    await templates.put(stolen, replace=False)
     unused = Counter("unused", "", ("reason",))
-    galleries = Galleries(store, VAULT, model_id="sface", unused=unused)
+    galleries = Galleries(templates, VAULT, model_id="sface", unused=unused)
     with caplog.at_level(logging.ERROR):
         assert (await galleries.of_client("shop")).subjects == ("ada",)
         assert len(await galleries.of_subject("shop", "root")) == 0
@@ -136,9 +144,9 @@ async def test_a_moved_template_matches_nobody_and_stops_nobody(
     assert unused.value("unreadable") == 2
 
 
-async def test_a_lost_master_key_is_told(store: Counting) -> None:
-    await store.put_template(sealed("ada", 1), replace=False)
-    galleries = Galleries(store, Vault([bytes(32)]), model_id="sface")
+async def test_a_lost_master_key_is_told(templates: Counting) -> None:
+    await templates.put(sealed("ada", 1), replace=False)
+    galleries = Galleries(templates, Vault([bytes(32)]), model_id="sface")
     for ask in (galleries.of_client("shop"), galleries.of_subject("shop", "ada")):
         with pytest.raises(VaultError) as caught:
             await ask

@@ -61,7 +61,7 @@ async def _stage(
 
 
 async def _state(stage: Stage) -> SessionRecord:
-    return await stage.parts.store.session(stage.peer.record.session_id)
+    return await stage.parts.store.sessions.get(stage.peer.record.session_id)
 
 
 async def _ended(
@@ -98,7 +98,7 @@ async def test_a_login_is_recorded_and_gets_a_token(
 ) -> None:
     parts, clock = opened
     await enrolled(parts, "ann", 1)
-    await parts.store.add_failure(CLIENT, "ann", clock.now())
+    await parts.store.failures.add(CLIENT, "ann", clock.now())
     stage, verdict = await _ended(opened, camera, "login", "ann")
     assert (verdict["outcome"], verdict["reasons"], verdict["retry"]) == ("accepted", [], False)
     claims = verify(
@@ -116,7 +116,7 @@ async def test_a_login_is_recorded_and_gets_a_token(
     record = await _state(stage)
     assert record.state == "accepted"
     assert {row["cue"] for row in json.loads(record.evidence)} >= {"face", "spoof", "identity"}
-    assert await parts.store.failures(CLIENT, "ann") == (0, None)
+    assert await parts.store.failures.count(CLIENT, "ann") == (0, None)
     assert stage.connection.sent[0]["type"] == "welcome"
     assert [m["phase"] for m in stage.connection.of("phase")] == [
         "framing",
@@ -206,7 +206,7 @@ async def test_another_person_is_refused_and_counted(
         True,
     )
     assert "token" not in verdict
-    assert (await parts.store.failures(CLIENT, "ann"))[0] == 1
+    assert (await parts.store.failures.count(CLIENT, "ann"))[0] == 1
     assert (await _state(stage)).reasons == ("no_match",)
     _let_go(stage)
 
@@ -220,7 +220,7 @@ async def test_an_unknown_subject_ends_as_a_mismatch_does(
     for subject in ("ann", "nobody"):
         stage, _ = await _ended(opened, camera, "login", subject)
         ends.append([{**m, "session": ""} for m in stage.connection.sent])
-        assert (await parts.store.failures(CLIENT, subject))[0] == 1
+        assert (await parts.store.failures.count(CLIENT, subject))[0] == 1
     assert ends[0] == ends[1]
 
 
@@ -246,12 +246,12 @@ async def test_a_template_of_another_embedder_is_as_good_as_none(
     """Its owner is refused as a stranger is, and a decoy in its place opens nothing."""
     parts, _ = opened
     await enrolled(parts, "ann", 1)
-    kept = await parts.store.template(CLIENT, "ann")
-    await parts.store.put_template(replace(kept, model_id="older"), replace=True)
+    kept = await parts.store.templates.get(CLIENT, "ann")
+    await parts.store.templates.put(replace(kept, model_id="older"), replace=True)
     camera.person = person
     _, verdict = await _ended(opened, camera, "login", "ann")
     assert verdict["reasons"] == ["no_match"]
-    assert (await parts.store.failures(CLIENT, "ann"))[0] == 1
+    assert (await parts.store.failures.count(CLIENT, "ann"))[0] == 1
 
 
 async def test_an_acceptance_does_not_stand_on_a_template_that_was_not_compared(
@@ -259,8 +259,8 @@ async def test_an_acceptance_does_not_stand_on_a_template_that_was_not_compared(
 ) -> None:
     parts, clock = opened
     await enrolled(parts, "ann", 1)
-    kept = await parts.store.template(CLIENT, "ann")
-    await parts.store.put_template(replace(kept, model_id="older"), replace=True)
+    kept = await parts.store.templates.get(CLIENT, "ann")
+    await parts.store.templates.put(replace(kept, model_id="older"), replace=True)
     record = await claimed(parts, "login", "ann")
     own = Gallery(("ann",), gallery(1).matrix)  # a decoy like the face before the camera
     stage = Stage.of(parts, clock, camera, record, own)
@@ -287,7 +287,7 @@ async def test_the_fifth_failure_says_that_trying_again_makes_no_sense(
     parts, clock = opened
     await enrolled(parts, "ann", 1)
     for _ in range(4):
-        await parts.store.add_failure(CLIENT, "ann", clock.now())
+        await parts.store.failures.add(CLIENT, "ann", clock.now())
     camera.person = 2
     _, verdict = await _ended(opened, camera, "login", "ann")
     assert verdict["retry"] is False
@@ -309,7 +309,7 @@ async def test_an_enrolment_stores_a_template_that_logs_in(
     parts, _ = opened
     _, verdict = await _ended(opened, camera, "enroll", "ann", frames=200)
     assert verdict["outcome"] == "accepted"
-    sealed = await parts.store.template(CLIENT, "ann")
+    sealed = await parts.store.templates.get(CLIENT, "ann")
     assert sealed.model_id == "test"
     _, verdict = await _ended(opened, camera, "login", "ann")
     assert verdict["outcome"] == "accepted"
@@ -321,22 +321,22 @@ async def test_of_two_enrolments_the_second_changes_nothing(
     parts, _ = opened
     stage = await _stage(opened, camera, "enroll", "ann")
     await enrolled(parts, "ann", 7)
-    before = await parts.store.template(CLIENT, "ann")
+    before = await parts.store.templates.get(CLIENT, "ann")
     await stage.show(200)
     verdict = await stage.end()
     assert (verdict["outcome"], verdict["reasons"]) == ("rejected", ["internal"])
     assert stage.connection.of("error")[0]["error"]["code"] == "subject_enrolled"
-    assert await parts.store.template(CLIENT, "ann") == before
+    assert await parts.store.templates.get(CLIENT, "ann") == before
     assert (await _state(stage)).state == "rejected"
 
 
 async def test_replace_replaces(opened: tuple[Parts, Clock], camera: Camera) -> None:
     parts, _ = opened
     await enrolled(parts, "ann", 7)
-    before = await parts.store.template(CLIENT, "ann")
+    before = await parts.store.templates.get(CLIENT, "ann")
     _, verdict = await _ended(opened, camera, "enroll", "ann", frames=200, replace=True)
     assert verdict["outcome"] == "accepted"
-    assert await parts.store.template(CLIENT, "ann") != before
+    assert await parts.store.templates.get(CLIENT, "ann") != before
 
 
 @pytest.mark.parametrize(
@@ -362,7 +362,7 @@ async def test_what_cannot_be_recorded_is_not_accepted(
     async def refuse(*args: Any, **kwargs: Any) -> SessionRecord:
         raise error
 
-    monkeypatch.setattr(parts.store, "finish_session", refuse)
+    monkeypatch.setattr(parts.store.sessions, "finish", refuse)
     await stage.show(LONG)
     verdict = await stage.end()
     assert (verdict["outcome"], verdict["reasons"]) == ("rejected", ["internal"])
@@ -372,7 +372,7 @@ async def test_what_cannot_be_recorded_is_not_accepted(
     _let_go(stage)
 
 
-@pytest.mark.parametrize("verb", ["mint", "put_template"])
+@pytest.mark.parametrize("verb", ["mint", "put"])
 async def test_a_failure_after_the_record_takes_it_back(
     opened: tuple[Parts, Clock], camera: Camera, monkeypatch: pytest.MonkeyPatch, verb: str
 ) -> None:
@@ -382,13 +382,13 @@ async def test_a_failure_after_the_record_takes_it_back(
     async def refuse(*args: Any, **kwargs: Any) -> None:
         raise Unavailable
 
-    monkeypatch.setattr(parts.keyring if verb == "mint" else parts.store, verb, refuse)
+    monkeypatch.setattr(parts.keyring if verb == "mint" else parts.store.templates, verb, refuse)
     await stage.show(200)
     verdict = await stage.end()
     assert (verdict["outcome"], verdict["reasons"]) == ("rejected", ["internal"])
     assert (await _state(stage)).state == "rejected"
     with pytest.raises(NotFound):
-        await parts.store.template(CLIENT, "ann")
+        await parts.store.templates.get(CLIENT, "ann")
 
 
 async def test_a_bug_in_looking_ends_the_session_without_acceptance(
@@ -564,7 +564,7 @@ async def test_an_early_cancel_does_not_count(opened: tuple[Parts, Clock], camer
     await stage.show(3)
     stage.peer.on_message(_message("cancel"))
     await stage.end()
-    assert (await parts.store.failures(CLIENT, "ann"))[0] == 0
+    assert (await parts.store.failures.count(CLIENT, "ann"))[0] == 0
 
 
 async def test_a_stopped_server_says_so(opened: tuple[Parts, Clock], camera: Camera) -> None:
@@ -582,13 +582,13 @@ async def test_an_end_is_said_only_once_it_is_recorded(
     parts, _ = opened
     await enrolled(parts, "ann", 1)
     stage = await _stage(opened, camera, "login", "ann")
-    finish, said_before = parts.store.finish_session, []
+    finish, said_before = parts.store.sessions.finish, []
 
     async def watched(*args: Any, **kwargs: Any) -> SessionRecord:
         said_before.extend(stage.connection.sent)
         return await finish(*args, **kwargs)
 
-    monkeypatch.setattr(parts.store, "finish_session", watched)
+    monkeypatch.setattr(parts.store.sessions, "finish", watched)
     await stage.show(LONG)
     await stage.end()
     ended = json.loads(protocol.encode(PhaseChanged(Phase.ACCEPTED)))

@@ -47,10 +47,10 @@ class House:
         return await record(self.parts, session, POLICY, decided, [FACE])
 
     async def state(self, session: SessionRecord) -> str:
-        return (await self.parts.store.session(session.session_id)).state
+        return (await self.parts.store.sessions.get(session.session_id)).state
 
     async def failures(self) -> int:
-        return (await self.parts.store.failures(CLIENT, "ann"))[0]
+        return (await self.parts.store.failures.count(CLIENT, "ann"))[0]
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ async def test_a_login_is_won_then_told_with_a_token(
     house: House, acr: str | None, level: str
 ) -> None:
     await enrolled(house.parts, "ann", 1)
-    await house.parts.store.add_failure(CLIENT, "ann", house.clock.now())
+    await house.parts.store.failures.add(CLIENT, "ann", house.clock.now())
     session = await house.session()
     said = await house.said(session, replace(ANN, acr=acr))
     assert (said.phase, said.reasons, said.retry, said.error) == (Phase.ACCEPTED, (), False, None)
@@ -86,7 +86,7 @@ async def test_a_login_is_won_then_told_with_a_token(
 
 async def test_identify_names_whom_it_found_and_forgives_no_failures(house: House) -> None:
     await enrolled(house.parts, "ann", 1)
-    await house.parts.store.add_failure(CLIENT, "ann", house.clock.now())
+    await house.parts.store.failures.add(CLIENT, "ann", house.clock.now())
     said = await house.said(await house.session("identify"), ANN)
     assert said.token is not None
     assert jwt.decode(said.token, options={"verify_signature": False})["sub"] == "ann"
@@ -98,9 +98,9 @@ async def test_an_enrolment_is_of_the_subject_that_the_relying_app_named(house: 
     said = await house.said(await house.session("enroll"), decided)
     assert said.token is not None
     assert jwt.decode(said.token, options={"verify_signature": False})["sub"] == "ann"
-    assert (await house.parts.store.template(CLIENT, "ann")).model_id == "test"
+    assert (await house.parts.store.templates.get(CLIENT, "ann")).model_id == "test"
     with pytest.raises(NotFound):
-        await house.parts.store.template(CLIENT, "eve")
+        await house.parts.store.templates.get(CLIENT, "eve")
 
 
 # Won by nobody, or taken back: no token
@@ -118,7 +118,7 @@ async def test_a_session_is_won_once(house: House) -> None:
 async def test_who_was_removed_meanwhile_gets_no_token(house: House) -> None:
     await enrolled(house.parts, "ann", 1)
     session = await house.session()
-    await house.parts.store.remove_subject(CLIENT, "ann")
+    await house.parts.store.forget_subject(CLIENT, "ann")
     said = await house.said(session, ANN)
     assert (said.phase, said.token, said.error) == (Phase.REJECTED, None, "session_over")
     assert await house.state(session) == "rejected"
@@ -126,9 +126,9 @@ async def test_who_was_removed_meanwhile_gets_no_token(house: House) -> None:
 
 async def test_a_template_of_another_embedder_was_not_what_was_compared(house: House) -> None:
     await enrolled(house.parts, "ann", 1)
-    kept = await house.parts.store.template(CLIENT, "ann")
+    kept = await house.parts.store.templates.get(CLIENT, "ann")
     session = await house.session()
-    await house.parts.store.put_template(replace(kept, model_id="older"), replace=True)
+    await house.parts.store.templates.put(replace(kept, model_id="older"), replace=True)
     said = await house.said(session, ANN)
     assert (said.phase, said.token, said.error) == (Phase.REJECTED, None, "session_over")
     assert await house.state(session) == "rejected"
@@ -137,15 +137,15 @@ async def test_a_template_of_another_embedder_was_not_what_was_compared(house: H
 async def test_an_enrolment_beside_another_changes_nothing(house: House) -> None:
     session = await house.session("enroll")
     await enrolled(house.parts, "ann", 1)
-    before = await house.parts.store.template(CLIENT, "ann")
+    before = await house.parts.store.templates.get(CLIENT, "ann")
     decided = Decided(Phase.ACCEPTED, template=template(2))
     said = await house.said(session, decided)
     assert (said.phase, said.token, said.error) == (Phase.REJECTED, None, "subject_enrolled")
     assert await house.state(session) == "rejected"
-    assert await house.parts.store.template(CLIENT, "ann") == before
+    assert await house.parts.store.templates.get(CLIENT, "ann") == before
     said = await house.said(await house.session("enroll", replace=True), decided)
     assert said.token is not None
-    assert await house.parts.store.template(CLIENT, "ann") != before
+    assert await house.parts.store.templates.get(CLIENT, "ann") != before
 
 
 async def test_no_token_is_minted_for_a_session_that_was_not_won(

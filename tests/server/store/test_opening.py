@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from server.store.mongo.database import MongoStore
+from server.store.mongo.store import MongoStore
 from server.store.opening import DEFAULT_URL, open_store
-from server.store.sqlite.database import SqliteStore
+from server.store.sqlite.store import SqliteStore
 
 
 async def test_a_file_in_the_data_directory(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from server.store.port import Unavailable, WrongSchema
-from server.store.sqlite.database import MIGRATIONS, SqliteStore
+from server.store.sqlite.schema import MIGRATIONS
+from server.store.sqlite.store import SqliteStore
 from tests.server.conformance.records import NOW, TICKET, a_client, a_session, a_template
 
 
@@ -26,7 +27,7 @@ def path(tmp_path: Path) -> Path:
 async def store(path: Path) -> AsyncIterator[SqliteStore]:
     store = SqliteStore(path, wait_s=0.2)
     await store.open()
-    await store.add_client(a_client())
+    await store.clients.add(a_client())
     yield store
     await store.close()
 
@@ -49,7 +50,7 @@ async def test_it_is_durable_and_strict(store: SqliteStore, path: Path) -> None:
         assert db.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
         tables = db.execute("SELECT name, strict FROM pragma_table_list WHERE schema='main'")
         assert {strict for name, strict in tables if not name.startswith("sqlite_")} == {1}
-    async with store._transaction() as writer:
+    async with store.database.transaction() as writer:
         ((synchronous,),) = await writer.execute_fetchall("PRAGMA synchronous")
         ((foreign_keys,),) = await writer.execute_fetchall("PRAGMA foreign_keys")
     assert (synchronous, foreign_keys) == (2, 1)  # 2 is FULL
@@ -58,32 +59,32 @@ async def test_it_is_durable_and_strict(store: SqliteStore, path: Path) -> None:
 async def test_a_locked_file_is_unavailable_until_it_is_free(
     store: SqliteStore, path: Path
 ) -> None:
-    await store.add_session(a_session())
+    await store.sessions.add(a_session())
     with another(path) as db:
         db.execute("BEGIN IMMEDIATE")
         with pytest.raises(Unavailable):
-            await store.claim_session("s1", TICKET, NOW)
-        assert (await store.session("s1")).state == "new"  # reading goes on
+            await store.sessions.claim("s1", TICKET, NOW)
+        assert (await store.sessions.get("s1")).state == "new"  # reading goes on
         told = await asyncio.gather(
-            *(store.add_failure("shop", "ada", NOW) for _ in range(10)), return_exceptions=True
+            *(store.failures.add("shop", "ada", NOW) for _ in range(10)), return_exceptions=True
         )
         assert {type(answer) for answer in told} == {Unavailable}
         db.execute("ROLLBACK")
-    assert (await store.claim_session("s1", TICKET, NOW)).state == "live"
-    assert await store.failures("shop", "ada") == (0, None)
+    assert (await store.sessions.claim("s1", TICKET, NOW)).state == "live"
+    assert await store.failures.count("shop", "ada") == (0, None)
 
 
 async def test_a_full_disk_is_unavailable_until_there_is_room(store: SqliteStore) -> None:
-    async with store._transaction() as db:
+    async with store.database.transaction() as db:
         ((pages,),) = await db.execute_fetchall("PRAGMA page_count")
         await db.execute_fetchall(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(Unavailable):
-        await store.put_template(a_template(sealed=bytes(100_000)), replace=False)
-    assert await store.templates("shop") == []
-    assert await store.gallery_version("shop") == 0
-    async with store._transaction() as db:
+        await store.templates.put(a_template(sealed=bytes(100_000)), replace=False)
+    assert await store.templates.of_client("shop") == []
+    assert await store.templates.gallery_version("shop") == 0
+    async with store.database.transaction() as db:
         await db.execute_fetchall("PRAGMA max_page_count = 100000")
-    await store.put_template(a_template(sealed=bytes(100_000)), replace=False)
+    await store.templates.put(a_template(sealed=bytes(100_000)), replace=False)
 
 
 async def test_it_opens_once_the_place_is_there(tmp_path: Path) -> None:
@@ -95,10 +96,10 @@ async def test_it_opens_once_the_place_is_there(tmp_path: Path) -> None:
     with pytest.raises(Unavailable):
         await store.ping()
     with pytest.raises(Unavailable):
-        await store.add_client(a_client())
+        await store.clients.add(a_client())
     place.unlink()
     await store.open()
-    await store.add_client(a_client())
+    await store.clients.add(a_client())
     await store.close()
 
 
@@ -122,9 +123,9 @@ async def test_a_newer_schema_is_refused(store: SqliteStore, path: Path) -> None
 
 async def test_who_was_removed_is_not_left_in_a_free_page(store: SqliteStore, path: Path) -> None:
     sealed = bytes(range(256)) * 4
-    await store.put_template(a_template("ada", sealed=sealed), replace=False)
-    await store.put_template(a_template("bob", sealed=b"other"), replace=False)
-    await store.remove_subject("shop", "ada")
+    await store.templates.put(a_template("ada", sealed=sealed), replace=False)
+    await store.templates.put(a_template("bob", sealed=b"other"), replace=False)
+    await store.forget_subject("shop", "ada")
     await store.close()  # writes the journal back and removes it
     (left,) = path.parent.glob("store.sqlite3*")
     data = await asyncio.to_thread(left.read_bytes)
@@ -135,16 +136,16 @@ async def test_who_was_removed_is_not_left_in_a_free_page(store: SqliteStore, pa
 async def test_a_cancelled_write_is_whole_or_not_at_all(store: SqliteStore) -> None:
     done = 0
     for steps in range(12):
-        call = asyncio.ensure_future(store.put_template(a_template(f"p{steps}"), replace=False))
+        call = asyncio.ensure_future(store.templates.put(a_template(f"p{steps}"), replace=False))
         for _ in range(steps):
             await asyncio.sleep(0.0005)
         call.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await call
-        found = {record.subject for record in await store.templates("shop")}
+        found = {record.subject for record in await store.templates.of_client("shop")}
         done += f"p{steps}" in found
-        assert await store.gallery_version("shop") == len(found) == done
-    await store.put_template(a_template("last"), replace=False)  # the turn was given back
+        assert await store.templates.gallery_version("shop") == len(found) == done
+    await store.templates.put(a_template("last"), replace=False)  # the turn was given back
 
 
 async def test_closing_leaves_no_thread_and_no_lock(path: Path) -> None:
@@ -154,7 +155,7 @@ async def test_closing_leaves_no_thread_and_no_lock(path: Path) -> None:
     started = set(threading.enumerate()) - before
     workers = [thread for thread in started if "_connection_worker_thread" in thread.name]
     assert len(workers) == 2
-    writes = [asyncio.ensure_future(store.add_client(a_client(f"c{n}"))) for n in range(5)]
+    writes = [asyncio.ensure_future(store.clients.add(a_client(f"c{n}"))) for n in range(5)]
     await asyncio.sleep(0)
     await store.close()
     told = await asyncio.gather(*writes, return_exceptions=True)

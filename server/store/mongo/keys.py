@@ -1,0 +1,103 @@
+"""The collection `signing`: one document, a revision and a list of a handful of keys.
+
+It is one document, so that retiring one key and adding another is one write. Not here: what the
+verbs mean (port.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from bson.binary import Binary
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import DuplicateKeyError
+
+from server.store.mongo.database import Database
+from server.store.mongo.documents import TRIES, Document, utc
+from server.store.port import Conflict, KeyRecord
+
+
+def _key(document: Mapping[str, Any]) -> KeyRecord:
+    return KeyRecord(
+        kid=document["kid"],
+        public_jwk=document["public_jwk"],
+        sealed_private=bytes(document["sealed_private"]),
+        created_at=document["created_at"],
+        retire_at=document["retire_at"],
+    )
+
+
+class Keys:
+    """The signing keys in MongoDB."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, record: KeyRecord, *, retire_others_at: datetime | None) -> None:
+        """Read the list, change it, put it back if it is still the one that was read."""
+        new = {
+            "kid": record.kid,
+            "public_jwk": record.public_jwk,
+            "sealed_private": Binary(record.sealed_private),
+            "created_at": utc(record.created_at),
+            "retire_at": record.retire_at and utc(record.retire_at),
+        }
+        async with self._database.turn() as db:
+            for _ in range(TRIES):
+                rev, keys = await _read_list(db)
+                signing = [key for key in keys if key["retire_at"] is None]
+                if any(key["kid"] == record.kid for key in keys):
+                    raise Conflict("key")
+                if signing and record.retire_at is None and retire_others_at is None:
+                    raise Conflict("key")
+                if retire_others_at is not None:
+                    for key in signing:
+                        key["retire_at"] = utc(retire_others_at)
+                if await _set_list(db, rev, [*keys, new]):
+                    return
+            raise Conflict("key")
+
+    async def published(self, now: datetime) -> Sequence[KeyRecord]:
+        """Not those whose time is over at `now`."""
+        async with self._database.turn() as db:
+            _, documents = await _read_list(db)
+        at = utc(now)
+        keys = [_key(k) for k in documents if k["retire_at"] is None or k["retire_at"] > at]
+        keys.sort(key=lambda key: key.kid)
+        keys.sort(key=lambda key: key.created_at, reverse=True)
+        return sorted(keys, key=lambda key: key.retire_at is not None)
+
+
+async def sweep(db: AsyncDatabase[Document], before: datetime) -> int:
+    """Remove what was published until before then; how many."""
+    before = utc(before)
+    swept = 0
+    for _ in range(TRIES):
+        rev, keys = await _read_list(db)
+        kept = [k for k in keys if k["retire_at"] is None or k["retire_at"] >= before]
+        swept = len(keys) - len(kept)
+        if not swept or await _set_list(db, rev, kept):
+            break
+    return swept
+
+
+async def _read_list(db: AsyncDatabase[Document]) -> tuple[int, list[Document]]:
+    """Its revision (0: there is none yet) and the keys."""
+    document = await db["signing"].find_one({"_id": "keys"})
+    return (document["rev"], document["keys"]) if document else (0, [])
+
+
+async def _set_list(db: AsyncDatabase[Document], rev: int, keys: list[Document]) -> bool:
+    """Whether the list was still at `rev`."""
+    if rev == 0:
+        try:
+            await db["signing"].insert_one({"_id": "keys", "rev": 1, "keys": keys})
+        except DuplicateKeyError:
+            return False
+        return True
+    result = await db["signing"].update_one(
+        {"_id": "keys", "rev": rev}, {"$set": {"rev": rev + 1, "keys": keys}}
+    )
+    return result.matched_count == 1

@@ -1,0 +1,145 @@
+"""The collection `sessions`. Not here: what the verbs mean (port.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from bson.binary import Binary
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import DuplicateKeyError
+
+from server.store.mongo.clients import owned
+from server.store.mongo.database import Database
+from server.store.mongo.documents import Document, utc
+from server.store.port import Conflict, NotFound, SessionRecord
+
+_DONE = ["accepted", "rejected", "expired"]
+
+
+def _session(document: Mapping[str, Any]) -> SessionRecord:
+    return SessionRecord(
+        session_id=document["_id"],
+        client_id=document["client_id"],
+        purpose=document["purpose"],
+        subject=document["subject"],
+        nonce=document["nonce"],
+        ticket_hash=bytes(document["ticket_hash"]),
+        state=document["state"],
+        created_at=document["created_at"],
+        expires_at=document["expires_at"],
+        claimed_at=document["claimed_at"],
+        finished_at=document["finished_at"],
+        reasons=tuple(document["reasons"]),
+        evidence=document["evidence"],
+        replace=document["replace"],
+        challenge=document.get("challenge", "none"),  # older rows have none
+    )
+
+
+class Sessions:
+    """The attempts in MongoDB."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, record: SessionRecord) -> None:
+        """Insert; `_id` finds the Conflict."""
+        try:
+            async with self._database.turn() as db:
+                await db["sessions"].insert_one(
+                    {
+                        "_id": record.session_id,
+                        "client_id": record.client_id,
+                        "purpose": record.purpose,
+                        "subject": record.subject,
+                        "nonce": record.nonce,
+                        "ticket_hash": Binary(record.ticket_hash),
+                        "state": record.state,
+                        "created_at": utc(record.created_at),
+                        "expires_at": utc(record.expires_at),
+                        "claimed_at": record.claimed_at and utc(record.claimed_at),
+                        "finished_at": record.finished_at and utc(record.finished_at),
+                        "reasons": list(record.reasons),
+                        "evidence": record.evidence,
+                        "replace": record.replace,
+                        "challenge": record.challenge,
+                    }
+                )
+                await owned(db, "sessions", record.client_id, {"_id": record.session_id})
+        except DuplicateKeyError as error:
+            raise Conflict("session") from error
+
+    async def get(self, session_id: str) -> SessionRecord:
+        """By `_id`."""
+        async with self._database.turn() as db:
+            document = await db["sessions"].find_one({"_id": session_id})
+        if document is None:
+            raise NotFound("session")
+        return _session(document)
+
+    async def claim(self, session_id: str, ticket_hash: bytes, now: datetime) -> SessionRecord:
+        """One update whose filter holds every condition: it matches for one caller.
+
+        Not find_one_and_update: that one scans the collection on the server that the tests use.
+        """
+        mine: Document = {
+            "_id": session_id,
+            "ticket_hash": Binary(ticket_hash),
+            "expires_at": {"$gt": utc(now)},
+        }
+        async with self._database.turn() as db:
+            won = await db["sessions"].update_one(
+                {**mine, "state": "new"}, {"$set": {"state": "live", "claimed_at": utc(now)}}
+            )
+            document = await db["sessions"].find_one(mine)
+        if document is None:
+            raise NotFound("session")
+        if not won.matched_count:
+            raise Conflict("session")
+        return _session({**document, "state": "live"})
+
+    async def finish(
+        self,
+        session_id: str,
+        *,
+        was: str,
+        now_is: str,
+        at: datetime,
+        reasons: tuple[str, ...] = (),
+        evidence: str = "[]",
+        subject: str | None = None,
+    ) -> SessionRecord:
+        """One update whose filter holds the expected state and subject."""
+        change: Document = {
+            "state": now_is,
+            "finished_at": utc(at),
+            "reasons": list(reasons),
+            "evidence": evidence,
+        }
+        expected: Document = {"_id": session_id, "state": was}
+        if subject is not None:
+            expected["subject"] = {"$in": [None, subject]}
+            change["subject"] = subject
+        async with self._database.turn() as db:
+            won = await db["sessions"].update_one(expected, {"$set": change})
+            document = await db["sessions"].find_one({"_id": session_id})
+        if document is None:
+            raise NotFound("session")
+        if not won.matched_count:
+            raise Conflict("session")
+        return _session({**document, **change})
+
+
+async def forget(db: AsyncDatabase[Document], client_id: str, subject: str) -> None:
+    """Remove a subject's finished sessions."""
+    await db["sessions"].delete_many(
+        {"client_id": client_id, "subject": subject, "state": {"$in": _DONE}}
+    )
+
+
+async def sweep(db: AsyncDatabase[Document], before: datetime) -> int:
+    """Remove what expired before then, which the TTL index would remove, too; how many."""
+    swept = await db["sessions"].delete_many({"expires_at": {"$lt": utc(before)}})
+    return swept.deleted_count

@@ -1,0 +1,57 @@
+"""The Store on a MongoDB database: its nouns, its life, and the two verbs that span several.
+
+No transactions: every verb is one compare-and-set or is safe to repeat, so that a standalone server
+does, too (docs/decisions/no-transactions.md). Not here: the connections (database.py), the indexes
+(schema.py), what the verbs mean (port.py).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from server.store.mongo import clients, failures, keys, sessions, templates
+from server.store.mongo.database import WAIT_S, Database
+from server.store.port import KEPT_AFTER_EXPIRY
+
+
+class MongoStore:
+    """The Store protocol on a MongoDB database; several servers may share it."""
+
+    def __init__(self, url: str, *, database: str | None = None, wait_s: float = WAIT_S) -> None:
+        """`database` wins over the one that the URL names; `lookgate` if neither does."""
+        self.database = Database(url, name=database, wait_s=wait_s)
+        self.clients = clients.Clients(self.database)
+        self.sessions = sessions.Sessions(self.database)
+        self.templates = templates.Templates(self.database)
+        self.failures = failures.Failures(self.database)
+        self.keys = keys.Keys(self.database)
+
+    async def open(self) -> None:
+        """Connect, check the schema, make the indexes. Raises Unavailable, WrongSchema.
+
+        Raises ValueError for a URL that the driver does not understand; it does not quote it.
+        """
+        await self.database.open()
+
+    async def close(self) -> None:
+        """Close the pool; calls under way become Unavailable."""
+        await self.database.close()
+
+    async def ping(self) -> None:
+        """A read, not the ping command: it needs a primary that answers."""
+        async with self.database.turn() as db:
+            await db["meta"].find_one({"_id": "schema"})
+
+    async def sweep(self, now: datetime) -> int:
+        """What the TTL index would remove, and published keys."""
+        before = now - KEPT_AFTER_EXPIRY
+        async with self.database.turn(long=True) as db:
+            return await sessions.sweep(db, before) + await keys.sweep(db, before)
+
+    async def forget_subject(self, client_id: str, subject: str) -> int:
+        """The template first; interrupted, the same call finishes the job."""
+        async with self.database.turn() as db:
+            removed = await templates.forget(db, client_id, subject)
+            await failures.forget(db, client_id, subject)
+            await sessions.forget(db, client_id, subject)
+            return removed

@@ -1,0 +1,76 @@
+"""The table `clients`. Not here: what the verbs mean (port.py)."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from server.store.port import Client, Conflict, NotFound
+from server.store.sqlite.database import Database
+from server.store.sqlite.rows import changed, micros, moment
+
+_COLUMNS = "client_id, secret_hash, origins, policy, created_at"
+
+
+def _client(row: Sequence[Any]) -> Client:
+    return Client(row[0], row[1], tuple(json.loads(row[2])), row[3], moment(row[4]))
+
+
+class Clients:
+    """The relying apps in SQLite."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, client: Client) -> None:
+        """Insert; the primary key finds the Conflict."""
+        try:
+            async with self._database.transaction() as db:
+                await db.execute_fetchall(
+                    f"INSERT INTO clients ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)",
+                    (
+                        client.client_id,
+                        client.secret_hash,
+                        json.dumps(client.origins),
+                        client.policy,
+                        micros(client.created_at),
+                    ),
+                )
+        except sqlite3.IntegrityError as error:
+            raise Conflict("client") from error
+
+    async def get(self, client_id: str) -> Client:
+        """By primary key."""
+        rows = await self._database.read(
+            f"SELECT {_COLUMNS} FROM clients WHERE client_id = ?", client_id
+        )
+        if not rows:
+            raise NotFound("client")
+        return _client(rows[0])
+
+    async def all(self) -> Sequence[Client]:
+        """In the byte order of their ids."""
+        rows = await self._database.read(f"SELECT {_COLUMNS} FROM clients ORDER BY client_id")
+        return [_client(row) for row in rows]
+
+    async def set_secret(self, client_id: str, secret_hash: bytes) -> None:
+        """Overwrite the hash."""
+        async with self._database.transaction() as db:
+            if not await changed(
+                db,
+                "UPDATE clients SET secret_hash = ? WHERE client_id = ?",
+                secret_hash,
+                client_id,
+            ):
+                raise NotFound("client")
+
+    async def remove(self, client_id: str) -> None:
+        """One DELETE: sessions, templates and failures go by their foreign keys."""
+        async with self._database.transaction() as db:
+            if not await changed(db, "DELETE FROM clients WHERE client_id = ?", client_id):
+                raise NotFound("client")
+            await db.execute_fetchall(
+                "UPDATE galleries SET version = version + 1 WHERE client_id = ?", (client_id,)
+            )

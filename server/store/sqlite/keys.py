@@ -1,0 +1,63 @@
+"""The table `signing_keys`. Not here: what the verbs mean (port.py)."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import aiosqlite
+
+from server.store.port import Conflict, KeyRecord
+from server.store.sqlite.database import Database
+from server.store.sqlite.rows import changed, micros, micros_or_none, moment, moment_or_none
+
+_COLUMNS = "kid, public_jwk, sealed_private, created_at, retire_at"
+
+
+def _key(row: Sequence[Any]) -> KeyRecord:
+    return KeyRecord(row[0], row[1], row[2], moment(row[3]), moment_or_none(row[4]))
+
+
+class Keys:
+    """The signing keys in SQLite."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, record: KeyRecord, *, retire_others_at: datetime | None) -> None:
+        """Retire the one that signs and insert; the partial unique index decides a race."""
+        try:
+            async with self._database.transaction() as db:
+                if retire_others_at is not None:
+                    await db.execute_fetchall(
+                        "UPDATE signing_keys SET retire_at = ? WHERE retire_at IS NULL",
+                        (micros(retire_others_at),),
+                    )
+                await db.execute_fetchall(
+                    f"INSERT INTO signing_keys ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)",
+                    (
+                        record.kid,
+                        record.public_jwk,
+                        record.sealed_private,
+                        micros(record.created_at),
+                        micros_or_none(record.retire_at),
+                    ),
+                )
+        except sqlite3.IntegrityError as error:
+            raise Conflict("key") from error
+
+    async def published(self, now: datetime) -> Sequence[KeyRecord]:
+        """Not those whose time is over at `now`."""
+        rows = await self._database.read(
+            f"SELECT {_COLUMNS} FROM signing_keys WHERE retire_at IS NULL OR retire_at > ?"
+            " ORDER BY retire_at IS NOT NULL, created_at DESC, kid",
+            micros(now),
+        )
+        return [_key(row) for row in rows]
+
+
+async def sweep(db: aiosqlite.Connection, before: datetime) -> int:
+    """Remove what was published until before then, within the caller's transaction; how many."""
+    return await changed(db, "DELETE FROM signing_keys WHERE retire_at < ?", micros(before))

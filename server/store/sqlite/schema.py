@@ -1,0 +1,66 @@
+"""The tables, and how a file of an older version becomes one of this.
+
+Not here: what is read from them or written into them (one module for each noun).
+Source: sqlite.org/stricttables.html, sqlite.org/partialindex.html, PRAGMA user_version.
+"""
+
+from __future__ import annotations
+
+import aiosqlite
+
+from server.store.port import WrongSchema
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        """CREATE TABLE clients (
+            client_id TEXT PRIMARY KEY, secret_hash BLOB NOT NULL, origins TEXT NOT NULL,
+            policy TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT, WITHOUT ROWID""",
+        """CREATE TABLE sessions (
+            session_id TEXT PRIMARY KEY,
+            client_id TEXT NOT NULL REFERENCES clients ON DELETE CASCADE,
+            purpose TEXT NOT NULL, subject TEXT, nonce TEXT NOT NULL, ticket_hash BLOB NOT NULL,
+            state TEXT NOT NULL, created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL,
+            claimed_at INTEGER, finished_at INTEGER, reasons TEXT NOT NULL,
+            evidence TEXT NOT NULL, replace_template INTEGER NOT NULL) STRICT""",
+        "CREATE INDEX sessions_by_subject ON sessions (client_id, subject)",
+        "CREATE INDEX sessions_by_expiry ON sessions (expires_at)",
+        """CREATE TABLE templates (
+            client_id TEXT NOT NULL REFERENCES clients ON DELETE CASCADE,
+            subject TEXT NOT NULL, template_id TEXT NOT NULL, model_id TEXT NOT NULL,
+            created_at INTEGER NOT NULL, quality REAL NOT NULL, key_id TEXT NOT NULL,
+            sealed BLOB NOT NULL, PRIMARY KEY (client_id, subject)) STRICT""",
+        # No foreign key: the count outlives the client (see Templates.gallery_version in port.py).
+        """CREATE TABLE galleries (
+            client_id TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT, WITHOUT ROWID""",
+        """CREATE TABLE failures (
+            client_id TEXT NOT NULL REFERENCES clients ON DELETE CASCADE,
+            subject TEXT NOT NULL, n INTEGER NOT NULL, last_at INTEGER NOT NULL,
+            PRIMARY KEY (client_id, subject)) STRICT, WITHOUT ROWID""",
+        """CREATE TABLE signing_keys (
+            kid TEXT PRIMARY KEY, public_jwk TEXT NOT NULL, sealed_private BLOB NOT NULL,
+            created_at INTEGER NOT NULL, retire_at INTEGER) STRICT""",
+        # At most one key signs, whoever asks: the race of two first starts ends here.
+        """CREATE UNIQUE INDEX one_key_signs ON signing_keys (retire_at IS NULL)
+            WHERE retire_at IS NULL""",
+    ),
+    ("ALTER TABLE sessions ADD COLUMN challenge TEXT NOT NULL DEFAULT 'none'",),
+)
+"""Statements that lead from schema version i to i + 1 (PRAGMA user_version); only ever appended."""
+
+
+async def migrate(db: aiosqlite.Connection, file: object) -> None:
+    """Bring the tables up to date, within the caller's transaction. `file` is named in the error.
+
+    Raises WrongSchema.
+    """
+    ((version,),) = await db.execute_fetchall("PRAGMA user_version")
+    if version > len(MIGRATIONS):
+        raise WrongSchema(
+            f"{file} has schema version {version}; this Lookgate knows up to"
+            f" {len(MIGRATIONS)}. Start the newer version, or restore a backup."
+        )
+    for statements in MIGRATIONS[version:]:
+        for statement in statements:
+            await db.execute_fetchall(statement)
+    if version < len(MIGRATIONS):
+        await db.execute_fetchall(f"PRAGMA user_version = {len(MIGRATIONS)}")

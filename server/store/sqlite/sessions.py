@@ -1,0 +1,168 @@
+"""The table `sessions`. Not here: what the verbs mean (port.py)."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import aiosqlite
+
+from server.store.port import Conflict, NotFound, SessionRecord
+from server.store.sqlite.database import Database
+from server.store.sqlite.rows import (
+    changed,
+    is_missing_client,
+    micros,
+    micros_or_none,
+    moment,
+    moment_or_none,
+)
+
+_COLUMNS = (
+    "session_id, client_id, purpose, subject, nonce, ticket_hash, state, created_at, expires_at,"
+    " claimed_at, finished_at, reasons, evidence, replace_template, challenge"
+)
+
+
+def _session(row: Sequence[Any]) -> SessionRecord:
+    return SessionRecord(
+        session_id=row[0],
+        client_id=row[1],
+        purpose=row[2],
+        subject=row[3],
+        nonce=row[4],
+        ticket_hash=row[5],
+        state=row[6],
+        created_at=moment(row[7]),
+        expires_at=moment(row[8]),
+        claimed_at=moment_or_none(row[9]),
+        finished_at=moment_or_none(row[10]),
+        reasons=tuple(json.loads(row[11])),
+        evidence=row[12],
+        replace=bool(row[13]),
+        challenge=row[14],
+    )
+
+
+class Sessions:
+    """The attempts in SQLite."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, record: SessionRecord) -> None:
+        """Insert; the keys find the Conflict and the missing client."""
+        try:
+            async with self._database.transaction() as db:
+                await db.execute_fetchall(
+                    f"INSERT INTO sessions ({_COLUMNS})"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        record.session_id,
+                        record.client_id,
+                        record.purpose,
+                        record.subject,
+                        record.nonce,
+                        record.ticket_hash,
+                        record.state,
+                        micros(record.created_at),
+                        micros(record.expires_at),
+                        micros_or_none(record.claimed_at),
+                        micros_or_none(record.finished_at),
+                        json.dumps(record.reasons),
+                        record.evidence,
+                        int(record.replace),
+                        record.challenge,
+                    ),
+                )
+        except sqlite3.IntegrityError as error:
+            if is_missing_client(error):
+                raise NotFound("client") from error
+            raise Conflict("session") from error
+
+    async def get(self, session_id: str) -> SessionRecord:
+        """By primary key."""
+        rows = await self._database.read(
+            f"SELECT {_COLUMNS} FROM sessions WHERE session_id = ?", session_id
+        )
+        if not rows:
+            raise NotFound("session")
+        return _session(rows[0])
+
+    async def claim(self, session_id: str, ticket_hash: bytes, now: datetime) -> SessionRecord:
+        """One UPDATE whose WHERE holds every condition; the row it returns is the winner's."""
+        this = (session_id, ticket_hash, micros(now))
+        mine = "session_id = ? AND ticket_hash = ? AND expires_at > ?"
+        async with self._database.transaction() as db:
+            rows = list(
+                await db.execute_fetchall(
+                    "UPDATE sessions SET state = 'live', claimed_at = ?"
+                    f" WHERE state = 'new' AND {mine} RETURNING {_COLUMNS}",
+                    (micros(now), *this),
+                )
+            )
+            if rows:
+                return _session(rows[0])
+            if list(await db.execute_fetchall(f"SELECT 1 FROM sessions WHERE {mine}", this)):
+                raise Conflict("session")
+            raise NotFound("session")
+
+    async def finish(
+        self,
+        session_id: str,
+        *,
+        was: str,
+        now_is: str,
+        at: datetime,
+        reasons: tuple[str, ...] = (),
+        evidence: str = "[]",
+        subject: str | None = None,
+    ) -> SessionRecord:
+        """One UPDATE whose WHERE holds the expected state and subject."""
+        async with self._database.transaction() as db:
+            rows = list(
+                await db.execute_fetchall(
+                    "UPDATE sessions SET state = ?, finished_at = ?, reasons = ?, evidence = ?,"
+                    " subject = coalesce(subject, ?)"
+                    " WHERE session_id = ? AND state = ? AND coalesce(subject, ?, '') ="
+                    f" coalesce(?, subject, '') RETURNING {_COLUMNS}",
+                    (
+                        now_is,
+                        micros(at),
+                        json.dumps(reasons),
+                        evidence,
+                        subject,
+                        session_id,
+                        was,
+                        subject,
+                        subject,
+                    ),
+                )
+            )
+            if rows:
+                return _session(rows[0])
+            if list(
+                await db.execute_fetchall(
+                    "SELECT 1 FROM sessions WHERE session_id = ?", (session_id,)
+                )
+            ):
+                raise Conflict("session")
+            raise NotFound("session")
+
+
+async def forget(db: aiosqlite.Connection, client_id: str, subject: str) -> None:
+    """Remove a subject's finished sessions, within the caller's transaction."""
+    await changed(
+        db,
+        "DELETE FROM sessions WHERE client_id = ? AND subject = ? AND state NOT IN ('new', 'live')",
+        client_id,
+        subject,
+    )
+
+
+async def sweep(db: aiosqlite.Connection, before: datetime) -> int:
+    """Remove what expired before then, within the caller's transaction; how many."""
+    return await changed(db, "DELETE FROM sessions WHERE expires_at < ?", micros(before))
