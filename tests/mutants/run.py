@@ -83,7 +83,7 @@ def pytest(tree: Path, tests: Sequence[str], timeout_s: float) -> tuple[int | No
     return process.returncode, printed
 
 
-def outcome(mutant: Mutant, tree: Path) -> str:
+def outcome(mutant: Mutant, tree: Path, timeout_s: float = TIMEOUT_S) -> str:
     """Break the copy, run the nearest tests, mend the copy."""
     path = tree / mutant.file
     whole = path.read_text("utf-8") if path.is_file() else ""
@@ -93,7 +93,7 @@ def outcome(mutant: Mutant, tree: Path) -> str:
         return NOT_APPLIED
     path.write_text(broken, "utf-8")
     try:
-        code, _ = pytest(tree, mutant.tests, TIMEOUT_S)
+        code, _ = pytest(tree, mutant.tests, timeout_s)
     finally:
         path.write_text(whole, "utf-8")
     return {None: HUNG, 0: SURVIVED, 1: KILLED}.get(code, UNREAD)
@@ -112,6 +112,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants.run", description=__doc__)
     parser.add_argument("words", nargs="*", help="only mutants whose file or reason holds one")
     found = chosen(parser.parse_args(arguments).words)
+    if not found:
+        parser.error("no mutant has one of these words in its file or reason")
     began_s = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="lookgate-mutants-") as folder:
         trees: queue.SimpleQueue[Path] = queue.SimpleQueue()
