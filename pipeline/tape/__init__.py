@@ -1,9 +1,9 @@
 """Recorded sessions: what goes onto a tape, how it is read back, and how it is played again.
 
 fields.py and lines.py are the format, writer.py and reader.py its two sides, replay.py a session
-played again, video.py the one door to PyAV here, page.py a page for people. Not here: when to
-record, where, for how long (server/session/recorder.py), nets (server/tools/reseeing.py). Source:
-docs/tape.md.
+played again, video.py the one door to PyAV here, explain.py and explain_html.py its table for
+people. Not here: when to record, where, for how long (server/session/recorder.py), nets
+(server/tools/reseeing.py). Source: docs/tape.md.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from models.errors import ModelError
 from pipeline.refusal import Refusal
 from server import log
 from server.commands.arguments import parser
-from server.settings import page
+from server.settings import markdown
 from server.settings.load import ConfigError, Settings, command_line, load
 from server.tools.evaluation import command as evaluation
 
@@ -79,9 +79,9 @@ def _demo(given: argparse.Namespace) -> int:
 
 def _config(given: argparse.Namespace) -> int:
     if given.markdown:
-        print(page.markdown(), end="")
+        print(markdown.settings_page(), end="")
     else:
-        print("\n".join(page.shown(load())))
+        print("\n".join(markdown.shown(load())))
     return 0
 
 

@@ -17,7 +17,7 @@ from pipeline.events import Decided
 from pipeline.policy import Policy
 from pipeline.tape import TapeError
 from pipeline.tape.explain import explain
-from pipeline.tape.page import page
+from pipeline.tape.explain_html import html_of
 from pipeline.tape.reader import Tape, open_tape
 from pipeline.tape.replay import Replayed, replay
 from pipeline.tape.video import jpeg, packet, pictures, received
@@ -213,7 +213,7 @@ def explain_verb(given: argparse.Namespace) -> int:
         return 0
     strip = _strip(tape, played, torn=given.torn) if tape.has_video else []
     given.html.touch(mode=0o600)
-    given.html.write_text(page(tape, played, strip), "utf-8")
+    given.html.write_text(html_of(tape, played, strip), "utf-8")
     print(f"wrote {given.html}")
     if strip:
         print("It shows the person's face: share it only with those who may see it.")

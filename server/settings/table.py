@@ -1,6 +1,6 @@
 """The table of settings: the name, the kind, the default, the meaning and the reader of each.
 
-docs/settings.md is written from it (page.py), and a test finds that page stale. Not here: how a
+docs/settings.md is written from it (markdown.py), and a test finds that page stale. Not here: how a
 text is read (readers.py), where the texts come from (load.py).
 """
 

@@ -21,7 +21,7 @@ from pipeline.policy import POLICIES, Policy
 from pipeline.reasons import Phase, Purpose
 from pipeline.session import SessionPipeline
 from pipeline.tape import LINES, VIDEO, TapeError
-from pipeline.tape.page import page
+from pipeline.tape.explain_html import html_of
 from pipeline.tape.reader import open_tape
 from pipeline.tape.replay import replay, shown, steps
 from pipeline.tape.video import FrameLine, VideoWriter, decoder, jpeg, packet, packets, pictures
@@ -194,13 +194,13 @@ def test_another_video_is_refused(tmp_path: Path) -> None:
 
 def test_the_page_holds_everything_and_nothing_from_elsewhere() -> None:
     tape = open_tape(committed("spoof"))
-    text = page(tape, replay(tape, rows=True), [(0.0, b"\xff\xd8picture")])
+    text = html_of(tape, replay(tape, rows=True), [(0.0, b"\xff\xd8picture")])
     for wanted in ("rejected (liveness)", "spoof", "data:image/jpeg;base64", "<svg", "face"):
         assert wanted in text
     assert "<script" not in text
     assert "http" not in text.replace("http-equiv", "")
     silent = open_tape(committed("timeout"))
-    assert "No evidence was gathered" in page(silent, replay(silent, rows=True))
+    assert "No evidence was gathered" in html_of(silent, replay(silent, rows=True))
 
 
 def test_the_page_escapes_what_a_tape_says(tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_the_page_escapes_what_a_tape_says(tmp_path: Path) -> None:
     tape.close(2.0)
     tape.close(2.0)
     found = open_tape(tmp_path / "t")
-    assert "<script" not in page(found, replay(found))
+    assert "<script" not in html_of(found, replay(found))
 
 
 def test_an_enrolment_comes_back_with_its_template(tmp_path: Path) -> None:

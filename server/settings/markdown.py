@@ -6,7 +6,7 @@ from server.settings.load import Settings
 from server.settings.table import COMMAND_LINE, PREFIX, TABLE, Setting
 
 
-def markdown() -> str:
+def settings_page() -> str:
     """docs/settings.md."""
     lines = [
         "<!-- Generated from server/settings/table.py by `lookgate config --markdown`;"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from server.settings import page
+from server.settings import markdown
 from server.settings.load import load
 
 HOME = {"HOME": "/home/somebody"}
@@ -12,7 +12,7 @@ HOME = {"HOME": "/home/somebody"}
 
 def test_secrets_are_not_shown() -> None:
     lines = "\n".join(
-        page.shown(
+        markdown.shown(
             load(
                 {
                     **HOME,
@@ -30,4 +30,4 @@ def test_secrets_are_not_shown() -> None:
 
 def test_the_settings_page_is_up_to_date() -> None:
     written = Path(__file__).parents[3] / "docs" / "settings.md"
-    assert written.read_text("utf-8") == page.markdown(), "run: lookgate config --markdown"
+    assert written.read_text("utf-8") == markdown.settings_page(), "run: lookgate config --markdown"

@@ -44,7 +44,7 @@ code{font-size:.9em}
 """
 
 
-def page(tape: Tape, played: Replayed, pictures: Sequence[tuple[float, bytes]] = ()) -> str:
+def html_of(tape: Tape, played: Replayed, pictures: Sequence[tuple[float, bytes]] = ()) -> str:
     """The page; `pictures` are seconds since the tape began and JPEGs."""
     return "\n".join(
         [
