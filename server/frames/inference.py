@@ -7,9 +7,7 @@ a count: a refused session is better than ten slow ones, whose cues would all st
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from pipeline.frame import Frame, Reference
@@ -21,10 +19,6 @@ class InferenceFailed(Exception):
     """A picture could not be looked at; the cause says why. Ours to mend, never the peer's."""
 
 
-class Busy(Exception):
-    """As many sessions as this machine can serve are open."""
-
-
 class Inference:
     """A pool of `workers` threads, and places for `admit` sessions.
 
@@ -32,15 +26,7 @@ class Inference:
     queue at `admit`. Pictures are taken in the order of arrival.
     """
 
-    def __init__(
-        self,
-        see: Callable[[Frame, Ask], Observation],
-        workers: int,
-        admit: int,
-        *,
-        on_done: Callable[[float, float], None] | None = None,
-    ) -> None:
-        """`on_done(waited_s, worked_s)` is called on the event loop for each picture."""
+    def __init__(self, see: Callable[[Frame, Ask], Observation], workers: int, admit: int) -> None:
         if workers < 1 or admit < 1:
             raise ValueError("workers and admit are at least 1")
         self.workers = workers
@@ -50,7 +36,6 @@ class Inference:
         self.in_flight = 0
         """Pictures that wait or are being looked at."""
         self._see = see
-        self._on_done = on_done
         self._pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="see")
         self._closed = False
 
@@ -67,16 +52,6 @@ class Inference:
             raise AssertionError("a place was given back that nobody had")
         self.reserved -= 1
 
-    @contextlib.contextmanager
-    def reserve(self) -> Iterator[None]:
-        """Hold a place for a session. Raises Busy."""
-        if not self.try_reserve():
-            raise Busy
-        try:
-            yield
-        finally:
-            self.release()
-
     async def see(
         self, picture: Decoded | Frame, ask: Ask, reference: Reference | None = None
     ) -> Observation:
@@ -87,10 +62,9 @@ class Inference:
         """
         if self._closed:
             raise InferenceFailed
-        asked_s = time.monotonic()
         self.in_flight += 1
         try:
-            observation, began_s, ended_s = await asyncio.get_running_loop().run_in_executor(
+            return await asyncio.get_running_loop().run_in_executor(
                 self._pool, self._look, picture, ask, reference or Reference()
             )
         except asyncio.CancelledError as fault:
@@ -102,21 +76,15 @@ class Inference:
             raise InferenceFailed from fault
         finally:
             self.in_flight -= 1
-        if self._on_done is not None:
-            self._on_done(began_s - asked_s, ended_s - began_s)
-        return observation
 
     async def close(self) -> None:
         """Refuse what waits, let what runs end, stop the threads. May be called again."""
         self._closed = True
         await asyncio.to_thread(self._pool.shutdown, wait=True, cancel_futures=True)
 
-    def _look(
-        self, picture: Decoded | Frame, ask: Ask, reference: Reference
-    ) -> tuple[Observation, float, float]:
-        began_s = time.monotonic()
+    def _look(self, picture: Decoded | Frame, ask: Ask, reference: Reference) -> Observation:
         if isinstance(picture, Decoded):
             picture = to_frame(picture.picture, picture.seq, picture.arrival_s, picture.media_s)
         observation = self._see(reference.attach(picture), ask)
         reference.keep(picture, ask)
-        return observation, began_s, time.monotonic()
+        return observation

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -103,7 +102,10 @@ class Connection:
     """
 
     def __init__(
-        self, on_message: Callable[[str | bytes], None], on_state: Callable[[str], None]
+        self,
+        on_message: Callable[[str | bytes], None],
+        on_state: Callable[[str], None],
+        clock: Callable[[], float],
     ) -> None:
         self.answer_sdp = ""
         self.frames: LatestSlot[Decoded] = LatestSlot()
@@ -112,9 +114,10 @@ class Connection:
         self.closed = asyncio.Event()
         """Set when the connection has ended or failed, whoever ended it."""
         self.times_s: dict[str, float] = {}
-        """Monotonic clock at: offer, answer, ice, dtls, channel, frame; as far as it came."""
+        """The clock at: offer, answer, ice, dtls, channel, frame; as far as it came."""
         self._on_message = on_message
         self._on_state = on_state
+        self._clock = clock
         self._pc: Any = None
         self._channel: RTCDataChannel | None = None
         self._tap: receiving.Tap | None = None
@@ -130,15 +133,17 @@ class Connection:
         *,
         on_message: Callable[[str | bytes], None],
         on_state: Callable[[str], None],
+        clock: Callable[[], float],
         on_encoded: Callable[[str, int, bytes], None] | None = None,
     ) -> Connection:
         """Answer an offer; the connection then comes up by itself.
 
         `on_message` gets every message of the channel, `on_state` "connecting", "connected",
         "failed", "closed", `on_encoded(codec, rtp_ticks, data)` every frame before decoding; all
-        on the event loop. Raises BadOffer and NoAddress, and leaves nothing behind then.
+        on the event loop. `clock`, monotonic seconds, stamps pictures. Raises BadOffer and
+        NoAddress, and leaves nothing behind then.
         """
-        connection = cls(on_message, on_state)
+        connection = cls(on_message, on_state, clock)
         connection._mark("offer")
         offer = check_offer(offer_sdp)
         pc = connection._pc = RTCPeerConnection(configuration(settings))
@@ -201,14 +206,17 @@ class Connection:
 
     async def flush(self, timeout_s: float) -> bool:
         """Wait until the peer has acknowledged all messages; False if it has not in time."""
-        deadline_s = time.monotonic() + timeout_s
         sctp = self._pc.sctp if self._pc is not None else None
-        while sctp is not None and self._channel is not None and stack.unsent(sctp):
-            if self.closed.is_set() or time.monotonic() >= deadline_s:
-                return False
-            # The stack has no event for it: "bufferedamountlow" comes before the first sending.
-            await asyncio.sleep(0.005)
-        return True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while sctp is not None and self._channel is not None and stack.unsent(sctp):
+                    if self.closed.is_set():
+                        return False
+                    # The stack has no event for it: "bufferedamountlow" comes before the first
+                    # sending.
+                    await asyncio.sleep(0.005)
+                return True
+        return False
 
     async def close(self) -> None:
         """Flush, then end the connection; at most about `CLOSE_S`. May be called again."""
@@ -241,13 +249,13 @@ class Connection:
         }
 
     def _mark(self, stage: str) -> None:
-        self.times_s.setdefault(stage, time.monotonic())
+        self.times_s.setdefault(stage, self._clock())
 
     def _picture_came(self, picture: Any) -> None:
         if picture is None:
             self.frames.close()
             return
-        arrival_s = time.monotonic()
+        arrival_s = self._clock()
         media_s = float(picture.pts * picture.time_base)
         self.frames.put(Decoded(picture, self._pictures, arrival_s, media_s))
         self._pictures += 1

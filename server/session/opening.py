@@ -6,6 +6,7 @@ session in the store and gives its place back.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 from pipeline.policy import Policy
@@ -75,7 +76,7 @@ async def open_peer(
 
 async def _accept(parts: Parts, record: SessionRecord, sdp: str, policy: Policy) -> str:
     gallery = await whom.gallery_for(parts, record)
-    peer = Peer(parts, record, policy, gallery)
+    peer = Peer(parts, record, policy, gallery, asyncio.get_running_loop().call_later)
     try:
         connection = await Connection.accept(
             sdp,
@@ -83,6 +84,7 @@ async def _accept(parts: Parts, record: SessionRecord, sdp: str, policy: Policy)
             on_message=peer.on_message,
             on_state=peer.on_state,
             on_encoded=peer.on_encoded if peer.recorded else None,
+            clock=parts.clock,
         )
     except BaseException:
         peer.unrecord()

@@ -1,7 +1,9 @@
 """One session's life, from the answered offer to the closed connection; owns all of its state.
 
-The core decides (pipeline/session/session.py); this file waits, forwards, records and says it.
-Every way out leads through `_record`, and none but a recorded acceptance leads to a token.
+The core decides (pipeline/session/session.py), presence.py says when a peer counts as gone; this
+file waits, forwards and says it. Every decision is recorded by verdict.py before it is said, and
+only an acceptance that was recorded brings a token. A peer that is cancelled says nothing: its
+session stays live in the store, and counts as expired when its time is over.
 """
 
 from __future__ import annotations
@@ -9,9 +11,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pipeline.cues.camera import Claim
 from pipeline.events import Decided, PhaseChanged
@@ -36,6 +40,7 @@ from server.limits import Bucket
 from server.parts import Parts
 from server.rtc.slot import SlotClosed
 from server.session import protocol, verdict
+from server.session.presence import Presence
 from server.session.protocol import BadMessage, Cancel, Decline, Fault, Hello, Painted, Ping
 from server.session.recorder import Recorder
 from server.store.port import SessionRecord
@@ -46,20 +51,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Deadlines:
-    """How long a peer may take, seconds; tests shorten them."""
+GOODBYE_S = 1.0
+"""How long the page has to close after the verdict."""
 
-    connect_s: float = 10.0
-    """From the answer to the open channel. aiortc itself waits forever (measured)."""
-    first_frame_s: float = 10.0
-    """From the open channel to the first picture."""
-    silence_s: float = 3.5
-    """Without picture and message. ICE consent would take 30 s (RFC 7675 section 5.1)."""
-    goodbye_s: float = 1.0
-    """How long the page has to close after the verdict."""
-    look_s: float = 0.25
-    """The longest that the clock is not looked at."""
+
+class Timer(Protocol):
+    """What `call_later` gives, as asyncio's event loop does."""
+
+    def cancel(self) -> None:
+        """Do not call any more."""
 
 
 @dataclass(slots=True, eq=False)
@@ -71,7 +71,9 @@ class Peer:
     """As claimed."""
     policy: Policy
     gallery: Gallery
-    deadlines: Deadlines = field(default_factory=Deadlines)
+    call_later: Callable[[float, Callable[[], None]], Timer]
+    """Call something in so many seconds of `parts.clock`, as asyncio's event loop does."""
+    goodbye_s: float = GOODBYE_S
     _connection: Connection | None = field(init=False, default=None)
     _session: SessionPipeline = field(init=False)
     _recorder: Recorder | None = field(init=False, default=None)
@@ -81,19 +83,16 @@ class Peer:
     _refused: int = field(init=False, default=0)
     _error: str | None = field(init=False, default=None)
     """What to say beside the verdict."""
-    _begun: bool = field(init=False, default=False)
-    _looking: bool = field(init=False, default=False)
-    """A picture is being measured."""
-    _started_s: float = field(init=False)
-    _heard_s: float = field(init=False)
-    _opened_s: float | None = field(init=False, default=None)
-    _first_s: float | None = field(init=False, default=None)
+    _presence: Presence = field(init=False)
+    _timer: Timer | None = field(init=False, default=None)
+    _timer_s: float = field(init=False, default=math.inf)
+    """When `_timer` calls."""
     _told_s: dict[str, float] = field(init=False, default_factory=dict)
     """When the evidence began to gather, and when it was enough: for the log."""
 
     def __post_init__(self) -> None:
         now_s = self.parts.clock()
-        self._started_s = self._heard_s = now_s
+        self._presence = Presence(now_s)
         self._bucket = Bucket(protocol.RATE_PER_S, protocol.BURST, now_s)
         self._decided = asyncio.get_running_loop().create_future()
         told = dict[str, Any](
@@ -169,15 +168,16 @@ class Peer:
                 self._recorder.close()
 
     async def _judge(self) -> Decided:
-        tasks = [asyncio.create_task(self._frames()), asyncio.create_task(self._clock())]
-        for task in tasks:
-            task.add_done_callback(self._task_ended)
+        task = asyncio.create_task(self._frames())
+        task.add_done_callback(self._task_ended)
+        self._set_timer()
         try:
             return await asyncio.shield(self._decided)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            if self._timer is not None:
+                self._timer.cancel()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -185,7 +185,7 @@ class Peer:
 
     async def _frames(self) -> None:
         """One picture after the other, never two at once: natural back-pressure."""
-        connection, parts = self._connection, self.parts
+        connection, parts, presence = self._connection, self.parts, self._presence
         assert connection is not None, "run() sets it"
         await connection.channel_open.wait()
         self._begin()
@@ -193,56 +193,55 @@ class Peer:
             try:
                 picture = await connection.frames.get()
             except SlotClosed:
-                return  # the clock or on_state ends the session
-            if self._first_s is None:
-                self._first_s = parts.clock()
-                waited_s = self._first_s - (self._opened_s or self._first_s)
-                parts.metrics.stages.observe("first_frame", waited_s)
-            self._heard_s = max(self._heard_s, picture.arrival_s)
-            self._looking = True
+                return  # the timer or on_state ends the session
             began_s = parts.clock()
-            try:
-                seen = await parts.inference.see(picture, self._session.ask(), self._reference)
-            finally:
-                self._looking = False
+            if presence.first_s is None and presence.opened_s is not None:
+                parts.metrics.stages.observe("first_frame", began_s - presence.opened_s)
+            presence.measure(picture.arrival_s, began_s)
+            seen = await parts.inference.see(picture, self._session.ask(), self._reference)
             looked_s = parts.clock()
-            self._heard_s = max(self._heard_s, looked_s)
+            presence.measured(looked_s)
             parts.metrics.frames.add()
             parts.metrics.stages.observe("see", looked_s - began_s)
             self._tell(Seen(seen))
             parts.metrics.stages.observe("step", parts.clock() - looked_s)
 
-    async def _clock(self) -> None:
-        """What must happen although nothing comes."""
-        while True:
-            now_s = self.parts.clock()
-            due_s = self._due_s()
-            if due_s <= now_s:
-                self._tell(Disconnected(now_s))
-                return
-            if self._session.deadline_s() <= now_s:
-                self._tell(TimePassed(now_s))
-            due_s = min(due_s, self._session.deadline_s())
-            await asyncio.sleep(min(max(due_s - now_s, 0.01), self.deadlines.look_s))
+    def _set_timer(self) -> None:
+        """Be called at the next deadline, the peer's or the session's.
 
-    def _due_s(self) -> float:
-        """When the peer counts as gone."""
-        limits = self.deadlines
-        if self._opened_s is None:
-            return self._started_s + limits.connect_s
-        silent_s = float("inf") if self._looking else self._heard_s + limits.silence_s
-        if self._first_s is None:
-            return min(silent_s, self._opened_s + limits.first_frame_s)
-        return silent_s
+        Words and pictures put deadlines off, which the timer learns when it goes off. What may
+        bring one nearer is told to the session, and `_tell` comes here.
+        """
+        if self._decided.done():
+            return
+        due_s = min(self._presence.gone_s(), self._session.deadline_s())
+        if self._timer is not None:
+            if self._timer_s <= due_s:
+                return
+            self._timer.cancel()
+        self._timer_s = due_s
+        self._timer = self.call_later(due_s - self.parts.clock(), self._time_passed)
+
+    def _time_passed(self) -> None:
+        """What must happen although nothing comes."""
+        self._timer = None
+        now_s = self.parts.clock()
+        try:
+            if self._presence.gone_s() <= now_s:
+                self._tell(Disconnected(now_s))
+            elif self._session.deadline_s() <= now_s:
+                self._tell(TimePassed(now_s))
+            self._set_timer()
+        except Exception as error:
+            self._fail("session", error)
 
     def _begin(self) -> None:
         """The channel is open: the first words, once."""
-        if self._begun:
+        if self._presence.opened_s is not None:
             return
-        self._begun = True
         now_s = self.parts.clock()
-        self._opened_s = self._heard_s = now_s
-        self.parts.metrics.stages.observe("connect", now_s - self._started_s)
+        self._presence.open(now_s)
+        self.parts.metrics.stages.observe("connect", now_s - self._presence.started_s)
         self._send(
             protocol.welcome(
                 session=self.record.session_id,
@@ -256,7 +255,7 @@ class Peer:
     def _receive(self, data: str | bytes) -> None:
         now_s = self.parts.clock()
         self._begin()
-        self._heard_s = now_s
+        self._presence.hear(now_s)
         # Oversized and binary messages cost a token, too.
         message: protocol.Message | BadMessage = BadMessage(Fault.RATE)
         if self._bucket.take(now_s) == 0.0:
@@ -306,6 +305,7 @@ class Peer:
                     pass
                 case _:
                     self._send(protocol.encode(event))
+        self._set_timer()
 
     def _fail(self, where: str, error: BaseException) -> None:
         """A mistake of ours: told, logged, and never an acceptance."""
@@ -327,8 +327,9 @@ class Peer:
 
     async def _settle(self, connection: Connection, decided: Decided) -> None:
         began_s = self.parts.clock()
-        if self._first_s is not None:
-            self.parts.metrics.stages.observe("verdict", began_s - self._first_s)
+        first_s = self._presence.first_s
+        if first_s is not None:
+            self.parts.metrics.stages.observe("verdict", began_s - first_s)
         said = await verdict.record(
             self.parts, self.record, self.policy, decided, self._session.evidence()
         )
@@ -364,12 +365,12 @@ class Peer:
             return  # nobody is there to hear it
         if Reason.DISCONNECTED in said.reasons:
             return  # nobody is there to say goodbye to
-        await connection.flush(self.deadlines.goodbye_s)
+        await connection.flush(self.goodbye_s)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(connection.closed.wait(), self.deadlines.goodbye_s)
+            await asyncio.wait_for(connection.closed.wait(), self.goodbye_s)
 
     def _timeline(self, connection: Connection, ended_s: float) -> dict[str, int]:
         """Milliseconds since the offer."""
         times = {**connection.times_s, **self._told_s, "verdict": ended_s}
-        start_s = times.pop("offer", self._started_s)
+        start_s = times.pop("offer", self._presence.started_s)
         return {f"{name}_ms": round(1000 * (at_s - start_s)) for name, at_s in times.items()}

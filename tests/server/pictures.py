@@ -89,6 +89,7 @@ async def call(
         on_message=pair.at_server.append,
         on_state=pair.states.append,
         on_encoded=on_encoded,
+        clock=time.monotonic,
     )
     if connect:
         await pair.caller.connect(pair.connection.answer_sdp)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import math
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,7 +28,7 @@ from server.people.galleries import Galleries
 from server.people.templates import seal_template
 from server.rtc.connection import Connection
 from server.rtc.slot import LatestSlot
-from server.session.peer import Deadlines, Peer
+from server.session.peer import Peer
 from server.settings.load import Settings, load
 from server.store.port import Client, SessionRecord, Store
 from server.store.sqlite.store import SqliteStore
@@ -46,17 +48,49 @@ def settings(folder: Path, **changed: str) -> Settings:
 
 
 @dataclass
+class Alarm:
+    """What `Clock.call_later` gives."""
+
+    at_s: float
+    call: Callable[[], None]
+    over: bool = False
+
+    def cancel(self) -> None:
+        self.over = True
+
+
+@dataclass
 class Clock:
-    """Both clocks, as far as the test turns them."""
+    """Both clocks, as far as the test turns them, and the timers that hang on them."""
 
     s: float = 100.0
     began: datetime = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    alarms: list[Alarm] = field(default_factory=list)
 
     def __call__(self) -> float:
         return self.s
 
     def now(self) -> datetime:
         return self.began + timedelta(seconds=self.s - 100.0)
+
+    def call_later(self, delay_s: float, call: Callable[[], None]) -> Alarm:
+        """As that of an event loop."""
+        self.alarms.append(Alarm(self.s + delay_s, call))
+        return self.alarms[-1]
+
+    def next_s(self) -> float:
+        """When the next timer goes off; infinite if there is none."""
+        return min((alarm.at_s for alarm in self.alarms if not alarm.over), default=math.inf)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass; timers go off at their times."""
+        until_s = self.s + seconds
+        while (due_s := self.next_s()) <= until_s:
+            self.s = max(self.s, due_s)
+            alarm = next(one for one in self.alarms if not one.over and one.at_s == due_s)
+            alarm.over = True
+            alarm.call()
+        self.s = until_s
 
 
 async def make_parts(
@@ -200,8 +234,7 @@ class Stage:
     ) -> Stage:
         """As server.session.opening does it, with a fake connection."""
         assert parts.inference.try_reserve()
-        deadlines = Deadlines(look_s=0.005, goodbye_s=0.01)
-        peer = Peer(parts, record, policy, gallery, deadlines)
+        peer = Peer(parts, record, policy, gallery, clock.call_later, goodbye_s=0.01)
         connection = FakeConnection()
         camera.now_s = clock.s
         task = parts.peers.start(peer, peer.run(cast(Connection, connection)))
@@ -223,13 +256,15 @@ class Stage:
         for _ in range(frames):
             if self.task.done() or self.connection.of("verdict"):
                 return
-            seen = self.camera.seq
-            self.clock.s += 1.0 / self.camera.fps
-            self.connection.frames.put(Frame(PIXELS, seen, self.clock.s, 0.0))
-            await self.until(lambda seen=seen: self.camera.seq > seen or self.peer._decided.done())
-            # The observation is judged once the thread's answer has crossed to the loop.
-            await self.until(lambda: not self.peer._looking)
-            await asyncio.sleep(0)
+            seen = self.parts.metrics.frames.value()
+            self.clock.advance(1.0 / self.camera.fps)
+            self.connection.frames.put(Frame(PIXELS, self.camera.seq, self.clock.s, 0.0))
+            # A picture is judged in the same breath in which it is counted.
+            await self.until(
+                lambda seen=seen: (
+                    self.parts.metrics.frames.value() > seen or self.connection.of("verdict")
+                )
+            )
 
     async def end(self) -> dict[str, Any]:
         """The verdict, once the peer has gone."""

@@ -39,7 +39,9 @@ def unheard(message: object) -> None:
 
 
 async def answer(offer: str, chosen: RtcSettings = LOCAL) -> Connection:
-    return await Connection.accept(offer, chosen, on_message=unheard, on_state=lambda state: None)
+    return await Connection.accept(
+        offer, chosen, on_message=unheard, on_state=lambda state: None, clock=time.monotonic
+    )
 
 
 @pytest.mark.parametrize("codec", ["VP8", "H264"])
@@ -245,7 +247,11 @@ async def raw(
         await pc.setLocalDescription(await pc.createOffer())
     heard: list[str | bytes] = []
     connection = await Connection.accept(
-        pc.localDescription.sdp, LOCAL, on_message=heard.append, on_state=lambda state: None
+        pc.localDescription.sdp,
+        LOCAL,
+        on_message=heard.append,
+        on_state=lambda state: None,
+        clock=time.monotonic,
     )
     await pc.setRemoteDescription(RTCSessionDescription(connection.answer_sdp, "answer"))
     if data_first:

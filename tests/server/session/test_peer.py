@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +16,9 @@ import numpy as np
 import pytest
 
 from pipeline.events import Decided, PhaseChanged
+from pipeline.frame import Frame
 from pipeline.inputs import Began, Seen
+from pipeline.observation import Ask, Observation
 from pipeline.reasons import Phase, Purpose
 from pipeline.session import SessionPipeline
 from pipeline.template import Gallery
@@ -504,15 +508,52 @@ async def test_silence_is_noticed_within_five_seconds(
 ) -> None:
     stage = await _stage(opened, camera, "login", "ann")
     await stage.show(3)
-    stage.clock.s += 3.4
-    await asyncio.sleep(0.03)
-    assert not stage.task.done()
+    stage.clock.advance(3.4)
     stage.peer.on_message(_message("ping", n=1))  # the camera froze, but the page lives
-    stage.clock.s += 3.4
-    await asyncio.sleep(0.03)
-    assert not stage.task.done()
-    stage.clock.s += 0.2
+    stage.clock.advance(3.4)
+    assert stage.clock.next_s() == pytest.approx(stage.clock.s + 0.1)
+    stage.clock.advance(0.2)
     await _disconnected(stage)
+    assert stage.clock.next_s() == math.inf, "a timer of a peer that has gone"
+    _let_go(stage)
+
+
+async def test_a_deadline_that_comes_nearer_is_not_slept_through(
+    opened: tuple[Parts, Clock], camera: Camera
+) -> None:
+    """While a picture is measured the timer waits for the session's end, and then no longer."""
+    stage = await _stage(opened, camera, "login", "ann")
+    await stage.show(3)
+    began, done = threading.Event(), threading.Event()
+
+    def slow(frame: Frame, ask: Ask) -> Observation:
+        began.set()
+        assert done.wait(5)
+        return camera.shot(ask)
+
+    stage.parts.inference._see = slow
+    shown = asyncio.create_task(stage.show(1))
+    await asyncio.to_thread(began.wait, 5)
+    stage.clock.advance(5.0)
+    assert stage.clock.next_s() == 100.0 + POLICY.time_limit_s
+    done.set()
+    await shown
+    assert stage.clock.next_s() == stage.clock.s + 3.5
+    stage.clock.advance(3.5)
+    await _disconnected(stage)
+
+
+async def test_a_bug_in_what_time_brings_ends_the_session_without_acceptance(
+    opened: tuple[Parts, Clock], camera: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = await _stage(opened, camera, "login", "ann")
+
+    def broken(*args: Any) -> Any:
+        raise AssertionError("impossible")
+
+    monkeypatch.setattr(SessionPipeline, "receive", broken)
+    stage.clock.advance(4.0)
+    assert (await stage.end())["reasons"] == ["internal"]
     _let_go(stage)
 
 
@@ -522,10 +563,10 @@ async def test_a_peer_that_never_connects_is_given_up(
     parts, clock = opened
     record = await claimed(parts, "login", "ann")
     stage = Stage.of(parts, clock, camera, record, gallery(1))
-    clock.s += 9.9
-    await asyncio.sleep(0.03)
-    assert not stage.task.done()
-    clock.s += 0.2
+    await stage.until(lambda: clock.alarms)
+    clock.advance(9.9)
+    assert clock.next_s() == 110.0
+    clock.advance(0.1)
     await _disconnected(stage)
     _let_go(stage)
 
@@ -534,10 +575,12 @@ async def test_a_page_without_a_camera_is_given_up(
     opened: tuple[Parts, Clock], camera: Camera
 ) -> None:
     stage = await _stage(opened, camera, "login", "ann")
-    for n in range(11):
-        stage.clock.s += 1.0
+    for n in range(9):
+        stage.clock.advance(1.0)
         stage.peer.on_message(_message("ping", n=n))
-        await asyncio.sleep(0.01)
+    stage.clock.advance(0.9)
+    assert stage.clock.next_s() == 110.0
+    stage.clock.advance(0.1)
     await _disconnected(stage)
 
 
@@ -549,9 +592,8 @@ async def test_an_empty_room_ends_by_the_time_limit_though_nothing_else_comes(
     await stage.show(15)
     assert stage.connection.of("hint")[0]["hint"] == "no_face"
     for n in range(int(POLICY.time_limit_s)):
-        stage.clock.s += 1.0
+        stage.clock.advance(1.0)
         stage.peer.on_message(_message("ping", n=n))
-        await asyncio.sleep(0.01)
     verdict = await stage.end()
     assert (verdict["outcome"], verdict["reasons"]) == ("expired", ["timeout"])
     assert any(m["hint"] == "camera_slow" for m in stage.connection.of("hint"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -51,7 +52,11 @@ class Gate:
         assert body["type"] == "offer"
         try:
             connection = await Connection.accept(
-                body["sdp"], LOCAL, on_message=self.hear, on_state=lambda state: None
+                body["sdp"],
+                LOCAL,
+                on_message=self.hear,
+                on_state=lambda state: None,
+                clock=time.monotonic,
             )
         except BadOffer as fault:
             error = {"code": fault.code, "text": fault.text, "retry": False}
