@@ -3,35 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from server.store.port import Store
-from tests.server.conformance.backends import Backend, MongoBackend, Secantus, SqliteBackend
-
-
-@pytest.fixture(scope="session")
-def secantus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secantus]:
-    """Shared by the suite; each test has a database of its own in it."""
-    server = Secantus(tmp_path_factory.mktemp("secantus"))
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def own_secantus(tmp_path: Path) -> Iterator[Secantus]:
-    """For tests that stop it."""
-    server = Secantus(tmp_path / "secantus")
-    server.start()
-    yield server
-    server.stop()
-
+from tests.server.conformance.backends import Backend, MongoBackend, SqliteBackend
+from tests.server.conformance.records import a_client
 
 REAL = os.environ.get("MONGODB_URI")
-"""A real MongoDB, if there is one; test_mongo.py says so if there is none."""
+"""A real MongoDB, if there is one; test_backends.py says so if there is none."""
 
 
 @pytest.fixture(params=["sqlite", "secantusdb", *(["mongodb"] if REAL else [])])
@@ -53,3 +35,18 @@ async def store(backend: Backend) -> Store:
     store = backend.store()
     await store.open()
     return store
+
+
+@pytest.fixture
+async def shop(store: Store) -> Store:
+    """An open store that knows the client `shop`."""
+    await store.clients.add(a_client())
+    return store
+
+
+@pytest.fixture
+async def two(backend: Backend, shop: Store) -> tuple[Store, Store]:
+    """Two Store objects on one database: two processes, as far as the database can tell."""
+    other = backend.store()
+    await other.open()
+    return shop, other

@@ -1,59 +1,25 @@
-"""What is SQLite's own; what every store must do is in conformance/."""
+"""What is SQLite's own: files, locks, threads. What every store must do is in conformance/."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import sqlite3
 import stat
 import threading
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from server.store.port import Unavailable, WrongSchema
-from server.store.sqlite.schema import MIGRATIONS
+from server.store.port import Unavailable
 from server.store.sqlite.store import SqliteStore
 from tests.server.conformance.records import NOW, TICKET, a_client, a_session, a_template
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "store.sqlite3"
-
-
-@pytest.fixture
-async def store(path: Path) -> AsyncIterator[SqliteStore]:
-    store = SqliteStore(path, wait_s=0.2)
-    await store.open()
-    await store.clients.add(a_client())
-    yield store
-    await store.close()
-
-
-@contextlib.contextmanager
-def another(path: Path) -> Iterator[sqlite3.Connection]:
-    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
-        yield db
+from tests.server.store.sqlite.another import another
 
 
 async def test_the_file_and_its_companions_are_private(store: SqliteStore, path: Path) -> None:
     files = sorted(path.parent.glob("store.sqlite3*"))
     assert [file.name for file in files] == [path.name, f"{path.name}-shm", f"{path.name}-wal"]
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
-
-
-async def test_it_is_durable_and_strict(store: SqliteStore, path: Path) -> None:
-    with another(path) as db:
-        assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-        assert db.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
-        tables = db.execute("SELECT name, strict FROM pragma_table_list WHERE schema='main'")
-        assert {strict for name, strict in tables if not name.startswith("sqlite_")} == {1}
-    async with store.database.transaction() as writer:
-        ((synchronous,),) = await writer.execute_fetchall("PRAGMA synchronous")
-        ((foreign_keys,),) = await writer.execute_fetchall("PRAGMA foreign_keys")
-    assert (synchronous, foreign_keys) == (2, 1)  # 2 is FULL
 
 
 async def test_a_locked_file_is_unavailable_until_it_is_free(
@@ -109,28 +75,6 @@ def test_a_file_of_something_else_is_left_alone(path: Path) -> None:
     with pytest.raises(Unavailable):
         asyncio.run(SqliteStore(path, wait_s=0.2).open())
     assert path.read_bytes() == content
-
-
-async def test_a_newer_schema_is_refused(store: SqliteStore, path: Path) -> None:
-    await store.close()
-    with another(path) as db:
-        db.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
-    with pytest.raises(WrongSchema):
-        await store.open()
-    with pytest.raises(Unavailable):
-        await store.ping()
-
-
-async def test_who_was_removed_is_not_left_in_a_free_page(store: SqliteStore, path: Path) -> None:
-    sealed = bytes(range(256)) * 4
-    await store.templates.put(a_template("ada", sealed=sealed), replace=False)
-    await store.templates.put(a_template("bob", sealed=b"other"), replace=False)
-    await store.forget_subject("shop", "ada")
-    await store.close()  # writes the journal back and removes it
-    (left,) = path.parent.glob("store.sqlite3*")
-    data = await asyncio.to_thread(left.read_bytes)
-    assert b"other" in data
-    assert sealed[:256] not in data
 
 
 async def test_a_cancelled_write_is_whole_or_not_at_all(store: SqliteStore) -> None:

@@ -1,56 +1,27 @@
-"""What is MongoDB's own: outages, indexes, limits.
+"""What is MongoDB's own: outages, limits, turns. What every store must do is in conformance/.
 
-Run over the wire protocol against SecantusDB, which is not MongoDB. It does not prove: failover and
-elections, rollback of what a majority did not get, lock behaviour and conflicts under load, which
-index the planner takes, when the TTL monitor runs, speed, sharding, authentication corner cases,
-upgrades. Set MONGODB_URI to run test_store.py against a real server, too.
+What SecantusDB does not prove is written in tests/server/conformance/secantus.py.
 """
 
 from __future__ import annotations
 
 import asyncio
-import gc
-import os
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from pymongo import AsyncMongoClient
 
 from server.store.mongo.database import AT_ONCE
-from server.store.mongo.schema import SCHEMA_VERSION
 from server.store.mongo.store import MongoStore
-from server.store.port import NotFound, Unavailable, WrongSchema
-from tests.server.conformance.backends import MongoBackend, Secantus
+from server.store.port import Unavailable
+from tests.server.conformance.backends import MongoBackend
 from tests.server.conformance.records import NOW, TICKET, a_client, a_session, a_template
+from tests.server.conformance.secantus import Secantus
 
 # The driver (4.20) leaves a socket to the garbage collector when it is cancelled while it connects.
 pytestmark = pytest.mark.filterwarnings(
     "ignore:.*<socket.socket:pytest.PytestUnraisableExceptionWarning"
 )
-
-
-@pytest.fixture(autouse=True)
-def told_here() -> Iterator[None]:
-    """What was left open is told at the end of its test, not in some later one."""
-    yield
-    gc.collect()
-
-
-@pytest.fixture
-async def mongo(secantus: Secantus) -> MongoBackend:
-    return MongoBackend(secantus.url)
-
-
-@pytest.mark.skipif(
-    not os.environ.get("MONGODB_URI"),
-    reason="no real MongoDB here: test_store.py ran against SQLite and SecantusDB only;"
-    " set MONGODB_URI to run it against one",
-)
-async def test_a_real_mongodb_takes_part() -> None:
-    async with AsyncMongoClient(os.environ["MONGODB_URI"]) as client:
-        assert "secantus" not in str(await client.admin.command("buildInfo")).lower()
 
 
 async def available(store: MongoStore) -> None:
@@ -139,52 +110,6 @@ async def test_a_message_about_an_outage_holds_no_password() -> None:
     assert "hunter2" not in str(refused.value)
 
 
-async def test_a_newer_schema_is_refused(mongo: MongoBackend) -> None:
-    store = mongo.store()
-    await store.open()
-    await store.close()
-    async with AsyncMongoClient(mongo.url) as client:
-        await client[mongo.name]["meta"].update_one(
-            {"_id": "schema"}, {"$set": {"version": SCHEMA_VERSION + 1}}
-        )
-    with pytest.raises(WrongSchema):
-        await store.open()
-    with pytest.raises(Unavailable):
-        await store.ping()
-    await mongo.destroy()
-
-
-async def test_indexes_keep_owners_unique_and_clean_up_sessions(mongo: MongoBackend) -> None:
-    await mongo.store().open()
-    async with AsyncMongoClient(mongo.url) as client:
-        db = client[mongo.name]
-        for name in ("templates", "failures"):
-            made = await db[name].index_information()
-            assert made["client_id_1_subject_1"]["unique"] is True
-        made = await db["sessions"].index_information()
-        assert made["expires_at_1"]["expireAfterSeconds"] == 86400
-    await mongo.destroy()
-
-
-async def test_an_interrupted_removal_of_a_client_can_be_finished(mongo: MongoBackend) -> None:
-    store = mongo.store()
-    await store.open()
-    await store.clients.add(a_client())
-    await store.templates.put(a_template(), replace=False)
-    async with AsyncMongoClient(mongo.url) as client:  # the first step, then the server died
-        await client[mongo.name]["clients"].update_one(
-            {"_id": "shop"}, {"$set": {"removing": True}}
-        )
-    with pytest.raises(NotFound):
-        await store.clients.get("shop")
-    with pytest.raises(NotFound):
-        await store.sessions.add(a_session())
-    await store.clients.remove("shop")
-    assert await store.templates.of_client("shop") == []
-    await store.clients.add(a_client())
-    await mongo.destroy()
-
-
 async def test_a_cancelled_call_gives_its_turn_back(mongo: MongoBackend) -> None:
     store = mongo.store()
     await store.open()
@@ -201,4 +126,3 @@ async def test_a_cancelled_call_gives_its_turn_back(mongo: MongoBackend) -> None
     await asyncio.gather(*(store.ping() for _ in range(2 * AT_ONCE)))
     before, _ = await store.failures.count("shop", "bob")
     assert await store.failures.add("shop", "bob", NOW + timedelta(1)) == before + 1
-    await mongo.destroy()

@@ -1,0 +1,97 @@
+"""What every store must do with clients, races included."""
+
+from __future__ import annotations
+
+import pytest
+
+from server.store.port import Conflict, NotFound, Store
+from tests.server.conformance.races import outcomes
+from tests.server.conformance.records import NOW, TICKET, a_client, a_session, a_template
+
+
+async def test_a_client_is_found_again(store: Store) -> None:
+    await store.clients.add(a_client("zoo"))
+    await store.clients.add(a_client("bank", origins=(), policy="strict"))
+    assert await store.clients.get("zoo") == a_client("zoo")
+    assert await store.clients.all() == [
+        a_client("bank", origins=(), policy="strict"),
+        a_client("zoo"),
+    ]
+
+
+async def test_a_client_id_is_taken_once(shop: Store) -> None:
+    with pytest.raises(Conflict):
+        await shop.clients.add(a_client(policy="other"))
+    assert await shop.clients.get("shop") == a_client()
+
+
+async def test_an_unknown_client_is_not_found(store: Store) -> None:
+    with pytest.raises(NotFound):
+        await store.clients.get("nobody")
+    with pytest.raises(NotFound):
+        await store.clients.set_secret("nobody", TICKET)
+    with pytest.raises(NotFound):
+        await store.clients.remove("nobody")
+    assert await store.clients.all() == []
+
+
+async def test_a_new_secret_replaces_the_old_one(shop: Store) -> None:
+    await shop.clients.set_secret("shop", TICKET)
+    assert (await shop.clients.get("shop")).secret_hash == TICKET
+
+
+async def test_removing_a_client_removes_what_it_owns_and_nothing_else(shop: Store) -> None:
+    await shop.clients.add(a_client("zoo"))
+    for client_id in ("shop", "zoo"):
+        await shop.sessions.add(a_session(f"s-{client_id}", client_id=client_id))
+        await shop.templates.put(a_template(client_id=client_id), replace=False)
+        await shop.failures.add(client_id, "ada", NOW)
+    version = await shop.templates.gallery_version("shop")
+
+    await shop.clients.remove("shop")
+
+    for gone in (
+        shop.clients.get("shop"),
+        shop.sessions.get("s-shop"),
+        shop.templates.get("shop", "ada"),
+    ):
+        with pytest.raises(NotFound):
+            await gone
+    assert await shop.templates.of_client("shop") == []
+    assert await shop.failures.count("shop", "ada") == (0, None)
+    assert (
+        await shop.templates.gallery_version("shop") > version
+    )  # or a cached gallery would live on
+    assert await shop.clients.all() == [a_client("zoo")]
+    assert (await shop.sessions.get("s-zoo")).client_id == "zoo"
+    assert len(await shop.templates.of_client("zoo")) == 1
+    assert await shop.failures.count("zoo", "ada") == (1, NOW)
+
+    await shop.clients.add(a_client())
+    assert await shop.templates.of_client("shop") == []
+    assert await shop.templates.gallery_version("shop") > version
+
+
+async def test_nothing_is_kept_for_a_client_that_is_gone(shop: Store) -> None:
+    await shop.clients.remove("shop")
+    with pytest.raises(NotFound):
+        await shop.sessions.add(a_session())
+    with pytest.raises(NotFound):
+        await shop.templates.put(a_template(), replace=True)
+    with pytest.raises(NotFound):
+        await shop.failures.add("shop", "ada", NOW)
+    with pytest.raises(NotFound):
+        await shop.sessions.get("s1")
+    assert await shop.templates.of_client("shop") == []
+    assert await shop.failures.count("shop", "ada") == (0, None)
+
+
+async def test_a_client_removed_while_it_is_written_for_leaves_nothing(
+    two: tuple[Store, Store],
+) -> None:
+    one, other = two
+    writes = [one.templates.put(a_template(f"p{n}"), replace=False) for n in range(10)]
+    seen = await outcomes([*writes[:5], other.clients.remove("shop"), *writes[5:]])
+    assert set(seen) <= {"ok", "NotFound"}
+    assert await one.templates.of_client("shop") == []
+    assert await other.clients.all() == []

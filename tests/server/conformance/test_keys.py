@@ -1,0 +1,88 @@
+"""What every store must do with signing keys: one signs, whoever is first."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+
+import pytest
+
+from server.keys.keyring import Keyring
+from server.keys.token import verify
+from server.keys.vault import Vault
+from server.store.port import Conflict, Store
+from tests.server.conformance.races import outcomes
+from tests.server.conformance.records import DAY, MINUTE, NOW, a_key
+
+
+async def test_one_key_signs_and_the_old_ones_are_published_for_their_time(shop: Store) -> None:
+    assert await shop.keys.published(NOW) == []
+    await shop.keys.add(a_key("k1"), retire_others_at=None)
+    for taken in (a_key("k1"), a_key("k2")):
+        with pytest.raises(Conflict):
+            await shop.keys.add(taken, retire_others_at=None)
+    with pytest.raises(Conflict):
+        await shop.keys.add(a_key("k1"), retire_others_at=NOW)
+    assert await shop.keys.published(NOW) == [a_key("k1")]  # the refused one retired nobody
+
+    later = a_key("k2", created_at=NOW + MINUTE)
+    await shop.keys.add(later, retire_others_at=NOW + 3 * MINUTE)
+    last = a_key("k3", created_at=NOW + 2 * MINUTE)
+    await shop.keys.add(last, retire_others_at=NOW + 4 * MINUTE)
+    assert await shop.keys.published(NOW + 2 * MINUTE) == [
+        last,
+        dataclasses.replace(later, retire_at=NOW + 4 * MINUTE),
+        a_key("k1", retire_at=NOW + 3 * MINUTE),  # its own time, not the later one
+    ]
+    assert [key.kid for key in await shop.keys.published(NOW + 3 * MINUTE)] == ["k3", "k2"]
+    assert [key.kid for key in await shop.keys.published(NOW + DAY)] == ["k3"]
+
+
+async def test_of_two_first_keys_one_wins(two: tuple[Store, Store]) -> None:
+    seen = await outcomes(
+        [two[n % 2].keys.add(a_key(f"k{n}"), retire_others_at=None) for n in range(10)]
+    )
+    assert seen == {"ok": 1, "Conflict": 9}
+    assert len(await two[0].keys.published(NOW)) == 1
+
+
+async def test_rotations_at_once_leave_one_that_signs(two: tuple[Store, Store]) -> None:
+    await two[0].keys.add(a_key("first"), retire_others_at=None)
+    seen = await outcomes(
+        [two[n % 2].keys.add(a_key(f"k{n}"), retire_others_at=NOW + DAY) for n in range(6)]
+    )
+    assert set(seen) <= {"ok", "Conflict"}
+    keys = await two[0].keys.published(NOW)
+    assert len(keys) == 1 + seen["ok"]
+    assert [key.retire_at for key in keys] == [None] + [NOW + DAY] * seen["ok"]
+
+
+async def test_two_servers_that_start_at_once_sign_with_the_same_key(
+    two: tuple[Store, Store],
+) -> None:
+    vault = Vault([bytes(32)])
+    rings = [Keyring(store.keys, vault, issuer="https://login.example") for store in two]
+    await asyncio.gather(*(ring.load(NOW) for ring in rings))
+    sets = [await ring.jwks(NOW) for ring in rings]
+    assert sets[0] == sets[1]
+    assert len(sets[0]["keys"]) == 1
+    token = await rings[0].mint(
+        subject="ada",
+        client_id="shop",
+        nonce="n" * 16,
+        session_id="s1",
+        purpose="login",
+        acr="passive",
+        auth_time=NOW,
+        now=NOW,
+    )
+    claims = verify(
+        token,
+        expected_issuer="https://login.example",
+        expected_audience="shop",
+        expected_nonce="n" * 16,
+        expected_purpose="login",
+        jwks=sets[1],
+        now=NOW,
+    )
+    assert claims["sub"] == "ada"

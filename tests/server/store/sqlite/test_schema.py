@@ -1,0 +1,34 @@
+"""The tables of a SQLite file, and a file of a newer version."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from server.store.port import Unavailable, WrongSchema
+from server.store.sqlite.schema import MIGRATIONS
+from server.store.sqlite.store import SqliteStore
+from tests.server.store.sqlite.another import another
+
+
+async def test_it_is_durable_and_strict(store: SqliteStore, path: Path) -> None:
+    with another(path) as db:
+        assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert db.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+        tables = db.execute("SELECT name, strict FROM pragma_table_list WHERE schema='main'")
+        assert {strict for name, strict in tables if not name.startswith("sqlite_")} == {1}
+    async with store.database.transaction() as writer:
+        ((synchronous,),) = await writer.execute_fetchall("PRAGMA synchronous")
+        ((foreign_keys,),) = await writer.execute_fetchall("PRAGMA foreign_keys")
+    assert (synchronous, foreign_keys) == (2, 1)  # 2 is FULL
+
+
+async def test_a_newer_schema_is_refused(store: SqliteStore, path: Path) -> None:
+    await store.close()
+    with another(path) as db:
+        db.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    with pytest.raises(WrongSchema):
+        await store.open()
+    with pytest.raises(Unavailable):
+        await store.ping()
