@@ -17,7 +17,7 @@ from typing import Protocol
 from pipeline.refusal import Refusal
 
 KEPT_AFTER_EXPIRY = timedelta(days=1)
-"""How long a session or a published key stays after its time: nothing may find it by then."""
+"""How long a session or a published key stays in the database after its time, for housekeeping."""
 
 
 class NotFound(Exception):
