@@ -1,4 +1,5 @@
 """One file per cue: observations in, one row of evidence out. Cues do not know each other.
 
-`add` takes an observation; of most cues it says whether there was anything in it to take.
+Here: what is said of what was measured. Not here: which cues a window has and what they read
+(session/measurements.py). How to add one: docs/adding-a-cue.md.
 """

@@ -9,18 +9,19 @@ from __future__ import annotations
 from math import isfinite
 from statistics import median
 
+from pipeline.cue import Cue
 from pipeline.decision import Evidence, Stand, Topic, leaning
 from pipeline.observation import Observation
 from pipeline.policy import Policy
 
 
-class Background:
+class Background(Cue):
     """Collects the frames of one window in which the face had moved."""
 
     def __init__(self) -> None:
         self._stays: list[tuple[float, float]] = []
 
-    def add(self, obs: Observation) -> bool:
+    def add(self, obs: Observation) -> None:
         """Take one observation's motion, if it was measured."""
         motion = obs.face.motion if obs.face is not None else None
         if (
@@ -28,9 +29,8 @@ class Background:
             or not isfinite(motion.background_moved)
             or not isfinite(motion.background_stays)
         ):
-            return False
+            return
         self._stays.append((motion.background_moved, motion.background_stays))
-        return True
 
     def row(self, policy: Policy) -> Evidence:
         """FOR a background of its own, OPEN for one that follows, UNKNOWN while nothing moves."""

@@ -8,23 +8,23 @@ from __future__ import annotations
 
 from statistics import median
 
+from pipeline.cue import Cue
 from pipeline.decision import Evidence, Stand, Topic, leaning
 from pipeline.observation import Observation
 from pipeline.policy import Policy
 
 
-class Bezel:
+class Bezel(Cue):
     """Collects the edges of one window."""
 
     def __init__(self) -> None:
         self._seconds: list[float] = []
 
-    def add(self, obs: Observation) -> bool:
+    def add(self, obs: Observation) -> None:
         """Take one observation's edges, if they were looked for."""
         if obs.face is None or obs.face.edges is None:
-            return False
+            return
         self._seconds.append(sorted(obs.face.edges)[2])
-        return True
 
     def row(self, policy: Policy) -> Evidence:
         """FOR without edges, a veto with two long ones."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from math import isfinite
 
+from pipeline.cue import Cue
 from pipeline.decision import Evidence, Stand, Topic
 from pipeline.observation import Observation
 from pipeline.policy import Policy
@@ -27,7 +28,7 @@ MOST = 64
 """Samples kept: 4 s at 15 a second."""
 
 
-class Blink:
+class Blink(Cue):
     """Collects the eye aspect ratios of one window."""
 
     def __init__(self) -> None:
@@ -36,17 +37,16 @@ class Blink:
         self._both: list[float] = []
         """Their means."""
 
-    def add(self, obs: Observation) -> bool:
+    def add(self, obs: Observation) -> None:
         """Take one observation's eyes, if they were measured."""
         eyes = obs.face.eyes if obs.face is not None else None
         if eyes is None or not all(map(isfinite, eyes)):
-            return False
+            return
         self._times_s.append(obs.arrival_s)
         self._eyes.append(eyes)
         self._both.append((eyes[0] + eyes[1]) / 2)
         if len(self._both) > MOST:
             del self._times_s[0], self._eyes[0], self._both[0]
-        return True
 
     def row(self, policy: Policy) -> Evidence:
         """FOR a blink, UNKNOWN without one."""

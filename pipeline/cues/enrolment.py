@@ -17,8 +17,10 @@ class Enrolment:
     """Collects embeddings of one window; keeps those that add something, the best of those that
     do not."""
 
-    def __init__(self, model_id: str) -> None:
+    def __init__(self, model_id: str, since_s: float) -> None:
+        """`since_s`: when the window began."""
         self._model_id = model_id
+        self._since_s = since_s
         self._kept: list[tuple[float, Floats]] = []
         self._spare: list[tuple[float, Floats]] = []
         self._last_s = float("-inf")
@@ -43,7 +45,7 @@ class Enrolment:
         """True if more of the same pose will not help: the person may turn the head a little."""
         return len(self._kept) < policy.enroll_embeddings <= len(self._kept) + len(self._spare)
 
-    def row(self, policy: Policy, elapsed_s: float, now_s: float) -> Evidence:
+    def row(self, policy: Policy, now_s: float) -> Evidence:
         """FOR with enough varied embeddings, or enough of any kind once patience is over."""
         n, varied = len(self._kept) + len(self._spare), len(self._kept)
         numbers = {"embeddings": float(n), "varied": float(varied)}
@@ -53,11 +55,15 @@ class Enrolment:
         numbers["coherence"] = coherence
         if coherence < policy.enroll_coherence:
             return self._say(Stand.AGAINST, "incoherent", numbers)
-        if varied < policy.enroll_embeddings and elapsed_s < policy.enroll_patience_s:
+        if varied < policy.enroll_embeddings and now_s - self._since_s < policy.enroll_patience_s:
             return self._say(Stand.UNKNOWN, "too_uniform", numbers)
         if now_s - self._last_s > policy.fresh_embedding_s:
             return self._say(Stand.UNKNOWN, "embedding_too_old", numbers)
         return self._say(Stand.FOR, "varied" if varied == n else "steady", numbers)
+
+    def subject(self) -> None:
+        """Who is enrolled is named by the client, not found."""
+        return None
 
     def template(self, policy: Policy) -> Template:
         """What to store. Only after `row` said FOR."""

@@ -8,23 +8,23 @@ from __future__ import annotations
 
 from statistics import median
 
+from pipeline.cue import Cue
 from pipeline.decision import Evidence, Stand, Topic, leaning
 from pipeline.observation import Observation
 from pipeline.policy import Policy
 
 
-class Glow:
+class Glow(Cue):
     """Collects the brightness ratios of one window."""
 
     def __init__(self) -> None:
         self._ratios: list[float] = []
 
-    def add(self, obs: Observation) -> bool:
+    def add(self, obs: Observation) -> None:
         """Take one observation's ratio, if it was measured."""
         if obs.face is None or obs.face.glow is None:
-            return False
+            return
         self._ratios.append(obs.face.glow)
-        return True
 
     def row(self, policy: Policy) -> Evidence:
         """FOR a face darker than its surroundings, never more than OPEN for a brighter one."""

@@ -26,7 +26,7 @@ class Identity:
         self._embeddings: list[Floats] = []
         self._last_s = float("-inf")
 
-    def add(self, obs: Observation) -> None:
+    def add(self, obs: Observation, policy: Policy) -> None:
         """Take one observation's embedding, if it has one."""
         if obs.face is not None and obs.face.embedding is not None:
             self._embeddings.append(obs.face.embedding)
@@ -58,6 +58,20 @@ class Identity:
         if now_s - self._last_s > policy.fresh_embedding_s:
             return self._say(Stand.UNKNOWN, "embedding_too_old", numbers)
         return self._say(Stand.FOR, "match", numbers)
+
+    def steady(self, policy: Policy) -> bool:
+        """No other pose is asked for: the template has them."""
+        return False
+
+    def subject(self) -> str:
+        """Whom the face was accepted as. Only after `row` said FOR."""
+        match = self.match()
+        assert match is not None, "FOR without a match"
+        return match.subject
+
+    def template(self, policy: Policy) -> None:
+        """Nothing is stored of somebody who is known."""
+        return None
 
     @staticmethod
     def _say(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from math import isfinite, log
 
+from pipeline.cue import Cue
 from pipeline.decision import Evidence, Stand, Topic, leaning
 from pipeline.observation import Observation
 from pipeline.policy import Policy
@@ -17,19 +18,18 @@ QUANTILE = 0.9
 """Of a window's changes: eyes move now and then, noise is always there."""
 
 
-class Micro:
+class Micro(Cue):
     """Collects the changes round the eyes of one window."""
 
     def __init__(self) -> None:
         self._changes: list[float] = []
 
-    def add(self, obs: Observation) -> bool:
+    def add(self, obs: Observation) -> None:
         """Take one observation's change, if it was measured."""
         motion = obs.face.motion if obs.face is not None else None
         if motion is None or not isfinite(motion.eye_change):
-            return False
+            return
         self._changes.append(motion.eye_change)
-        return True
 
     def row(self, policy: Policy) -> Evidence:
         """FOR living eyes, OPEN for still ones."""

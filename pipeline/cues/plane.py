@@ -10,6 +10,7 @@ from __future__ import annotations
 from math import isfinite
 from statistics import median
 
+from pipeline.cue import Cue
 from pipeline.decision import Evidence, Stand, Topic
 from pipeline.observation import Observation
 from pipeline.policy import Policy
@@ -18,20 +19,19 @@ LEAST = 1e-4
 """Eye distances: smaller residuals are rounding."""
 
 
-class Plane:
+class Plane(Cue):
     """Collects the residuals of one window."""
 
     def __init__(self) -> None:
         self._fits: list[tuple[float, float]] = []
 
-    def add(self, obs: Observation) -> bool:
+    def add(self, obs: Observation) -> None:
         """Take one observation's fits, if they were made."""
         motion = obs.face.motion if obs.face is not None else None
         if motion is None or not isfinite(motion.similarity) or not isfinite(motion.homography):
-            return False
+            return
         ratio = motion.homography / max(motion.similarity, LEAST)
         self._fits.append((motion.similarity, ratio))
-        return True
 
     def row(self, policy: Policy) -> Evidence:
         """AGAINST a flat face that was turned, else UNKNOWN."""

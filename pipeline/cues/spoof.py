@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from statistics import median
 
+from pipeline.cue import Cue
 from pipeline.decision import Evidence, Stand, Topic, leaning
 from pipeline.observation import Observation
 from pipeline.policy import Policy
@@ -16,39 +17,41 @@ MARGIN_CLIP = 8.0
 """One frame's margin, natural log units: beyond it the net is extrapolating (fit of the gain)."""
 
 
-class SpoofVote:
+class SpoofVote(Cue):
     """Collects the margins of one window."""
 
     def __init__(self) -> None:
-        self._margins: list[float] = []
-        self._tight = 0
+        self._looks: list[tuple[float, float]] = []
+        """Margin, and reach of the crop."""
 
-    def add(self, obs: Observation, policy: Policy) -> bool:
-        """Take one observation's vote, if it has one; a tight crop's is counted only."""
+    def add(self, obs: Observation) -> None:
+        """Take one observation's margin, if it has one."""
         face = obs.face
         if face is None or face.spoof_margin is None or face.spoof_crop is None:
-            return False
-        if face.spoof_crop < policy.spoof_crop:
-            self._tight += 1
-        else:
-            self._margins.append(max(-MARGIN_CLIP, min(MARGIN_CLIP, face.spoof_margin)))
-        return True
+            return
+        margin = max(-MARGIN_CLIP, min(MARGIN_CLIP, face.spoof_margin))
+        self._looks.append((margin, face.spoof_crop))
 
     def share(self, policy: Policy) -> float:
         """How much of the evidence needed is in, 0..1."""
-        return min(1.0, len(self._margins) / policy.spoof_votes)
+        return min(1.0, len(self._votes(policy)) / policy.spoof_votes)
 
     def row(self, policy: Policy) -> Evidence:
         """UNKNOWN until enough voted; then the calibrated ratio, and a veto where it is strong."""
-        n = len(self._margins)
+        votes = self._votes(policy)
+        n = len(votes)
         if n < policy.spoof_votes:
-            reason = "crop_too_tight" if self._tight > n else "too_few_votes"
+            reason = "crop_too_tight" if len(self._looks) - n > n else "too_few_votes"
             return Evidence(
                 "spoof", Topic.LIVENESS, Stand.UNKNOWN, reason, numbers={"votes": float(n)}
             )
-        middle = median(self._margins)
+        middle = median(votes)
         llr = policy.spoof_gain * middle + policy.spoof_offset
         llr = max(-policy.spoof_clip, min(policy.spoof_clip, llr))
         numbers = {"votes": float(n), "margin": middle}
         strong = middle < policy.spoof_strong
         return leaning("spoof", llr, "live", "spoof", numbers, strong=strong)
+
+    def _votes(self, policy: Policy) -> list[float]:
+        """The margins of crops that are not too tight: a tight one is counted and does not vote."""
+        return [margin for margin, crop in self._looks if crop >= policy.spoof_crop]

@@ -42,7 +42,7 @@ ADVICE: dict[str, Hint] = {
 """What may help after a light that was not answered, by the row's reason."""
 
 
-class Trial:
+class ChallengeRun:
     """Knows nothing of phases: the session says when a window begins and ends."""
 
     def __init__(self, *, wanted: bool, seed: bytes | None) -> None:
@@ -52,8 +52,6 @@ class Trial:
         self._wanted = wanted
         self._still: bool | None = None
         self._n = 0
-        self.running = False
-        """Whether the window that is open must answer something."""
         self._light: LightAnswer | None = None
         self._turn: TurnAnswer | None = None
         self._ended_s = float("-inf")
@@ -87,7 +85,6 @@ class Trial:
             return []
         assert self._draws is not None, "wanted without a seed"
         self._n += 1
-        self.running = True
         if self.name == "turn":
             self._turn = TurnAnswer(draw_turns(self._draws))
             return []  # the directions are said one by one, as hints
@@ -96,9 +93,8 @@ class Trial:
 
     def stop(self, now_s: float) -> None:
         """The window is over: what was not answered never will be."""
-        if self.running:
+        if self._light is not None or self._turn is not None:
             self._ended_s = now_s
-        self.running = False
         self._light = self._turn = None
 
     def add(self, obs: Observation, policy: Policy) -> None:

@@ -1,6 +1,7 @@
 """When each measurement was last made, and whether it is due again.
 
-Here: the arithmetic of periods. Not here: the periods (policy.py), who wants what (session.py).
+Here: the arithmetic of periods. Not here: the periods (policy.py), what they are periods of
+(measurements.py).
 """
 
 from __future__ import annotations

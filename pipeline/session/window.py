@@ -1,7 +1,8 @@
 """The evidence of one try: every cue, made afresh at each start, so that nothing can leak over.
 
-Here: which frames which cue gets, and the table of rows. Not here: what a row says (cues/), what
-follows from the table (decision.py), when a try begins and ends (session.py).
+Here: which frames the cues get, and the table of rows. Not here: which cues there are
+(measurements.py), what a row says (cues/), what follows from the table (decision.py), when a try
+begins and ends (session.py).
 """
 
 from __future__ import annotations
@@ -11,21 +12,15 @@ from math import isfinite
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.cues.background import Background
-from pipeline.cues.bezel import Bezel
-from pipeline.cues.blink import Blink
 from pipeline.cues.enrolment import Enrolment
 from pipeline.cues.face import FaceSeen
 from pipeline.cues.freshness import Freshness
-from pipeline.cues.glow import Glow
 from pipeline.cues.identity import Identity
-from pipeline.cues.micro import Micro
-from pipeline.cues.plane import Plane
-from pipeline.cues.spoof import SpoofVote
 from pipeline.decision import Evidence, Stand, liveness_sum
 from pipeline.observation import Observation, Tracks
 from pipeline.policy import Policy
 from pipeline.reasons import Purpose
+from pipeline.session.measurements import Owner, cues
 from pipeline.template import Gallery
 
 LOST = 2
@@ -37,13 +32,14 @@ class Window:
 
     def __init__(self, purpose: Purpose, gallery: Gallery, model_id: str, since_s: float) -> None:
         self.since_s = since_s
-        self.face = FaceSeen()
-        self.freshness = Freshness()
-        self.spoof = SpoofVote()
-        self.weak = (Bezel(), Background(), Glow(), Micro(), Plane(), Blink())
-        """The weak liveness cues, in the table's order."""
-        self.identity = Identity(gallery, search=purpose is Purpose.IDENTIFY)
-        self.enrolment = Enrolment(model_id) if purpose is Purpose.ENROLL else None
+        self.owner: Owner
+        if purpose is Purpose.ENROLL:
+            self.owner = Enrolment(model_id, since_s)
+        else:
+            self.owner = Identity(gallery, search=purpose is Purpose.IDENTIFY)
+        self._face = FaceSeen()
+        self._freshness = Freshness()
+        self._cues = cues()
         self._tracks: Tracks | None = None
         self._tracked_s = since_s
         self._lost = 0
@@ -51,41 +47,43 @@ class Window:
     def add(self, obs: Observation, policy: Policy, *, usable: bool) -> None:
         """Take one observation. Only freshness sees the unusable, and what comes twice: crops that
         are too tight, dark or blurred are no number, and no frame votes two times."""
-        if not self.freshness.add(obs):
+        if not self._freshness.add(obs):
             return
-        self.face.add(usable=usable)
+        self._face.add(usable=usable)
         self._follow(obs)
         if not usable:
             return
-        self.spoof.add(obs, policy)
-        for cue in self.weak:
+        for cue in self._cues:
             cue.add(obs)
-        if self.enrolment is not None:
-            self.enrolment.add(obs, policy)
-        else:
-            self.identity.add(obs)
+        self.owner.add(obs, policy)
 
     def weighed(self, policy: Policy) -> list[Evidence]:
         """The rows of the table that carry a ratio or may be certain of an attack."""
-        return [self.spoof.row(policy), *(cue.row(policy) for cue in self.weak)]
+        return [cue.row(policy) for cue in self._cues]
 
     def rows(self, policy: Policy, now_s: float) -> list[Evidence]:
         """The table as it stands."""
-        spoof, *weak = self.weighed(policy)
-        if self.enrolment is not None:
-            owner = self.enrolment.row(policy, now_s - self.since_s, now_s)
-        else:
-            owner = self.identity.row(policy, now_s)
-        return [self.face.row(policy), spoof, self.freshness.row(policy), *weak, owner]
+        spoof, *supporting = self.weighed(policy)
+        return [
+            self._face.row(policy),
+            spoof,
+            self._freshness.row(policy),
+            *supporting,
+            self.owner.row(policy, now_s),
+        ]
 
     def share(self, policy: Policy) -> float:
-        """How much of the evidence needed is in, 0..1: the scarcest of the required cues."""
-        owner = self.identity if self.enrolment is None else self.enrolment
-        return min(self.spoof.share(policy), self.freshness.share(policy), owner.share(policy))
+        """How much of the evidence needed is in, 0..1: the scarcest of what is waited for."""
+        shares = [cue.share(policy) for cue in self._cues]
+        return min(*shares, self._freshness.share(policy), self.owner.share(policy))
 
     def enough_frames(self, policy: Policy) -> bool:
         """False while a slow camera has not sent what a window needs."""
-        return self.freshness.share(policy) >= 1.0
+        return self._freshness.share(policy) >= 1.0
+
+    def frozen(self, policy: Policy) -> bool:
+        """Whether the picture stands still."""
+        return self._freshness.row(policy).reason == "frozen"
 
     def doubtful(self, policy: Policy, rows: list[Evidence]) -> bool:
         """Whether the votes are in and the sum is short of acceptance: where a blink matters."""

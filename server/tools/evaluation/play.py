@@ -207,7 +207,7 @@ def still(item: Item, see: See, policy: Policy) -> Value:
         return {"failure": failure or "no_face", "rows": [], "sum": None, "veto": False}
     one = replace(policy, spoof_votes=1, border_samples=1)
     vote, bezel, glow = SpoofVote(), Bezel(), Glow()
-    vote.add(seen, one)
+    vote.add(seen)
     bezel.add(seen)
     glow.add(seen)
     table = [vote.row(one), bezel.row(one), glow.row(one)]

@@ -28,7 +28,7 @@ ALL = Ask(detect=True, roi=ROI, embed_above=0.0, spoof=True)
 def vote(*margins: float, crop: float = 2.7) -> SpoofVote:
     cue = SpoofVote()
     for margin in margins:
-        cue.add(Camera(margin=margin, look={"spoof_crop": crop}).shot(ALL), POLICY)
+        cue.add(Camera(margin=margin, look={"spoof_crop": crop}).shot(ALL))
     return cue
 
 
@@ -66,7 +66,7 @@ def test_a_tight_crop_does_not_vote():
 def test_frames_without_a_vote_do_not_count():
     cue = SpoofVote()
     for obs in Camera().shots(Ask(detect=True), 20):
-        cue.add(obs, POLICY)
+        cue.add(obs)
     assert cue.row(POLICY).numbers == {"votes": 0.0}
     assert cue.share(POLICY) == 0.0
 
@@ -235,7 +235,7 @@ def test_what_is_kept_of_the_newest_shapes_is_what_they_say_together(asked_at):
 def looked(camera: Camera, n: int, search: bool = False, people: tuple[int, ...] = (1,)):
     cue = Identity(gallery(*people), search=search)
     for obs in camera.shots(ALL, n):
-        cue.add(obs)
+        cue.add(obs, POLICY)
     return cue, camera.now_s
 
 
@@ -254,6 +254,13 @@ def test_one_to_one(person, n, stand, certain):
     assert (row.stand, row.certain, row.topic) == (stand, certain, Topic.IDENTITY)
 
 
+def test_an_acceptance_takes_the_name_and_stores_nothing():
+    cue, _ = looked(Camera(person=2), 3, search=True, people=(1, 2))
+    assert cue.subject() == "person-2"
+    assert cue.template(POLICY) is None
+    assert not cue.steady(POLICY)
+
+
 def test_an_old_embedding_does_not_vouch_for_the_face_of_now():
     cue, now_s = looked(Camera(), 5)
     row = cue.row(POLICY, now_s + POLICY.fresh_embedding_s + 0.1)
@@ -267,7 +274,7 @@ def test_searching_is_stricter_than_claiming():
     for search, stand in ((False, Stand.FOR), (True, Stand.AGAINST)):
         cue = Identity(who, search=search)
         for obs in camera.shots(replace(ALL, embed_above=None), 3):
-            cue.add(obs)
+            cue.add(obs, POLICY)
         row = cue.row(POLICY, camera.now_s)
         assert (row.stand, row.certain) == (stand, False)
 
@@ -281,7 +288,7 @@ def test_between_two_who_are_both_near_nobody_is_named():
     ):
         cue, camera = Identity(twins, search=search), Camera()
         for obs in camera.shots(ALL, 3):
-            cue.add(obs)
+            cue.add(obs, POLICY)
         row = cue.row(POLICY, camera.now_s)
         assert (row.stand, row.reason) == (stand, reason)
 
@@ -304,43 +311,47 @@ def test_rows_hold_no_embedding():
 # Enrolment
 
 
-def enrolled(camera: Camera, n: int) -> tuple[Enrolment, float]:
-    cue = Enrolment("test")
+def enrolled(camera: Camera, n: int, since_s: float = 0.0) -> tuple[Enrolment, float]:
+    cue = Enrolment("test", since_s)
     for obs in camera.shots(ALL, n):
         cue.add(obs, POLICY)
     return cue, camera.now_s
 
 
 def test_varied_embeddings_make_a_template():
-    cue, now_s = enrolled(Camera(cosine=0.85), 8)
-    assert cue.row(POLICY, 3.0, now_s).stand is Stand.FOR
+    cue, now_s = enrolled(Camera(cosine=0.85), 8, 100.0)
+    assert cue.row(POLICY, now_s).stand is Stand.FOR
     assert cue.template(POLICY).embeddings.shape == (8, 128)
     assert cue.template(POLICY).quality == pytest.approx(0.9)
+    assert cue.subject() is None
+    assert not cue.steady(POLICY)
 
 
 def test_uniform_embeddings_need_patience_and_are_topped_up():
-    cue, now_s = enrolled(Camera(cosine=0.995), 8)
-    assert cue.steady(POLICY)
-    assert cue.row(POLICY, 3.0, now_s).reason == "too_uniform"
-    assert cue.row(POLICY, POLICY.enroll_patience_s, now_s).stand is Stand.FOR
-    assert len(cue.template(POLICY).embeddings) == POLICY.enroll_embeddings
+    for waited_s, reason in ((-0.1, "too_uniform"), (0.1, "steady")):
+        camera = Camera(cosine=0.995)
+        since_s = camera.now_s + 8 / camera.fps - POLICY.enroll_patience_s - waited_s
+        cue, now_s = enrolled(camera, 8, since_s)
+        assert cue.steady(POLICY)
+        assert cue.row(POLICY, now_s).reason == reason
+        assert len(cue.template(POLICY).embeddings) == POLICY.enroll_embeddings
 
 
 def test_two_people_are_no_template():
-    cue, camera = Enrolment("test"), Camera(person=1)
+    cue, camera = Enrolment("test", 0.0), Camera(person=1)
     for person in (1, 2, 1, 2, 1, 2):
         camera.person = person
         cue.add(camera.shot(ALL), POLICY)
-    assert cue.row(POLICY, 9.0, camera.now_s).stand is Stand.AGAINST
+    assert cue.row(POLICY, camera.now_s).stand is Stand.AGAINST
 
 
 def test_a_template_is_bounded_and_needs_enough():
     cue, now_s = enrolled(Camera(cosine=0.8), 60)
     assert len(cue.template(POLICY).embeddings) == POLICY.enroll_most
     few, now_s = enrolled(Camera(), POLICY.enroll_embeddings - 1)
-    assert few.row(POLICY, 9.0, now_s).stand is Stand.UNKNOWN
+    assert few.row(POLICY, now_s).stand is Stand.UNKNOWN
     old, now_s = enrolled(Camera(), 8)
-    assert old.row(POLICY, 9.0, now_s + 1.0).stand is Stand.UNKNOWN
+    assert old.row(POLICY, now_s + 1.0).stand is Stand.UNKNOWN
 
 
 # Face and framing

@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline.decision import liveness_sum
+from pipeline.observation import Ask
 from pipeline.policy import POLICIES
 from pipeline.reasons import Purpose
 from pipeline.session.window import Window
-from tests.pipeline.observations import Camera, gallery
+from tests.pipeline.observations import ROI, Camera, gallery
 from tests.pipeline.session.test_rules import EVERYTHING
 
 POLICY = POLICIES["standard"]
@@ -94,3 +96,49 @@ def test_a_reference_of_motion_is_given_up_when_it_is_lost_twice_or_old():
     for given_up in (False, True):
         window.add(camera.shot(replace(EVERYTHING, tracks=known)), POLICY, usable=True)
         assert (window.tracks(POLICY, camera.now_s) is None) is given_up
+
+
+@pytest.mark.parametrize(
+    ("purpose", "subject", "stored"),
+    [
+        (Purpose.LOGIN, "person-1", False),
+        (Purpose.IDENTIFY, "person-1", False),
+        (Purpose.ENROLL, None, True),
+    ],
+)
+def test_the_table_has_one_owner_and_an_order(purpose, subject, stored):
+    window, camera = Window(purpose, gallery(1), "test", 100.0), Camera()
+    for obs in camera.shots(EVERYTHING, 24):
+        window.add(obs, POLICY, usable=True)
+    rows = [row.cue for row in window.rows(POLICY, camera.now_s)]
+    assert (rows[:3], rows[-1]) == (["face", "spoof", "freshness"], "identity")
+    assert rows[3:9] == ["bezel", "background", "glow", "micro", "plane", "blink"]
+    assert window.owner.subject() == subject
+    assert (window.owner.template(POLICY) is not None) is stored
+
+
+def test_the_weighed_rows_are_those_of_the_table():
+    window, camera = Window(Purpose.LOGIN, gallery(1), "test", 100.0), Camera(blink_s=0.7)
+    for obs in camera.shots(EVERYTHING, 40):
+        window.add(obs, POLICY, usable=True)
+    rows, weighed = window.rows(POLICY, camera.now_s), window.weighed(POLICY)
+    assert [row for row in rows if row in weighed] == weighed
+    assert liveness_sum(rows) == liveness_sum(weighed)
+
+
+def test_a_picture_that_stands_still_is_frozen_and_a_moving_one_is_not():
+    for motion, frozen in ((0.0, True), (1.0, False)):
+        window = Window(Purpose.LOGIN, gallery(1), "test", 100.0)
+        for obs in Camera(motion=motion).shots(EVERYTHING, 24):
+            window.add(obs, POLICY, usable=True)
+        assert window.frozen(POLICY) is frozen
+
+
+@pytest.mark.parametrize(
+    ("margin", "votes", "doubtful"), [(8.0, 12, False), (-2.0, 12, True), (-2.0, 4, False)]
+)
+def test_doubtful_is_a_sum_below_acceptance_once_the_votes_are_in(margin, votes, doubtful):
+    window = Window(Purpose.LOGIN, gallery(1), "test", 100.0)
+    for obs in Camera(margin=margin).shots(Ask(detect=True, roi=ROI, spoof=True), votes):
+        window.add(obs, POLICY, usable=True)
+    assert window.doubtful(POLICY, window.weighed(POLICY)) is doubtful

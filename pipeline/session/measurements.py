@@ -1,0 +1,189 @@
+"""The one list of what is measured in a frame: how often, how it is asked for, which cues read it.
+
+Here: the table, and what follows from it: the next ask, the note of what was made, the cues of a
+window. Not here: how it is measured (see.py), the lengths of the periods (policy.py), when they are
+over (schedule.py), what the cues say (cues/). How to add a cue: docs/adding-a-cue.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from pipeline.cue import Cue
+from pipeline.cues.background import Background
+from pipeline.cues.bezel import Bezel
+from pipeline.cues.blink import Blink
+from pipeline.cues.glow import Glow
+from pipeline.cues.micro import Micro
+from pipeline.cues.plane import Plane
+from pipeline.cues.spoof import SpoofVote
+from pipeline.decision import Evidence
+from pipeline.observation import Ask, Observation, Roi, Tracks
+from pipeline.policy import Policy
+from pipeline.template import Template
+
+
+class Owner(Protocol):
+    """The role of whoever the face is: found in the gallery (cues/identity.py), or about to become
+    a template (cues/enrolment.py). It reads the embeddings, and its row is `identity`."""
+
+    def add(self, obs: Observation, policy: Policy) -> None:
+        """Take one observation's embedding, if it has one."""
+
+    def share(self, policy: Policy) -> float:
+        """How much of the evidence needed is in, 0..1."""
+
+    def steady(self, policy: Policy) -> bool:
+        """Whether the person should turn the head a little."""
+
+    def row(self, policy: Policy, now_s: float) -> Evidence:
+        """Its row of the table."""
+
+    def subject(self) -> str | None:
+        """What an acceptance takes from it: whom the face was accepted as. Only after FOR."""
+
+    def template(self, policy: Policy) -> Template | None:
+        """What an acceptance takes from it: what is to be stored. Only after FOR."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What decides about the next frame, beside the time."""
+
+    policy: Policy
+    roi: Roi | None = None
+    """Where the face was."""
+    missed: bool = False
+    """The newest frame showed no face."""
+    gathering: bool = False
+    """A window is open. Else nothing but a face is looked for."""
+    doubts: bool = False
+    """There is cause to ask at once whose face it is."""
+    undecided: bool = False
+    """The clear signs are in and do not suffice, or a window ended undecided."""
+    lit: bool = False
+    """The next picture's colours belong to the answer to a challenge."""
+    tracks: Tracks | None = None
+    """What motion goes on from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """A line of the table."""
+
+    name: str
+    """Of the schedule."""
+    period_s: Callable[[Policy], float]
+    """How long after it was made it is due again."""
+    wanted: Callable[[bool, Situation], bool]
+    """Whether to ask for it: is it due, and how things stand."""
+    ask: Callable[[Ask, Situation], Ask]
+    """What is asked of `see`: the ask so far, and this."""
+    made: Callable[[Ask, Observation], bool]
+    """Whether an observation counts as having made it, by what was asked or by what came of it."""
+    cues: tuple[type[Cue], ...] = ()
+    """The cues that read it."""
+
+
+def _when_due(due: bool, now: Situation) -> bool:
+    return due and now.gathering
+
+
+def _on_a_face(asked: Callable[[Ask], bool]) -> Callable[[Ask, Observation], bool]:
+    """It counts as made where it was asked for on a face, even where nothing came of it: else it
+    would be tried again on every frame."""
+    return lambda ask, obs: asked(ask) and obs.face is not None
+
+
+DETECT = Measurement(
+    name="detect",
+    period_s=lambda policy: policy.detect_period_s,
+    wanted=lambda due, now: due or now.missed,
+    ask=lambda ask, now: replace(ask, detect=True),
+    # By result: the detector says how many faces it saw, none included.
+    made=lambda ask, obs: obs.faces is not None,
+)
+EMBED = Measurement(
+    name="embed",
+    period_s=lambda policy: policy.embed_period_s,
+    wanted=lambda due, now: now.gathering and (due or now.doubts),
+    ask=lambda ask, now: replace(ask, embed_above=now.policy.min_quality),
+    # By result: a frame too poor for it is followed by the next. The owner reads it.
+    made=lambda ask, obs: obs.face is not None and obs.face.embedding is not None,
+)
+SPOOF = Measurement(
+    name="spoof",
+    period_s=lambda policy: policy.spoof_period_s,
+    wanted=_when_due,
+    ask=lambda ask, now: replace(ask, spoof=True),
+    made=_on_a_face(lambda ask: ask.spoof),
+    cues=(SpoofVote,),
+)
+EDGES = Measurement(
+    name="edges",
+    period_s=lambda policy: policy.edges_period_s,
+    wanted=_when_due,
+    # All of the face's surroundings; the mouth is for a hint, and no cue reads it.
+    ask=lambda ask, now: replace(ask, edges=True, glow=True, mouth=True),
+    made=_on_a_face(lambda ask: ask.edges),
+    cues=(Bezel, Glow),
+)
+EYES = Measurement(
+    name="eyes",
+    period_s=lambda policy: policy.eyes_period_s,
+    # Where everything else is clear a blink cannot matter, and the iris net is dear.
+    wanted=lambda due, now: due and now.gathering and now.undecided,
+    ask=lambda ask, now: replace(ask, eyes=True),
+    made=_on_a_face(lambda ask: ask.eyes),
+    cues=(Blink,),
+)
+TINT = Measurement(
+    name="tint",
+    period_s=lambda policy: 0.0,
+    # On every frame while it can be an answer. The challenge reads it (cues/light.py).
+    wanted=lambda due, now: now.gathering and now.lit,
+    ask=lambda ask, now: replace(ask, tint=True),
+    made=_on_a_face(lambda ask: ask.tint),
+)
+MOTION = Measurement(
+    name="motion",
+    period_s=lambda policy: policy.motion_period_s,
+    wanted=_when_due,
+    ask=lambda ask, now: replace(ask, motion=True, tracks=now.tracks),
+    made=_on_a_face(lambda ask: ask.motion),
+    cues=(Background, Micro, Plane),
+)
+
+MEASUREMENTS = (DETECT, EMBED, SPOOF, EDGES, EYES, TINT, MOTION)
+"""All of them."""
+
+ORDER: tuple[type[Cue], ...] = (SpoofVote, Bezel, Background, Glow, Micro, Plane, Blink)
+"""How the cues' rows stand in the table: the anti-spoof net first, a new cue last. Ratios are added
+in this order, so an old tape's sums are rounded as they were."""
+
+
+def periods_s(policy: Policy) -> dict[str, float]:
+    """For the schedule."""
+    return {one.name: one.period_s(policy) for one in MEASUREMENTS}
+
+
+def next_ask(due: Collection[str], now: Situation) -> Ask:
+    """What to measure in the next frame; `due`: names, as the schedule says."""
+    ask = Ask(roi=now.roi)
+    for one in MEASUREMENTS:
+        if one.wanted(one.name in due, now):
+            ask = one.ask(ask, now)
+    return ask
+
+
+def made(ask: Ask, obs: Observation) -> list[str]:
+    """Names of what an observation made of an ask."""
+    return [one.name for one in MEASUREMENTS if one.made(ask, obs)]
+
+
+def cues() -> list[Cue]:
+    """Of one window, in the table's order."""
+    found = [cue for one in MEASUREMENTS for cue in one.cues]
+    return [cue() for cue in sorted(found, key=ORDER.index)]
