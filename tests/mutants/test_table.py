@@ -16,6 +16,7 @@ WATCHED = (
     "server/keys/*.py",
     "server/http/requests.py",
     "server/session/verdict.py",
+    "server/session/presence.py",
 )
 """Every file of these has a mutant."""
 LEAST = 40

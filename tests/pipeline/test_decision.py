@@ -5,7 +5,17 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.decision import Decision, Evidence, Stand, Step, Topic, decide, liveness_sum
+from pipeline.decision import (
+    Decision,
+    Evidence,
+    Stand,
+    Step,
+    Topic,
+    decide,
+    leaning,
+    liveness_sum,
+    undecided,
+)
 from pipeline.policy import POLICIES, Policy
 from pipeline.reasons import Reason
 
@@ -132,6 +142,37 @@ def test_who_is_not_live_learns_nothing_of_the_match():
             assert Reason.NO_MATCH not in judged(weak, elapsed_s).reasons
 
 
+def test_a_veto_of_liveness_that_is_not_certain_yet_says_nothing_of_the_match():
+    glow = Evidence("glow", Topic.LIVENESS, Stand.AGAINST, "glow", -0.1)
+    stranger = changed("identity", stand=Stand.AGAINST, certain=True)
+    assert judged(stranger, 2.0) == Decision(Step.REJECT, (Reason.NO_MATCH,))
+    assert judged([*stranger, glow], 2.0) == Decision(Step.GO_ON)
+    assert judged([*stranger, glow], 3.0) == Decision(Step.REJECT, (Reason.LIVENESS,))
+
+
+def test_the_sum_is_of_liveness_that_was_measured():
+    for stand in Stand:
+        for topic in Topic:
+            counts = topic is Topic.LIVENESS and stand is not Stand.UNKNOWN
+            row = Evidence("cue", topic, stand, "reason", 2.0)
+            assert liveness_sum([row, row]) == (4.0 if counts else 0.0)
+
+
+def test_a_sign_without_a_ratio_speaks_for_nobody():
+    stands = [leaning("cue", llr, "live", "doubt", {}).stand for llr in (-0.1, 0.0, 0.1)]
+    assert stands == [Stand.OPEN, Stand.OPEN, Stand.FOR]
+    strong = leaning("cue", 0.1, "live", "doubt", {}, strong=True)
+    assert (strong.stand, strong.certain, strong.reason) == (Stand.AGAINST, True, "doubt")
+
+
+def test_between_the_sums_nothing_is_decided_unless_a_row_is_certain():
+    low, high = POLICY.reject_llr, POLICY.accept_llr
+    for llr, between in ((low, False), (low + 0.1, True), (high - 0.1, True), (high, False)):
+        row = Evidence("spoof", Topic.LIVENESS, Stand.OPEN, "spoof", llr)
+        assert undecided([row], POLICY) is between
+        assert not undecided([row, replace(row, llr=0.0, certain=True)], POLICY)
+
+
 def test_missing_evidence_means_trying_again():
     assert judged(changed("freshness", stand=Stand.OPEN), 3.0) == Decision(
         Step.TRY_AGAIN, (Reason.LIVENESS,)
@@ -139,9 +180,14 @@ def test_missing_evidence_means_trying_again():
     assert judged(changed("freshness", stand=Stand.UNKNOWN), 3.0) == Decision(
         Step.TRY_AGAIN, (Reason.QUALITY,)
     )
-    assert judged(changed("face", stand=Stand.UNKNOWN), 3.0) == Decision(
-        Step.TRY_AGAIN, (Reason.QUALITY,)
-    )
+    for cue in ("face", "identity"):
+        assert judged(changed(cue, stand=Stand.UNKNOWN), 3.0) == Decision(
+            Step.TRY_AGAIN, (Reason.QUALITY,)
+        )
+    # Pictures that could not be judged are no doubtful face, whatever else is open.
+    poor = [replace(r, stand=Stand.OPEN) if r.cue == "freshness" else r for r in FULL]
+    poor = [replace(r, stand=Stand.UNKNOWN) if r.cue == "face" else r for r in poor]
+    assert judged(poor, 3.0) == Decision(Step.TRY_AGAIN, (Reason.QUALITY,))
 
 
 def test_a_policy_that_requires_nothing_accepts_nobody():

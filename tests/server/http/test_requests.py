@@ -26,6 +26,7 @@ from server.http.requests import (
     is_session,
     is_subject,
     offered,
+    session_of,
     ticket_of,
     wanted,
 )
@@ -33,7 +34,7 @@ from server.limits import Buckets
 from server.parts import Parts
 from server.problems import Problem
 from tests.server.http.asking import AUTH, NONCE, Http, code_of
-from tests.server.stage import CLIENT, ORIGIN, SECRET
+from tests.server.stage import CLIENT, ORIGIN, SECRET, claimed
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=30),
@@ -96,6 +97,90 @@ def test_a_wish_is_exact_or_refused(fields: dict[str, Any]) -> None:
     assert not replace or purpose is Purpose.ENROLL
 
 
+GOOD = {"purpose": "login", "subject": "ann@shop.example", "nonce": "n" * 16}
+
+
+@pytest.mark.parametrize(
+    ("changes", "read"),
+    [
+        ({}, (Purpose.LOGIN, "ann@shop.example", "n" * 16, False, "none")),
+        (
+            {"nonce": "Az09._~-" * 16},
+            (Purpose.LOGIN, GOOD["subject"], "Az09._~-" * 16, False, "none"),
+        ),
+        ({"challenge": "light"}, (Purpose.LOGIN, GOOD["subject"], "n" * 16, False, "light")),
+        (
+            {"purpose": "enroll", "replace": True, "subject": "a" * 128},
+            (Purpose.ENROLL, "a" * 128, "n" * 16, True, "none"),
+        ),
+        ({"purpose": "enroll"}, (Purpose.ENROLL, GOOD["subject"], "n" * 16, False, "none")),
+        ({"replace": False}, (Purpose.LOGIN, GOOD["subject"], "n" * 16, False, "none")),
+        (
+            {"purpose": "identify", "subject": None},
+            (Purpose.IDENTIFY, None, "n" * 16, False, "none"),
+        ),
+    ],
+)
+def test_a_good_wish_is_read(changes: dict[str, Any], read: tuple[Any, ...]) -> None:
+    assert wanted(GOOD | changes) == read
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"purpose": "logout"},
+        {"purpose": None},
+        {"subject": None},
+        {"subject": ""},
+        {"subject": "a" * 129},
+        {"subject": "ann smith"},
+        {"subject": "ann\n"},
+        {"subject": 7},
+        {"purpose": "identify"},
+        {"nonce": None},
+        {"nonce": "n" * 15},
+        {"nonce": "n" * 129},
+        {"nonce": "n" * 16 + "\n"},
+        {"nonce": ["n"] * 16},
+        {"replace": True},
+        {"purpose": "enroll", "replace": 1},
+        {"purpose": "enroll", "replace": "true"},
+        {"challenge": "turn"},
+        {"challenge": None},
+        {"chalenge": "light"},
+    ],
+)
+def test_one_thing_wrong_refuses_the_wish(changes: dict[str, Any]) -> None:
+    with refused("request_invalid"):
+        wanted(GOOD | changes)
+
+
+def test_an_offer_is_read_or_refused() -> None:
+    assert offered({"type": "offer", "sdp": "v=0"}) == "v=0"
+    for fields in (
+        {},
+        {"type": "offer"},
+        {"type": "answer", "sdp": "v=0"},
+        {"type": "offer", "sdp": None},
+        {"type": "offer", "sdp": "v=0", "x": 1},
+    ):
+        with refused("request_invalid"):
+            offered(fields)
+
+
+def test_a_session_id_is_one_of_ours() -> None:
+    assert is_session("-_" + "a" * 41)
+    for text in ("", "a" * 42, "a" * 44, "a" * 42 + "+", "a" * 43 + "\n"):
+        assert not is_session(text)
+
+
+async def test_a_session_is_found_by_its_id_alone(parts: Parts) -> None:
+    record = await claimed(parts, "login", "ann")
+    assert await session_of(parts, record.session_id) == record
+    for other in ("a" * 43, record.session_id[:-1], ""):
+        assert await session_of(parts, other) is None
+
+
 @given(st.dictionaries(st.sampled_from(["type", "sdp", "x"]), st.just("offer") | JSON))
 def test_an_offer_is_exact_or_refused(fields: dict[str, Any]) -> None:
     found = _read(offered, fields)
@@ -106,6 +191,9 @@ def test_an_offer_is_exact_or_refused(fields: dict[str, Any]) -> None:
 
 
 @given(st.text(max_size=100) | st.text(max_size=60).map(lambda rest: "Basic " + rest))
+@example(encode_basic_auth("a b", "x"))
+@example(encode_basic_auth("ann\n", "x"))
+@example(encode_basic_auth("a" * 65, "x"))
 def test_credentials_are_read_or_empty(header: str) -> None:
     user, _ = _basic(header)
     assert user == "" or re.fullmatch(r"[!-9;-~]{1,64}", user)
@@ -126,6 +214,7 @@ def test_a_session_id_is_one_of_ours_in_form(text: str) -> None:
         (b'{"a":1,"a":2}', 400, "request_malformed"),
         (b'{"a":NaN}', 400, "request_malformed"),
         (b"[" * 4000, 400, "request_malformed"),
+        (b" " * 4096, 400, "request_malformed"),
         (b" " * 4097, 413, "request_too_large"),
     ],
 )
@@ -150,6 +239,8 @@ async def test_a_body_without_a_length_is_bounded_too(http: Http) -> None:
         "Basic",
         "Basic !!!",
         "Bearer x",
+        "Bearer " + base64.b64encode(f"{CLIENT}:{SECRET}".encode()).decode(),
+        "Basic " + base64.b64encode(CLIENT.encode()).decode(),
         "Basic " + base64.b64encode(f"{CLIENT}:wrong".encode()).decode(),
         "Basic " + base64.b64encode(f"nobody:{SECRET}".encode()).decode(),
         "Basic " + base64.b64encode(f"{CLIENT}{SECRET}".encode()).decode(),

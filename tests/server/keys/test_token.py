@@ -126,8 +126,11 @@ class Forger:
 
     def token(self, header: dict[str, Any] | None = None, **claims: Any) -> str:
         kept = {k: v for k, v in {**self.claims, **claims}.items() if v is not ...}
-        headers = {"alg": "ES256", "typ": TYPE, "kid": "k", **(header or {})}
-        text = f"{encoded(headers)}.{encoded(kept)}"
+        return self.signed(header or {}, kept)
+
+    def signed(self, header: dict[str, Any], payload: Any) -> str:
+        headers = {"alg": "ES256", "typ": TYPE, "kid": "k", **header}
+        text = f"{encoded(headers)}.{encoded(payload)}"
         r, s = decode_dss_signature(self.key.sign(text.encode(), ec.ECDSA(hashes.SHA256())))
         return f"{text}.{base64url(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
 
@@ -142,6 +145,31 @@ def test_every_claim_is_required_and_typed(name: str) -> None:
     forger = Forger()
     for value in (..., None, True, {}, 1.5, [], ["face", "pwd"]):
         assert code_of(forger.token(**{name: value}), forger.jwks) == "token_claims"
+
+
+@pytest.mark.parametrize("payload", [[], ["sub"], "sub", 1, None])
+def test_claims_that_are_no_object_are_none(payload: Any) -> None:
+    forger = Forger()
+    assert code_of(forger.signed({}, payload), forger.jwks) == "token_claims"
+
+
+def test_a_token_has_a_size() -> None:
+    forger = Forger()
+    room = 8192 - len(forger.token(more=""))
+    for more, well_formed in ((room * 3 // 4 - 4, True), (room * 3 // 4 + 4, False)):
+        token = forger.token(more="a" * more)
+        assert (len(token) <= 8192) is well_formed
+        if well_formed:
+            assert check(token, forger.jwks)["sub"] == "ada"
+        else:
+            assert code_of(token, forger.jwks) == "token_malformed"
+
+
+def test_a_key_without_a_name_is_nobodys() -> None:
+    forger = Forger()
+    (public,) = forger.jwks["keys"]
+    nameless = {"keys": [{name: public[name] for name in ("kty", "crv", "x", "y")}]}
+    assert code_of(forger.token({"kid": None}), nameless) == "token_key_unknown"
 
 
 def test_a_list_of_audiences_or_a_long_life_is_refused() -> None:

@@ -42,6 +42,19 @@ def test_other_bytes_are_refused(junk: bytes) -> None:
         Vault([KEY]).open(junk, owner=OWNER)
 
 
+def test_what_is_too_short_or_begins_otherwise_was_not_sealed_here() -> None:
+    vault = Vault([KEY])
+    sealed = vault.seal(b"", owner=OWNER)
+    assert vault.open(sealed, owner=OWNER) == b""
+    for other in (b"", sealed[:4], sealed[:-1], b"LGS2" + sealed[4:], b"\0" * 99):
+        with pytest.raises(VaultError) as caught:
+            vault.open(other, owner=OWNER)
+        assert caught.value.code == "vault_format"
+    with pytest.raises(VaultError) as caught:
+        vault.open(sealed[:-1] + bytes([sealed[-1] ^ 1]), owner=OWNER)
+    assert caught.value.code == "vault_refused"
+
+
 @given(
     mine=st.lists(st.text(max_size=4), max_size=4), other=st.lists(st.text(max_size=4), max_size=4)
 )
