@@ -1,4 +1,4 @@
-"""Imports point one way, and every dependency has one door (docs: the rooms of the design)."""
+"""Imports point one way, and every dependency has one door (docs/architecture.md, "The rooms")."""
 
 from __future__ import annotations
 
