@@ -1,12 +1,13 @@
-"""The one JSON shape of every error answer, and the headers that its status asks for.
+"""The one JSON shape of every error answer with its status's headers, and how a time is written.
 
 Not here: the codes (server/problems.py), which failure is which (middleware.py).
-Source: docs/protocol.md, "Errors"; RFC 9110.
+Source: docs/protocol.md, "Errors"; RFC 9110; RFC 3339.
 """
 
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime
 
 from aiohttp import web
 
@@ -32,3 +33,8 @@ def answer(problem: Problem) -> web.Response:
         response.headers["WWW-Authenticate"] = 'Bearer realm="lookgate"'
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def rfc3339(when: datetime) -> str:
+    """An aware datetime as every answer writes it: UTC, to the millisecond, `Z` (RFC 3339)."""
+    return when.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,7 +1,7 @@
 """Which address does what. Source: docs/protocol.md, "HTTP".
 
-Not here: what is done then (sessions.py, offers.py, published.py, operator.py), and what is
-done around every request (middleware.py).
+Not here: what is done then (sessions.py, subjects.py, offers.py, published.py, operator.py), and
+what is done around every request (middleware.py).
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from aiohttp import web
 from server.http.offers import preflight, take_offer
 from server.http.operator import healthz, metrics, readyz
 from server.http.published import jwks, widget
-from server.http.sessions import create_session, remove_subject, show_session
+from server.http.sessions import create_session, show_session
+from server.http.subjects import remove_subject, show_subject
 
 
 def add(app: web.Application) -> None:
@@ -21,6 +22,7 @@ def add(app: web.Application) -> None:
     router.add_get("/v1/sessions/{session}", show_session, name="show_session", allow_head=False)
     router.add_post("/v1/sessions/{session}/offer", take_offer, name="take_offer")
     router.add_options("/v1/sessions/{session}/offer", preflight, name="preflight")
+    router.add_get("/v1/subjects/{subject}", show_subject, name="show_subject", allow_head=False)
     router.add_delete("/v1/subjects/{subject}", remove_subject, name="remove_subject")
     router.add_get("/.well-known/jwks.json", jwks, name="jwks")
     router.add_get("/healthz", healthz, name="healthz")

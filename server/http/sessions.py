@@ -1,33 +1,32 @@
-"""The relying app's half: its backend starts an attempt, asks how it went, has a person forgotten.
+"""The relying app's half of a session: its backend starts an attempt and asks how it went.
 
-Every one of these needs the client's secret. Not here: reading and refusing requests (requests.py),
-the page's half (offers.py), what is removed of a person (server/people/forgetting.py). Source:
-docs/protocol.md, "HTTP".
+Both need the client's secret. Not here: the backend's questions about a person (subjects.py),
+reading and refusing requests (requests.py), the page's half (offers.py).
+Source: docs/protocol.md, "HTTP".
 """
 
 from __future__ import annotations
 
 import hashlib
 import secrets
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from aiohttp import web
 
 from pipeline.policy import Policy
 from pipeline.reasons import Purpose
 from server.http import ice
+from server.http.answers import rfc3339
 from server.http.requests import (
     MAX_REQUEST_BYTES,
     body_of,
     client_of,
-    is_subject,
     opened_parts,
     policy_of,
     session_of,
     wanted,
 )
 from server.parts import Parts
-from server.people.forgetting import forget_subject
 from server.problems import Problem
 from server.session import whom
 from server.store.port import NotFound, SessionRecord
@@ -68,7 +67,7 @@ async def create_session(request: web.Request) -> web.Response:
         {
             "session": session_id,
             "ticket": ticket,
-            "expires_at": _rfc3339(record.expires_at),
+            "expires_at": rfc3339(record.expires_at),
             "ice_servers": ice.servers(parts.settings, session_id, until),
         },
         status=201,
@@ -99,8 +98,8 @@ async def show_session(request: web.Request) -> web.Response:
             "subject": record.subject,
             "state": _state(record, policy_of(parts, client), parts.now()),
             "reasons": list(record.reasons),
-            "created_at": _rfc3339(record.created_at),
-            "finished_at": None if finished is None else _rfc3339(finished),
+            "created_at": rfc3339(record.created_at),
+            "finished_at": None if finished is None else rfc3339(finished),
         },
         headers={"Cache-Control": "no-store"},
     )
@@ -114,18 +113,3 @@ def _state(record: SessionRecord, policy: Policy, now: datetime) -> str:
         seconds=whom.policy_seconds(policy)
     )
     return "expired" if record.state == "live" and now >= latest else record.state
-
-
-async def remove_subject(request: web.Request) -> web.Response:
-    """A relying app's backend has a person forgotten."""
-    parts = opened_parts(request)
-    client = await client_of(request, parts)
-    subject = request.match_info["subject"]
-    if not is_subject(subject):
-        raise Problem("request_invalid", "The subject is not one that can exist.")
-    removed = await forget_subject(parts.store, parts.shelf, client.client_id, subject)
-    return web.json_response({"removed": removed})
-
-
-def _rfc3339(when: datetime) -> str:
-    return when.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import encode_basic_auth
 from yarl import URL
 
-from pipeline.policy import POLICIES
-from pipeline.reasons import Purpose
-from pipeline.tape.reader import open_tape
-from pipeline.template import Gallery
 from server.parts import Parts
-from server.people.shelf import Shelf
-from server.session.recorder import Recorder
 from server.store.port import Client
 from server.tools.caller.rtc_caller import Caller
 from tests.server.http.asking import AUTH, NONCE, Http, code_of, create, post_offer
-from tests.server.stage import CLIENT, claimed, enrolled
+from tests.server.stage import CLIENT, enrolled
 
 
 async def test_a_session_is_made_and_shown(http: Http, parts: Parts) -> None:
@@ -108,39 +101,6 @@ async def test_a_login_of_an_unknown_subject_is_like_any_other(http: Http, parts
     await enrolled(parts, "ann", 1)
     known, unknown = await create(http), await create(http, subject="nobody")
     assert {k: len(v) for k, v in known.items()} == {k: len(v) for k, v in unknown.items()}
-
-
-async def test_a_subjects_recordings_are_forgotten_too(
-    http: Http, parts: Parts, tmp_path: Path
-) -> None:
-    parts.shelf = Shelf(tmp_path / "tapes", 30.0)
-    parts.shelf.open()
-    for subject in ("ann", "bob"):
-        record = await claimed(parts, "login", subject)
-        session = {
-            "purpose": Purpose.LOGIN,
-            "policy": POLICIES["standard"],
-            "gallery": Gallery.of([]),
-            "model_id": parts.model_id,
-            "started_s": parts.clock(),
-        }
-        found = Recorder.of(parts, record, session)
-        assert found is not None
-        found.close()
-    assert len(list(parts.shelf.folder.glob("*/*"))) == 2
-    async with http.delete("/v1/subjects/ann", headers=AUTH) as response:
-        assert response.status == 200
-    (left,) = parts.shelf.folder.glob("*/*")
-    assert open_tape(left).header["subject"] == "bob"
-
-
-async def test_a_subject_is_forgotten(http: Http, parts: Parts) -> None:
-    await enrolled(parts, "ann@example.org", 1)
-    for removed in (1, 0):
-        async with http.delete("/v1/subjects/ann%40example.org", headers=AUTH) as response:
-            assert await response.json() == {"removed": removed}
-    async with http.delete("/v1/subjects/a%20b", headers=AUTH) as response:
-        assert await code_of(response, 400) == "request_invalid"
 
 
 async def test_after_five_failures_no_login_but_everything_else(http: Http, parts: Parts) -> None:

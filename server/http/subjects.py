@@ -1,0 +1,68 @@
+"""The relying app's questions about a person: can a login use their template; forget them.
+
+Both need the client's secret. Not here: attempts (sessions.py), opening a template
+(server/people/templates.py), what is removed of a person (server/people/forgetting.py).
+Source: docs/protocol.md, "HTTP".
+"""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from server.http.answers import rfc3339
+from server.http.requests import client_of, is_subject, opened_parts
+from server.keys.vault import VaultError
+from server.parts import Parts
+from server.people.forgetting import forget_subject
+from server.people.templates import open_template
+from server.problems import Problem
+from server.store.port import NotFound, TemplateRecord
+
+
+async def show_subject(request: web.Request) -> web.Response:
+    """A relying app's backend asks whether a person is enrolled, and whether a login can work."""
+    parts = opened_parts(request)
+    client = await client_of(request, parts)
+    subject = _subject_of(request)
+    try:
+        record: TemplateRecord | None = await parts.store.templates.get(client.client_id, subject)
+    except NotFound:
+        record = None
+    return web.json_response(
+        {
+            "subject": subject,
+            "enrolled": record is not None,
+            "usable": record is not None and _usable(parts, record),
+            "since": None if record is None else rfc3339(record.created_at),
+            "model": None if record is None else record.model_id,
+        },
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+def _usable(parts: Parts, record: TemplateRecord) -> bool:
+    """Whether a login would compare with it: of the embedder that runs now, and it opens."""
+    if record.model_id != parts.model_id:
+        return False
+    try:
+        open_template(parts.vault, record)
+    except VaultError:
+        return False
+    return True
+
+
+async def remove_subject(request: web.Request) -> web.Response:
+    """A relying app's backend has a person forgotten."""
+    parts = opened_parts(request)
+    client = await client_of(request, parts)
+    subject = _subject_of(request)
+    removed = await forget_subject(parts.store, parts.shelf, client.client_id, subject)
+    return web.json_response({"removed": removed})
+
+
+def _subject_of(request: web.Request) -> str:
+    """The subject that an address names. Raises Problem request_invalid."""
+    subject = request.match_info["subject"]
+    if not is_subject(subject):
+        raise Problem("request_invalid", "The subject is not one that can exist.")
+    return subject

@@ -1,0 +1,109 @@
+"""The relying app's questions about a person against docs/protocol.md."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from aiohttp import encode_basic_auth
+
+from pipeline.policy import POLICIES
+from pipeline.reasons import Purpose
+from pipeline.tape.reader import open_tape
+from pipeline.template import Gallery
+from server.keys.vault import Vault
+from server.parts import Parts
+from server.people.shelf import Shelf
+from server.session.recorder import Recorder
+from server.store.port import Client
+from tests.server.http.asking import AUTH, Http, code_of
+from tests.server.stage import CLIENT, claimed, enrolled
+
+
+async def test_a_backend_learns_whether_a_person_is_enrolled(http: Http, parts: Parts) -> None:
+    await enrolled(parts, "ann@example.org", 1)
+    async with http.get("/v1/subjects/ann%40example.org", headers=AUTH) as response:
+        assert response.status == 200
+        assert response.headers["Cache-Control"] == "no-store"
+        assert await response.json() == {
+            "subject": "ann@example.org",
+            "enrolled": True,
+            "usable": True,
+            "since": "2026-01-01T12:00:00.000Z",
+            "model": "test",
+        }
+    async with http.get("/v1/subjects/bob", headers=AUTH) as response:
+        assert await response.json() == {
+            "subject": "bob",
+            "enrolled": False,
+            "usable": False,
+            "since": None,
+            "model": None,
+        }
+    async with http.get("/v1/subjects/a%20b", headers=AUTH) as response:
+        assert await code_of(response, 400) == "request_invalid"
+
+
+@pytest.mark.parametrize("why", ["embedder", "changed", "master key"])
+async def test_a_template_that_no_login_can_use_is_told(http: Http, parts: Parts, why: str) -> None:
+    await enrolled(parts, "ann", 1)
+    match why:
+        case "embedder":
+            parts.model_id = "another"
+        case "changed":
+            record = await parts.store.templates.get(CLIENT, "ann")
+            changed = replace(record, sealed=record.sealed[:-1] + b"?")
+            await parts.store.templates.put(changed, replace=True)
+        case "master key":
+            parts.vault = Vault([b"o" * 32])
+    async with http.get("/v1/subjects/ann", headers=AUTH) as response:
+        shown = await response.json()
+    assert (shown["enrolled"], shown["usable"], shown["model"]) == (True, False, "test")
+
+
+async def test_a_person_of_another_client_is_not_shown(http: Http, parts: Parts) -> None:
+    await enrolled(parts, "ann", 1)
+    other = "o" * 43
+    await parts.store.clients.add(
+        Client("other", hashlib.sha256(other.encode()).digest(), (), "standard", parts.now())
+    )
+    foreign = {"Authorization": encode_basic_auth("other", other)}
+    async with http.get("/v1/subjects/ann", headers=foreign) as response:
+        assert (await response.json())["enrolled"] is False
+    async with http.get("/v1/subjects/ann") as response:
+        assert await code_of(response, 401) == "client_unauthorized"
+
+
+async def test_a_subjects_recordings_are_forgotten_too(
+    http: Http, parts: Parts, tmp_path: Path
+) -> None:
+    parts.shelf = Shelf(tmp_path / "tapes", 30.0)
+    parts.shelf.open()
+    for subject in ("ann", "bob"):
+        record = await claimed(parts, "login", subject)
+        session = {
+            "purpose": Purpose.LOGIN,
+            "policy": POLICIES["standard"],
+            "gallery": Gallery.of([]),
+            "model_id": parts.model_id,
+            "started_s": parts.clock(),
+        }
+        found = Recorder.of(parts, record, session)
+        assert found is not None
+        found.close()
+    assert len(list(parts.shelf.folder.glob("*/*"))) == 2
+    async with http.delete("/v1/subjects/ann", headers=AUTH) as response:
+        assert response.status == 200
+    (left,) = parts.shelf.folder.glob("*/*")
+    assert open_tape(left).header["subject"] == "bob"
+
+
+async def test_a_subject_is_forgotten(http: Http, parts: Parts) -> None:
+    await enrolled(parts, "ann@example.org", 1)
+    for removed in (1, 0):
+        async with http.delete("/v1/subjects/ann%40example.org", headers=AUTH) as response:
+            assert await response.json() == {"removed": removed}
+    async with http.delete("/v1/subjects/a%20b", headers=AUTH) as response:
+        assert await code_of(response, 400) == "request_invalid"
