@@ -110,6 +110,18 @@ class Admin:
             raise _unknown(client_id) from None
         return secret
 
+    async def set_origins(self, client_id: str, origins: Sequence[str]) -> tuple[str, ...]:
+        """The web origins of a client instead of those that it had; as stored. Raises AdminError.
+
+        Secret, people and sessions stay: to remove a client and add it again would lose them all.
+        """
+        stored = tuple(dict.fromkeys(map(origin_of, origins)))
+        try:
+            await self.store.clients.set_origins(client_id, stored)
+        except NotFound:
+            raise _unknown(client_id) from None
+        return stored
+
     async def remove_client(self, client_id: str) -> None:
         """With its sessions, templates and recordings. Raises AdminError."""
         try:

@@ -39,6 +39,11 @@ async def _client_rotate(admin: Admin, given: argparse.Namespace) -> None:
     print(f"secret  {await admin.rotate_client(given.client)}\nIt is not shown again.")
 
 
+async def _client_set(admin: Admin, given: argparse.Namespace) -> None:
+    stored = await admin.set_origins(given.client, given.origin)
+    print(f"{given.client}  {' '.join(stored) or '(no web origin)'}")
+
+
 async def _client_remove(admin: Admin, given: argparse.Namespace) -> None:
     await admin.remove_client(given.client)
     print(f"removed {given.client}")
@@ -62,6 +67,7 @@ _VERBS: Mapping[tuple[str, str], Callable[[Admin, argparse.Namespace], Awaitable
     ("client", "add"): _client_add,
     ("client", "list"): _client_list,
     ("client", "rotate"): _client_rotate,
+    ("client", "set"): _client_set,
     ("client", "remove"): _client_remove,
     ("keys", "rotate"): _keys_rotate,
     ("keys", "list"): _keys_list,

@@ -41,9 +41,17 @@ def parser() -> argparse.ArgumentParser:
     _add(client, "list", "print them")
     for name, text in (
         ("rotate", "print a new secret; the old one stops at once"),
-        ("remove", "with sessions and templates"),
+        ("remove", "with its sessions and everybody it enrolled, for ever"),
     ):
         _add(client, name, text).add_argument("client")
+
+    change = _add(client, "set", "change its web origins; secret and people stay")
+    change.add_argument("client")
+    origins = change.add_mutually_exclusive_group(required=True)
+    origins.add_argument(
+        "--origin", action="append", default=[], help="instead of those before; may be repeated"
+    )
+    origins.add_argument("--no-origin", action="store_true", help="no web page may use it")
 
     nets = verbs.add_parser("models", help="the nets").add_subparsers(
         required=True, dest="verb", metavar="verb"

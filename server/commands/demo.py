@@ -30,6 +30,8 @@ from server.tools import clips
 from server.tools.caller.attempt import Attempt, attempt, report
 
 CLIENT = "demo"
+HEADLESS = "demo-headless"
+"""A client of its own: what the headless show enrols never meets the people of the demo app."""
 ROOT = Path(__file__).parents[2]
 START_S = 20.0
 """Loading the nets takes a second; a slow machine gets more."""
@@ -54,17 +56,18 @@ def prepare_models(settings: Settings) -> None:
         verify(settings.models_dir)
 
 
-async def prepare_client(settings: Settings, origins: list[str]) -> Path:
-    """A fresh client "demo"; the private file with its secret. People who enrolled stay."""
+async def prepare_client(settings: Settings, client_id: str, origins: list[str]) -> Path:
+    """The client with these origins and a new secret; the private file of the secret.
+
+    A client that is there is changed in place, so that the people who enrolled stay.
+    """
     async with Admin.of(settings) as admin:
-        known = {client.client_id: client for client in await admin.clients()}
-        if CLIENT in known and set(known[CLIENT].origins) == set(origins):
-            secret = await admin.rotate_client(CLIENT)
+        if client_id in {client.client_id for client in await admin.clients()}:
+            await admin.set_origins(client_id, origins)
+            secret = await admin.rotate_client(client_id)
         else:
-            if CLIENT in known:
-                await admin.remove_client(CLIENT)
-            secret = await admin.add_client(CLIENT, origins)
-    path = settings.data_dir / "demo-secret"
+            secret = await admin.add_client(client_id, origins)
+    path = settings.data_dir / f"{client_id}-secret"
     path.unlink(missing_ok=True)
     path.touch(mode=0o600)
     path.write_text(secret + "\n", "utf-8")
@@ -88,7 +91,7 @@ def run(data: Path | None) -> int:
 
 async def _run(settings: Settings, app_port: int) -> None:
     origins = [f"http://{host}:{app_port}" for host in ("localhost", "127.0.0.1")]
-    secret_file = await prepare_client(settings, origins)
+    secret_file = await prepare_client(settings, CLIENT, origins)
     async with serving(settings) as server, _relying_app(settings, app_port, secret_file) as child:
         print(
             f"\nOpen http://localhost:{app_port} and register; Ctrl-C stops both.\n"
@@ -182,7 +185,7 @@ async def headless(data: Path | None) -> int:
             public_url=f"http://localhost:{port}",
             data_dir=(data or Path(folder)).absolute(),
         )
-        secret = (await prepare_client(settings, [])).read_text("utf-8").strip()
+        secret = (await prepare_client(settings, HEADLESS, [])).read_text("utf-8").strip()
         async with serving(settings):
             return await _show(f"http://127.0.0.1:{port}", secret, clips)
 
@@ -199,7 +202,7 @@ async def _show(url: str, secret: str, clips: dict[str, Path]) -> int:
         print(f"\n{title}\n", flush=True)
         result = await attempt(
             server_url=url,
-            client_id=CLIENT,
+            client_id=HEADLESS,
             secret=secret,
             purpose=purpose,
             subject="alice",

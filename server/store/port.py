@@ -129,6 +129,9 @@ class Clients(Protocol):
     async def set_secret(self, client_id: str, secret_hash: bytes) -> None:
         """The old secret stops at once. Raises NotFound."""
 
+    async def set_origins(self, client_id: str, origins: Sequence[str]) -> None:
+        """Instead of those that it had; nothing else of the client changes. Raises NotFound."""
+
     async def remove(self, client_id: str) -> None:
         """With its sessions, templates and failure counts. Raises NotFound."""
 

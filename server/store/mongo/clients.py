@@ -67,10 +67,16 @@ class Clients:
 
     async def set_secret(self, client_id: str, secret_hash: bytes) -> None:
         """Overwrite the hash."""
+        await self._set(client_id, {"secret_hash": Binary(secret_hash)})
+
+    async def set_origins(self, client_id: str, origins: Sequence[str]) -> None:
+        """Overwrite the list."""
+        await self._set(client_id, {"origins": list(origins)})
+
+    async def _set(self, client_id: str, change: Document) -> None:
         async with self._database.turn() as db:
             result = await db["clients"].update_one(
-                {"_id": client_id, "removing": False},
-                {"$set": {"secret_hash": Binary(secret_hash)}},
+                {"_id": client_id, "removing": False}, {"$set": change}
             )
         if not result.matched_count:
             raise NotFound("client")

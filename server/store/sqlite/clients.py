@@ -66,6 +66,17 @@ class Clients:
             ):
                 raise NotFound("client")
 
+    async def set_origins(self, client_id: str, origins: Sequence[str]) -> None:
+        """Overwrite the list."""
+        async with self._database.transaction() as db:
+            if not await changed(
+                db,
+                "UPDATE clients SET origins = ? WHERE client_id = ?",
+                json.dumps(tuple(origins)),
+                client_id,
+            ):
+                raise NotFound("client")
+
     async def remove(self, client_id: str) -> None:
         """One DELETE: sessions, templates and failures go by their foreign keys."""
         async with self._database.transaction() as db:

@@ -25,6 +25,7 @@ from server.commands import demo
 from server.commands.admin import Admin
 from server.tools import clips
 from server.tools.caller.attempt import Attempt
+from tests.server.conformance.records import a_template
 from tests.server.stage import settings
 
 ROOT = Path(__file__).parents[3]
@@ -41,15 +42,33 @@ def _nets() -> None:
 async def test_the_client_is_made_once_and_its_secret_is_private(tmp_path: Path) -> None:
     told = settings(tmp_path)
     origins = ["http://localhost:1", "http://127.0.0.1:1"]
-    path = await demo.prepare_client(told, origins)
+    path = await demo.prepare_client(told, demo.CLIENT, origins)
     first = path.read_text()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    path = await demo.prepare_client(told, origins)
+    path = await demo.prepare_client(told, demo.CLIENT, origins)
     assert path.read_text() != first  # the old one stopped
-    await demo.prepare_client(told, ["http://localhost:2"])
+
+
+@pytest.mark.parametrize(
+    ("client_id", "origins"),
+    [
+        (demo.CLIENT, ["http://localhost:2"]),  # another LOOKGATE_PORT
+        (demo.HEADLESS, []),  # the headless show on the same folder
+    ],
+)
+async def test_people_who_enrolled_stay_whatever_the_demo_is_started_with(
+    tmp_path: Path, client_id: str, origins: list[str]
+) -> None:
+    told = settings(tmp_path)
+    await demo.prepare_client(told, demo.CLIENT, ["http://localhost:1"])
     async with Admin.of(told) as admin:
-        (client,) = await admin.clients()
-    assert client.origins == ("http://localhost:2",)
+        await admin.store.templates.put(a_template(client_id=demo.CLIENT), replace=False)
+    await demo.prepare_client(told, client_id, origins)
+    async with Admin.of(told) as admin:
+        (kept,) = await admin.store.templates.of_client(demo.CLIENT)
+        client = await admin.store.clients.get(client_id)
+    assert kept == a_template(client_id=demo.CLIENT)
+    assert client.origins == tuple(origins)
 
 
 @pytest.mark.parametrize(

@@ -66,13 +66,19 @@ def test_a_client_lives_and_its_secret_is_shown_once(
     status, _, err = _run(capsys, *added)
     assert (status, err) == (2, "lookgate: client_exists: There is a client shop already.\n")
 
+    moved = ("client", "set", "shop", "--origin", "https://new.example:443")
+    assert _run(capsys, *moved)[:2] == (0, "shop  https://new.example\n")
+    assert _run(capsys, "client", "set", "shop", "--origin", "new")[0] == 2
+    assert _run(capsys, "client", "list")[1].rstrip().endswith("  https://new.example")
+    assert _run(capsys, "client", "set", "shop", "--no-origin")[1] == "shop  (no web origin)\n"
+
     status, out, _ = _run(capsys, "client", "rotate", "shop")
     assert status == 0
     assert secret not in out
 
     assert _run(capsys, "client", "remove", "shop")[0] == 0
-    for verb in ("rotate", "remove"):
-        status, _, err = _run(capsys, "client", verb, "shop")
+    for verb in (("rotate", "shop"), ("remove", "shop"), ("set", "shop", "--no-origin")):
+        status, _, err = _run(capsys, "client", *verb)
         assert (status, err) == (2, "lookgate: client_unknown: There is no client shop.\n")
 
 

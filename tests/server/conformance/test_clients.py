@@ -31,6 +31,8 @@ async def test_an_unknown_client_is_not_found(store: Store) -> None:
     with pytest.raises(NotFound):
         await store.clients.set_secret("nobody", TICKET)
     with pytest.raises(NotFound):
+        await store.clients.set_origins("nobody", ())
+    with pytest.raises(NotFound):
         await store.clients.remove("nobody")
     assert await store.clients.all() == []
 
@@ -38,6 +40,20 @@ async def test_an_unknown_client_is_not_found(store: Store) -> None:
 async def test_a_new_secret_replaces_the_old_one(shop: Store) -> None:
     await shop.clients.set_secret("shop", TICKET)
     assert (await shop.clients.get("shop")).secret_hash == TICKET
+
+
+async def test_new_origins_replace_the_old_ones_and_nothing_else(shop: Store) -> None:
+    await shop.clients.add(a_client("zoo"))
+    await shop.sessions.add(a_session())
+    await shop.templates.put(a_template(), replace=False)
+    await shop.failures.add("shop", "ada", NOW)
+    for origins in (("https://new.example", "http://localhost:1"), ()):
+        await shop.clients.set_origins("shop", origins)
+        assert await shop.clients.get("shop") == a_client(origins=origins)
+    assert await shop.clients.get("zoo") == a_client("zoo")
+    assert await shop.sessions.get("s1") == a_session()
+    assert await shop.templates.of_client("shop") == [a_template()]
+    assert await shop.failures.count("shop", "ada") == (1, NOW)
 
 
 async def test_removing_a_client_removes_what_it_owns_and_nothing_else(shop: Store) -> None:
