@@ -7,11 +7,16 @@ hashes (verify.py), accuracy on faces. Source: models/reference, made by other r
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+
+# As in pipeline/nets/ort.py: the library reports to its maker unless this stands before its import.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
 import onnxruntime
 
 from models.errors import ModelError

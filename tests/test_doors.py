@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from tests.walk import FILES, ROOMS, ROOT, imports, name, tree, uses
+from tests.walk import FILES, ROOMS, ROOT, calls, imports, name, tree, uses
 
 DOORS: dict[str, tuple[str, ...]] = {
     "onnxruntime": ("pipeline/nets/ort.py", "models/"),
@@ -29,7 +29,7 @@ DOORS: dict[str, tuple[str, ...]] = {
         "server/tools/caller/",
         "server/tools/evaluation/vp8.py",
     ),
-    "matplotlib": ("server/tools/evaluation/plots.py", "server/tools/evaluation/command.py"),
+    "matplotlib": ("server/tools/evaluation/plots.py",),
     "scipy": ("server/tools/evaluation/",),
     "insightface": ("pipeline/nets/insight.py",),
     "aiortc": ("server/rtc/", "server/tools/caller/"),
@@ -46,7 +46,12 @@ DOORS: dict[str, tuple[str, ...]] = {
 """Module -> files (or folders, or beginnings of names) that may import it."""
 
 PURE = ("asyncio", "time", "datetime", "random", "secrets", "os", "socket", "threading", "logging")
-"""What the pipeline does not know, nets and tapes apart."""
+"""What the pipeline does not know, but for what `PRIVATE` says."""
+PRIVATE = {
+    "onnxruntime": "ORT_DISABLE_TELEMETRY",
+    "matplotlib": "MPLCONFIGDIR",
+}
+"""Module -> the variable without which it speaks to its maker or writes outside our folders."""
 
 ENVIRONMENT = (
     "server/__init__.py",
@@ -55,10 +60,13 @@ ENVIRONMENT = (
     "models/clips.py",
     "models/registry.py",
     "web/demo/config.py",
+    "pipeline/nets/ort.py",
+    "models/check.py",
+    "server/tools/evaluation/plots.py",
 )
 """One BLAS thread, before NumPy is loaded; the server's settings; the nets' and the recordings'
 cache folders, for `python -m models` before the server is installed; what a registry's client is
-started with; the demo app's own settings."""
+started with; the demo app's own settings; what `PRIVATE` asks of the doors of two libraries."""
 
 
 READS = ("environ", "environb", "getenv", "getenvb")
@@ -122,7 +130,28 @@ def test_cues_do_not_import_each_other() -> None:
 
 
 def test_the_pipeline_is_pure() -> None:
-    assert _forbidden(("pipeline/",), PURE) == []
+    assert _forbidden(("pipeline/",), PURE) == ["pipeline/nets/ort.py imports os"]
+
+
+@pytest.mark.parametrize("module", PRIVATE)
+def test_a_library_is_silenced_before_it_is_loaded(module: str) -> None:
+    # What it does then is tried in test_silence.py.
+    for path in [path for path in FILES if uses(path, module)]:
+        lines = {
+            "set": calls(path, lambda node: getattr(node, "value", None) == PRIVATE[module]),
+            "loaded": calls(path, lambda node: module in _named(node)),
+        }
+        first = {
+            step: min(int(at.rpartition(":")[2]) for at in found) for step, found in lines.items()
+        }
+        assert first["set"] < first["loaded"], name(path)
+
+
+def _named(node: ast.AST) -> set[str]:
+    """The packages that an import statement names."""
+    if isinstance(node, ast.Import):
+        return {alias.name.partition(".")[0] for alias in node.names}
+    return {(node.module or "").partition(".")[0]} if isinstance(node, ast.ImportFrom) else set()
 
 
 def test_the_environment_has_its_door() -> None:

@@ -6,10 +6,17 @@ files come from (models/), threads (server/frames/inference.py), pixels.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+
+# ONNX Runtime 1.32 reports to its maker unless it is told otherwise before it is loaded: it leaves
+# a device id in the home folder and looks up a host of its maker's. Nobody is told anything
+# (tests/test_silence.py). The library's own call, disable_telemetry_events, comes too late.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
 import onnxruntime as ort
 
 from pipeline.nets import Floats, Spec, detect, embed, iris, mesh, spoof

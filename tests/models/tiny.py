@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
 from models import graph
+from models.check import onnxruntime
 from models.manifest import Input, Net, Output, Source
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import importlib.util
 import json
 import os
 from collections.abc import Callable
@@ -99,13 +100,10 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
 
 def _extra() -> None:
     """Raises EvaluationError (evaluate_missing)."""
-    try:
-        import matplotlib  # noqa: F401
-        import scipy  # noqa: F401
-    except ImportError as fault:
+    if not all(map(importlib.util.find_spec, ("matplotlib", "scipy"))):
         raise EvaluationError(
             "evaluate_missing", "the extra is not installed: pip install 'lookgate[evaluate]'"
-        ) from fault
+        )
 
 
 def _nets(settings: Settings) -> tuple[See, Embedder]:

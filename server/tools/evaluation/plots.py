@@ -7,10 +7,18 @@ its own.
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+
+from models.manifest import default_dir
+
+# Read when the package is loaded. Without it a folder for settings and a list of this machine's
+# fonts appear in the home folder, outside our own cache (tests/test_silence.py).
+os.environ.setdefault("MPLCONFIGDIR", str(default_dir().parent / "matplotlib"))
+
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
