@@ -26,7 +26,7 @@ from server.frames.look import load_see
 from server.http import middleware, routes
 from server.http.requests import MAX_BODY_BYTES, PARTS
 from server.keys.keyring import Keyring
-from server.keys.vault import open_vault
+from server.keys.master_key import fit, open_vault
 from server.metrics import Metrics
 from server.parts import Parts
 from server.peers import Peers
@@ -90,6 +90,7 @@ def build(
             parts.shelf.open()
         except ShelfUnusable as error:
             raise ConfigError([f"LOOKGATE_RECORD {error}"]) from None
+    metrics.keys_unused.read = lambda: parts.keyring.unusable
     metrics.active.read = lambda: len(parts.peers)
     metrics.waiting.read = lambda: max(0, inference.in_flight - inference.workers)
     try:
@@ -144,7 +145,15 @@ async def open_parts(parts: Parts) -> None:
     told = False
     while True:
         try:
-            await parts.store.open()
+            store = parts.store
+            await store.open()
+            await fit(
+                parts.vault,
+                parts.settings.data_dir,
+                templates=store.templates,
+                keys=store.keys,
+                now=parts.now(),
+            )
             await parts.keyring.load(parts.now())
             break
         except Unavailable:

@@ -125,6 +125,9 @@ class Metrics:
             "Times that a template was left out of a comparison: embedder, unreadable.",
             ("reason",),
         )
+        self.keys_unused = Gauge(
+            "lookgate_signing_keys_unused", "Published signing keys that do not open now."
+        )
         self.stages = Histogram(
             "lookgate_stage_seconds", "How long the stages of a session take.", "stage"
         )

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from pipeline.policy import POLICIES
 from pipeline.refusal import Refusal
 from server.keys.keyring import Keyring
-from server.keys.vault import open_vault
+from server.keys.master_key import fit, open_vault
 from server.parts import utc_now
 from server.people.forgetting import forget_client, forget_subject
 from server.people.shelf import Shelf
@@ -147,12 +147,18 @@ class Admin:
         return await self.store.keys.published(utc_now())
 
     async def rotate_keys(self, overlap_s: float) -> str:
-        """The new key's id. Running servers sign with it within seconds."""
+        """The new key's id. Running servers sign with it within seconds.
+
+        Raises AdminError, and VaultError if the master key is not the one of this database.
+        """
         if not 0 <= overlap_s <= 30 * 86400:
             raise AdminError("overlap_invalid", "The overlap is 0 s to 30 days.")
-        vault = open_vault(self.settings.data_dir, key=self.settings.master_key)
+        folder, now = self.settings.data_dir, utc_now()
+        vault = open_vault(folder, key=self.settings.master_key)
+        # Before anything is stored: a key of a foreign master key would stop every login.
+        await fit(vault, folder, templates=self.store.templates, keys=self.store.keys, now=now)
         ring = Keyring(self.store.keys, vault, issuer=self.settings.public_url)
-        return await ring.rotate(utc_now(), timedelta(seconds=overlap_s))
+        return await ring.rotate(now, timedelta(seconds=overlap_s))
 
 
 def _unknown(client_id: str) -> AdminError:

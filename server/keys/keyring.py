@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import hashlib
 import json
+import logging
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from server.keys.token import ALGORITHM, LIFETIME_S, base64url, mint
-from server.keys.vault import Vault
+from server.keys.vault import Vault, VaultError
 from server.store.port import Conflict, KeyRecord, Keys, Unavailable
 
 CACHE_S = 5.0
@@ -32,6 +33,9 @@ publishes it, and no relying app meets a `kid` that one of them does not know ye
 OVERLAP = timedelta(hours=1)
 """How long a retired key stays published by default: far more than a token lives, and about what
 relying apps cache a key set for."""
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,8 @@ def open_key(vault: Vault, record: KeyRecord) -> SigningKey:
     """
     der = vault.open(record.sealed_private, owner=_key_owner(record.kid))
     private = serialization.load_der_private_key(der, password=None)
-    assert isinstance(private, ec.EllipticCurvePrivateKey), "we sealed nothing else"
+    if not isinstance(private, ec.EllipticCurvePrivateKey):
+        raise AssertionError("we sealed nothing else")
     return SigningKey(record.kid, private, record.created_at, record.retire_at)
 
 
@@ -124,33 +129,61 @@ class Keyring:
         self._lifetime_s = lifetime_s
         self._random_bytes = random_bytes
         self._keys: tuple[SigningKey, ...] = ()
+        self._unusable: tuple[str, ...] = ()
         self._asked_at: datetime | None = None
         self._reading = asyncio.Lock()
 
     async def load(self, now: datetime) -> None:
-        """Read the keys, and make the first one if there is none.
+        """Read the keys, and make one if there is none that signs.
 
-        Call it at start: it finds a lost master key. Raises Unavailable, VaultError.
+        Call it at start, with a vault that fits the database (master_key.fit). One that ought to
+        sign and does not open is retired for a new one. Raises Unavailable, VaultError.
         """
         async with self._reading:
             await self._load(now)
+            if not any(key.retire_at is None for key in self._keys):
+                with contextlib.suppress(Conflict):
+                    # With an overlap, because another process may do the same at this moment.
+                    await self._stored.add(
+                        make_key(self._vault, now), retire_others_at=now + OVERLAP
+                    )
+                await self._load(now)
 
     async def _load(self, now: datetime) -> None:
+        """Those that open: one that does not is left out, counted and told, and stops nobody."""
         records = await self._stored.published(now)
         if not any(record.retire_at is None for record in records):
             # Another process that starts now may be first: then its key is ours.
             with contextlib.suppress(Conflict):
                 await self._stored.add(make_key(self._vault, now), retire_others_at=None)
             records = await self._stored.published(now)
-        self._keys = tuple(open_key(self._vault, record) for record in records)
+        opened: list[SigningKey] = []
+        unusable: list[str] = []
+        for record in records:
+            try:
+                opened.append(open_key(self._vault, record))
+            except VaultError as error:
+                unusable.append(record.kid)
+                if record.kid not in self._unusable:  # once, not with every look
+                    told = {"kid": record.kid, "code": error.code}
+                    logger.error("a signing key cannot be opened", extra=told)
+        self._keys, self._unusable = tuple(opened), tuple(unusable)
         self._asked_at = now
+
+    @property
+    def unusable(self) -> int:
+        """How many of the keys that should be published did not open when they were last read."""
+        return len(self._unusable)
 
     def _is_fresh(self, now: datetime) -> bool:
         asked_at = self._asked_at
         return asked_at is not None and 0 <= (now - asked_at).total_seconds() < CACHE_S
 
     async def _current(self, now: datetime) -> list[SigningKey]:
-        """The keys that count at `now`, newest first."""
+        """The keys that count at `now`, newest first, at least one.
+
+        Raises Unavailable, and VaultError `signing_key_unusable`.
+        """
         if not self._is_fresh(now):
             async with self._reading:
                 if not self._is_fresh(now):  # who waited here before may have read them
@@ -161,7 +194,7 @@ class Keyring:
                         if not self._keys:
                             raise
                         self._asked_at = now
-        return [key for key in self._keys if key.retire_at is None or now < key.retire_at]
+        return _some([k for k in self._keys if k.retire_at is None or now < k.retire_at])
 
     async def mint(
         self,
@@ -175,7 +208,10 @@ class Keyring:
         auth_time: datetime,
         now: datetime,
     ) -> str:
-        """A token for a session that was just finished as accepted. Raises Unavailable."""
+        """A token for a session that was just finished as accepted.
+
+        Raises Unavailable, and VaultError `signing_key_unusable`.
+        """
         key = _signer(await self._current(now), now)
         return mint(
             key.private,
@@ -199,23 +235,39 @@ class Keyring:
         return self._lifetime_s
 
     async def jwks(self, now: datetime) -> dict[str, list[dict[str, str]]]:
-        """The JWK set to publish: the newest key and those still in their overlap."""
+        """The JWK set to publish: the newest key and those still in their overlap.
+
+        Raises Unavailable, and VaultError `signing_key_unusable`.
+        """
         return {"keys": [key.jwk for key in await self._current(now)]}
 
     async def rotate(self, now: datetime, overlap: timedelta = OVERLAP) -> str:
         """Make a new key; the old one stays published for `overlap`. Returns the new `kid`.
 
-        With no overlap, for a key that leaked, tokens under way are void. Raises Unavailable.
+        With no overlap, for a key that leaked, tokens under way are void. The vault must fit the
+        database (master_key.fit), because every process signs with what is stored here.
+        Raises Unavailable, VaultError.
         """
         record = make_key(self._vault, now)
+        open_key(self._vault, record)
         await self._stored.add(record, retire_others_at=now + overlap)
         await self.load(now)
         return record.kid
 
 
+def _some(keys: list[SigningKey]) -> list[SigningKey]:
+    if not keys:
+        raise VaultError(
+            "signing_key_unusable",
+            "No signing key of the database opens with this master key. `lookgate keys rotate`,"
+            " with the right master key, makes a new one.",
+        )
+    return keys
+
+
 def _signer(keys: Sequence[SigningKey], now: datetime) -> SigningKey:
     """The newest that has settled, among those that outlive what they sign; else the oldest."""
     until = now + timedelta(seconds=LIFETIME_S)
-    lasting = [key for key in keys if key.retire_at is None or key.retire_at >= until]
+    lasting = _some([key for key in keys if key.retire_at is None or key.retire_at >= until])
     settled_since = now - timedelta(seconds=SETTLE_S)
     return next((key for key in lasting if key.created_at <= settled_since), lasting[-1])

@@ -67,7 +67,7 @@ class Galleries:
     async def of_subject(self, client_id: str, subject: str) -> Gallery:
         """One row for 1:1, always read anew; empty for an unknown subject.
 
-        Raises Unavailable, and VaultError if the master key is not here.
+        Raises Unavailable.
         """
         try:
             record = await self._templates.get(client_id, subject)
@@ -80,7 +80,7 @@ class Galleries:
     async def of_client(self, client_id: str) -> Gallery:
         """A row per person for 1:N, from memory unless a template changed, in whatever process.
 
-        Raises Unavailable, and VaultError if the master key is not here.
+        Raises Unavailable.
         """
         lock = self._loading.setdefault(client_id, asyncio.Lock())
         try:
@@ -112,8 +112,6 @@ class Galleries:
             try:
                 opened.append((record.subject, open_template(self._vault, record)))
             except VaultError as error:
-                if error.code == "vault_key_unknown":
-                    raise
                 broken += 1
                 _log.error(
                     "a template cannot be opened",

@@ -181,6 +181,12 @@ class Templates(Protocol):
     async def of_client(self, client_id: str) -> Sequence[TemplateRecord]:
         """A client's all, by subject."""
 
+    async def sample(self, n: int) -> Sequence[TemplateRecord]:
+        """At most `n`, of any clients, which ones is not said; none only if there are none at all.
+
+        For checks that something sealed opens.
+        """
+
     async def gallery_version(self, client_id: str) -> int:
         """Grows with every change to a client's templates, in whatever process; 0 if none ever.
 

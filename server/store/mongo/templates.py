@@ -75,6 +75,12 @@ class Templates:
             found = db["templates"].find({"client_id": client_id}).sort("subject")
             return [_template(document) async for document in found]
 
+    async def sample(self, n: int) -> Sequence[TemplateRecord]:
+        """What the database finds first."""
+        async with self._database.turn() as db:
+            found = db["templates"].find({}).limit(n)
+            return [_template(document) async for document in found]
+
     async def gallery_version(self, client_id: str) -> int:
         """Changes so far, each counted twice."""
         async with self._database.turn() as db:

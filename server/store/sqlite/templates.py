@@ -72,6 +72,11 @@ class Templates:
         )
         return [_template(row) for row in rows]
 
+    async def sample(self, n: int) -> Sequence[TemplateRecord]:
+        """The first rows of the table."""
+        rows = await self._database.read(f"SELECT {_COLUMNS} FROM templates LIMIT ?", n)
+        return [_template(row) for row in rows]
+
     async def gallery_version(self, client_id: str) -> int:
         """Changes so far."""
         rows = await self._database.read(

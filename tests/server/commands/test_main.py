@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import logging
 from collections.abc import Iterator
@@ -118,6 +119,24 @@ def test_keys_rotate_with_overlap(capsys: pytest.CaptureFixture[str]) -> None:
     assert [line.split()[0] for line in lines] == [second, first]
     assert lines[0].endswith("signs")
     assert "published until" in lines[1]
+
+
+def test_keys_are_not_rotated_with_a_foreign_master_key(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _run(capsys, "keys", "rotate")
+    before = _run(capsys, "keys", "list")
+    monkeypatch.setenv("LOOKGATE_MASTER_KEY", base64.b64encode(bytes(32)).decode())
+    status, _, err = _run(capsys, "keys", "rotate")
+    assert (status, err.split(": ")[1]) == (2, "vault_key_unknown")
+    # The same database from a shell that was not told the data folder: no key file is made there.
+    monkeypatch.delenv("LOOKGATE_MASTER_KEY")
+    monkeypatch.setenv("LOOKGATE_STORE", f"sqlite:///{tmp_path}/data/lookgate.sqlite3")
+    monkeypatch.setenv("LOOKGATE_DATA_DIR", str(tmp_path / "elsewhere"))
+    status, _, err = _run(capsys, "keys", "rotate")
+    assert (status, err.split(": ")[1]) == (2, "vault_key_missing")
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    assert _run(capsys, "keys", "list") == before
 
 
 def test_settings_are_shown_or_all_their_problems(

@@ -72,6 +72,18 @@ async def test_every_change_of_a_gallery_is_seen_by_the_other_process(
     assert await other.templates.gallery_version("shop") == seen[-1]
 
 
+async def test_a_sample_is_of_anybody_and_empty_only_without_anybody(shop: Store) -> None:
+    assert await shop.templates.sample(3) == []
+    await shop.clients.add(a_client("zoo"))
+    kept = [a_template(), a_template("bob"), a_template(client_id="zoo")]
+    for record in kept:
+        await shop.templates.put(record, replace=False)
+    for n in (1, 2, 5):
+        found = await shop.templates.sample(n)
+        assert len(found) == min(n, 3)
+        assert all(record in kept for record in found)
+
+
 async def test_any_text_and_its_order_is_kept(shop: Store) -> None:
     subjects = [
         "Zoë",

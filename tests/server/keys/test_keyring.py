@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import sqlite3
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -164,10 +165,41 @@ async def test_known_keys_stay_published_in_an_outage(store: SqliteStore, ring: 
     assert await fresh.jwks(NOW) == known
 
 
-async def test_a_lost_master_key_is_told_at_start(store: SqliteStore, ring: Keyring) -> None:
+async def test_a_key_that_does_not_open_is_left_out_and_counted(
+    store: SqliteStore, ring: Keyring, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A junk row, and one of a foreign master key: neither stops who is there."""
+    mine = await ring.jwks(NOW)
+    junk = KeyRecord("junk", "{}", b"\0" * 99, NOW, NOW + timedelta(days=1))
+    await store.keys.add(junk, retire_others_at=None)
+    other = make_key(Vault([bytes(32)]), NOW)
+    await store.keys.add(other, retire_others_at=NOW + timedelta(minutes=10))
+    later = NOW + seconds(CACHE_S)
+    with caplog.at_level(logging.ERROR):
+        for n in range(3):
+            assert await ring.jwks(later + seconds(n * CACHE_S)) == mine
+    assert ring.unusable == 2
+    told = {(getattr(r, "kid", ""), getattr(r, "code", "")) for r in caplog.records}
+    assert told == {("junk", "vault_format"), (other.kid, "vault_key_unknown")}
+    assert len(caplog.records) == 2  # each once
+    assert check(await minted(ring, later), mine, later)
+    # Nothing that opens outlives a token now: refused by name, not a bug.
+    late = NOW + timedelta(minutes=9)
     with pytest.raises(VaultError) as caught:
-        await Keyring(store.keys, Vault([bytes(32)]), issuer=ISSUER).load(NOW)
-    assert caught.value.code == "vault_key_unknown"
+        await minted(ring, late)
+    assert caught.value.code == "signing_key_unusable"
+    # A start retires the one that ought to sign and does not open.
+    await ring.load(late)
+    assert check(await minted(ring, late), await ring.jwks(late), late)
+    assert [k.kid for k in await store.keys.published(late) if k.retire_at is None] != [other.kid]
+
+
+async def test_no_key_that_opens_is_a_refusal(store: SqliteStore, ring: Keyring) -> None:
+    stranger = Keyring(store.keys, Vault([bytes(32)]), issuer=ISSUER)
+    for call in (stranger.jwks(NOW), minted(stranger)):
+        with pytest.raises(VaultError) as caught:
+            await call
+        assert caught.value.code == "signing_key_unusable"
 
 
 async def test_a_key_slipped_into_the_database_is_never_published(
@@ -182,8 +214,8 @@ async def test_a_key_slipped_into_the_database_is_never_published(
     assert (await again.jwks(NOW))["keys"][0]["x"] == mine["x"]
     record = KeyRecord("k", forged, b"\0" * 99, NOW, NOW + timedelta(days=1))
     await store.keys.add(record, retire_others_at=None)
-    with pytest.raises(VaultError):
-        await again.load(NOW)
+    await again.load(NOW)
+    assert [key["x"] for key in (await again.jwks(NOW))["keys"]] == [mine["x"]]
 
 
 def test_no_token_lives_longer_than_the_protocol_allows(store: SqliteStore) -> None:

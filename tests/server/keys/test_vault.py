@@ -1,16 +1,10 @@
 from __future__ import annotations
 
-import base64
-import os
-import stat
-import threading
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.keys.vault import KEY_FILE, Vault, VaultError, key_id_of, keys_from_text, open_vault
+from server.keys.vault import Vault, VaultError, key_id_of, sealed_by
 
 KEY = bytes(range(32))
 OTHER = bytes(range(1, 33))
@@ -96,96 +90,30 @@ def test_a_vault_does_not_show_its_keys() -> None:
     assert KEY.hex()[:8] not in shown
 
 
-def test_keys_come_as_base64_newest_first() -> None:
-    one, two = (base64.b64encode(key).decode() for key in (KEY, OTHER))
-    assert keys_from_text(one) == [KEY]
-    assert keys_from_text(f"{one},{two}") == [KEY, OTHER]
-    assert keys_from_text(f"# of May\n{two}\n\n {one} # of April\n") == [OTHER, KEY]
-
-
-@pytest.mark.parametrize(
-    "text", ["", "#", "hunter2!", "aGVsbG8=", base64.b64encode(bytes(33)).decode(), "é" * 44]
-)
-def test_a_malformed_key_is_refused_and_not_quoted(text: str) -> None:
-    with pytest.raises(VaultError) as caught:
-        keys_from_text(text)
-    assert caught.value.code == "vault_key_format"
-    assert len(text) < 5 or text not in str(caught.value)
-
-
 def test_no_vault_without_a_whole_key() -> None:
-    for keys in ([], [b"short"], [KEY, b""]):
+    for keys in ([b"short"], [KEY, b""]):
         with pytest.raises(VaultError) as caught:
             Vault(keys)
         assert caught.value.code == "vault_key_format"
 
 
-def test_the_key_file_is_made_once_and_private(tmp_path: Path) -> None:
-    data_dir = tmp_path / "new" / "data"
-    first = open_vault(data_dir)
-    path = data_dir / KEY_FILE
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert stat.S_IMODE(data_dir.stat().st_mode) & 0o077 == 0
-    assert [file.name for file in data_dir.iterdir()] == [KEY_FILE]  # nothing left beside it
-    text = path.read_text()
-    second = open_vault(data_dir)
-    assert path.read_text() == text
-    assert second.open(first.seal(b"face", owner=OWNER), owner=OWNER) == b"face"
-
-
-def test_a_given_key_needs_no_file(tmp_path: Path) -> None:
-    vault = open_vault(tmp_path, key=base64.b64encode(KEY).decode())
-    assert vault.key_id == key_id_of(KEY)
-    assert list(tmp_path.iterdir()) == []
-    with pytest.raises(VaultError):
-        open_vault(tmp_path, key="")
-
-
-def test_first_starts_at_once_agree_on_one_key(tmp_path: Path) -> None:
-    ready = threading.Barrier(8)
-    ids: list[str] = []
-
-    def start() -> None:
-        ready.wait(10)
-        ids.append(open_vault(tmp_path).key_id)
-
-    threads = [threading.Thread(target=start) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(10)
-    assert len(ids) == 8
-    assert len(set(ids)) == 1
-    assert [file.name for file in tmp_path.iterdir()] == [KEY_FILE]
-
-
-@pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX")
-@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o660])
-def test_a_key_file_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> None:
-    open_vault(tmp_path)
-    path = tmp_path / KEY_FILE
-    path.chmod(mode)
+def test_a_locked_vault_seals_and_opens_nothing_until_it_has_its_keys() -> None:
+    sealed = Vault([KEY]).seal(b"face", owner=OWNER)
+    vault = Vault()
+    assert vault.is_locked
     with pytest.raises(VaultError) as caught:
-        open_vault(tmp_path)
-    assert caught.value.code == "vault_key_permissions"
-    assert f"chmod 600 {path}" in str(caught.value)
-    path.chmod(0o400)
-    open_vault(tmp_path)
-
-
-def test_a_damaged_key_file_is_told_not_replaced(tmp_path: Path) -> None:
-    path = tmp_path / KEY_FILE
-    path.touch(mode=0o600)
-    for content in (b"", b"\xff\xfe", b"half a k"):
-        path.write_bytes(content)
-        with pytest.raises(VaultError) as caught:
-            open_vault(tmp_path)
-        assert caught.value.code in ("vault_key_format", "vault_key_unreadable")
-        assert path.read_bytes() == content
-
-
-def test_a_place_without_files_is_told(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
+        vault.seal(b"face", owner=OWNER)
+    assert caught.value.code == "vault_key_missing"
     with pytest.raises(VaultError) as caught:
-        open_vault(tmp_path / "file")
-    assert caught.value.code == "vault_key_unreadable"
+        vault.open(sealed, owner=OWNER)
+    assert caught.value.code == "vault_key_unknown"
+    vault.unlock([KEY])
+    assert not vault.is_locked
+    assert vault.open(sealed, owner=OWNER) == b"face"
+
+
+def test_sealed_bytes_say_which_key_sealed_them() -> None:
+    sealed = Vault([OTHER, KEY]).seal(b"face", owner=OWNER)
+    assert sealed_by(sealed) == key_id_of(OTHER)
+    for other in (b"", sealed[:39], b"X" + sealed[1:]):
+        assert sealed_by(other) is None

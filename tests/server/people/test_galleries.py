@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from pipeline.template import Floats, pooled
-from server.keys.vault import Vault, VaultError
+from server.keys.vault import Vault
 from server.metrics import Counter
 from server.people.galleries import Galleries
+from server.people.templates import seal_template
 from server.store.port import Client, TemplateRecord
 from server.store.sqlite.store import SqliteStore
 from server.store.sqlite.templates import Templates
@@ -144,10 +145,23 @@ async def test_a_moved_template_matches_nobody_and_stops_nobody(
     assert unused.value("unreadable") == 2
 
 
-async def test_a_lost_master_key_is_told(templates: Counting) -> None:
+async def test_a_template_of_a_foreign_master_key_stops_nobody_else(
+    templates: Counting, caplog: pytest.LogCaptureFixture
+) -> None:
     await templates.put(sealed("ada", 1), replace=False)
-    galleries = Galleries(templates, Vault([bytes(32)]), model_id="sface")
-    for ask in (galleries.of_client("shop"), galleries.of_subject("shop", "ada")):
-        with pytest.raises(VaultError) as caught:
-            await ask
-        assert caught.value.code == "vault_key_unknown"
+    foreign = seal_template(
+        Vault([bytes(32)]),
+        a_template(2),
+        client_id="shop",
+        subject="bob",
+        template_id="t",
+        created_at=NOW,
+    )
+    await templates.put(foreign, replace=False)
+    unused = Counter("unused", "", ("reason",))
+    galleries = Galleries(templates, VAULT, model_id="sface", unused=unused)
+    with caplog.at_level(logging.ERROR):
+        assert (await galleries.of_client("shop")).subjects == ("ada",)
+        assert len(await galleries.of_subject("shop", "bob")) == 0
+    assert {getattr(record, "code", None) for record in caplog.records} == {"vault_key_unknown"}
+    assert unused.value("unreadable") == 2
