@@ -15,7 +15,7 @@ from server.session.connection import Connection
 
 @dataclass
 class FakeConnection:
-    """Its page acknowledges everything, and closes when all was said."""
+    """Its page acknowledges everything and closes when all was said, unless it `stays`."""
 
     frames: LatestSlot[Frame] = field(default_factory=LatestSlot)
     channel_open: asyncio.Event = field(default_factory=asyncio.Event)
@@ -23,6 +23,7 @@ class FakeConnection:
     times_s: dict[str, float] = field(default_factory=dict)
     sent: list[dict[str, Any]] = field(default_factory=list)
     closings: int = 0
+    stays: bool = False
 
     def send(self, text: str) -> bool:
         if self.closed.is_set():
@@ -31,7 +32,8 @@ class FakeConnection:
         return True
 
     async def flush(self, timeout_s: float) -> bool:
-        self.closed.set()
+        if not self.stays:
+            self.closed.set()
         return True
 
     async def close(self) -> None:

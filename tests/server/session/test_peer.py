@@ -22,7 +22,7 @@ from pipeline.session import SessionPipeline
 from pipeline.template import Gallery
 from server.keys.token import verify
 from server.parts import Parts
-from server.session import protocol
+from server.session import peer, protocol
 from server.store.port import Conflict, NotFound, SessionRecord, Unavailable
 from tests.pipeline.observations import Camera, gallery
 from tests.server.stage import (
@@ -594,6 +594,17 @@ async def test_an_empty_room_ends_by_the_time_limit_though_nothing_else_comes(
     verdict = await stage.end()
     assert (verdict["outcome"], verdict["reasons"]) == ("expired", ["timeout"])
     assert any(m["hint"] == "camera_slow" for m in stage.connection.of("hint"))
+
+
+async def test_a_page_that_does_not_close_is_closed(
+    opened: tuple[Parts, Clock], camera: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peer, "GOODBYE_S", 0.01)
+    stage = await _stage(opened, camera, "login", "ann")
+    stage.connection.stays = True
+    stage.peer.on_message(_message("cancel"))
+    assert (await stage.end())["reasons"] == ["cancelled"]
+    _let_go(stage)
 
 
 async def test_an_early_cancel_does_not_count(opened: tuple[Parts, Clock], camera: Camera) -> None:
