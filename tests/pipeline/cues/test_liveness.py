@@ -208,7 +208,7 @@ def test_eyes_that_are_no_number_hide_no_blink():
     cue = Blink()
     for k, obs in enumerate(Camera(blink_s=1.0).shots(ALL, 30)):
         assert obs.face is not None
-        cue.add(obs if k % 5 else replace(obs, face=replace(obs.face, eyes=(nan, 0.3))))
+        cue.add(obs if k % 3 else replace(obs, face=replace(obs.face, eyes=(nan, 0.3))))
     assert cue.row(POLICY).stand is Stand.FOR
 
 
