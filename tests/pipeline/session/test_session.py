@@ -308,6 +308,22 @@ def test_guidance_and_then_a_timeout(camera, hint):
     assert verdict(events) == Decided(Phase.EXPIRED, (Reason.TIMEOUT,))
 
 
+def test_a_covered_mouth_is_mentioned_and_refuses_nobody():
+    session, camera = started(), Camera(person=1, look={"mouth": 0.4})
+    events = watched(session, camera, 10)
+    assert hints(events) == [Hint.UNCOVER_FACE]
+    assert verdict(events) == Decided(Phase.ACCEPTED, subject="person-1")
+    bare = watched(started(), Camera(person=1, look={"mouth": 3.0}), 10)
+    assert hints(bare) == []
+
+
+def test_a_frozen_camera_is_mentioned_before_anything_can_be_decided():
+    session, camera = started(Purpose.ENROLL, Gallery.of([])), Camera(person=4, motion=0.0)
+    events = watched(session, camera, POLICY.enroll_settle_s - 0.3)
+    assert hints(events) == [Hint.CAMERA_FROZEN]
+    assert verdict(events) is None
+
+
 def test_hints_are_withdrawn_and_do_not_flicker():
     session, camera = started(), Camera(person=None)
     events = watched(session, camera, 1.0)
