@@ -51,7 +51,7 @@ test: $(VENV)/.stamp-test node_modules/.stamp chromium models recordings ## all 
 check: $(VENV)/.stamp-test node_modules/.stamp ## ruff, mypy --strict, and TypeScript's checker over web/
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy --strict pipeline server models
+	$(BIN)/mypy --strict pipeline server models tests/server/fake_connection.py
 	node_modules/.bin/tsc -p web/tsconfig.json
 
 .PHONY: mutants

@@ -1,6 +1,7 @@
 """One server from its settings: start, run, stop.
 
-Not here: what a request does (routes.py), what a session does (peer.py), reading settings
+The one place that puts a server together: everything below is handed what it uses. Not here: what
+a request does (http/), what a session does (session/peer.py), reading settings
 (settings/load.py).
 """
 
@@ -11,33 +12,40 @@ import contextlib
 import logging
 import secrets
 import signal
+import time
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime
 
 from aiohttp import web
 
 from pipeline.frame import Frame
 from pipeline.nets.embed import SFACE, Embedder
 from pipeline.observation import Ask, Observation
-from pipeline.policy import POLICIES
+from pipeline.policy import POLICIES, Policy
 from pipeline.refusal import Refusal
+from pipeline.template import Gallery
 from server import memory
-from server.frames.inference import Inference
+from server.frames.inference import Inference, Place
 from server.frames.look import load_see
 from server.http import middleware, routes
 from server.http.requests import MAX_BODY_BYTES, PARTS
 from server.keys.keyring import Keyring
 from server.keys.master_key import fit, open_vault
 from server.metrics import Metrics
-from server.parts import Parts
+from server.parts import Parts, utc_now
 from server.peers import Peers
 from server.people.galleries import Galleries
 from server.people.shelf import Shelf, ShelfUnusable
-from server.rtc import connection
-from server.session.opening import rtc_settings
+from server.rtc.connection import RtcSettings, prepare
+from server.session.opening import Opening
+from server.session.peer import CallLater, Peer
+from server.session.recorder import Recording, nets_here
+from server.session.verdict import Verdicts
+from server.session.whom import Decoys
 from server.settings import policies
 from server.settings.load import ConfigError, Settings
 from server.store.opening import open_store
-from server.store.port import Store, Unavailable
+from server.store.port import SessionRecord, Store, Unavailable
 
 RETRY_S = 2.0
 """Between attempts to open a store that is down at start."""
@@ -53,10 +61,14 @@ def build(
     *,
     store: Store | None = None,
     embedder: Embedder = SFACE,
+    clock: Callable[[], float] = time.monotonic,
+    now: Callable[[], datetime] = utc_now,
+    call_later: CallLater | None = None,
 ) -> Parts:
     """Everything that a server holds; nothing is opened yet.
 
-    `embedder` says whose vectors `look` gives.
+    `embedder` says whose vectors `look` gives. Time comes from outside: `clock` is monotonic
+    seconds, `now` UTC, `call_later` that of the running event loop if it is None.
     Raises ConfigError (store, media settings) and VaultError.
     """
     try:
@@ -64,40 +76,99 @@ def build(
     except ValueError as error:
         raise ConfigError([f"LOOKGATE_STORE: {error}"]) from None
     vault = open_vault(settings.data_dir, key=settings.master_key)
+    keyring = Keyring(
+        found.keys, vault, issuer=settings.public_url, lifetime_s=settings.token_ttl_s
+    )
     metrics = Metrics()
     inference = Inference(look, settings.workers, settings.max_sessions)
-    parts = Parts(
-        settings=settings,
-        store=found,
+    peers = Peers(when_empty=memory.give_back)
+    shelf = _shelf(settings)
+    verdicts = Verdicts(
+        sessions=found.sessions,
+        templates=found.templates,
+        failures=found.failures,
+        keyring=keyring,
         vault=vault,
+        model_id=embedder.model_id,
+        now=now,
+    )
+    recording = None
+    if shelf is not None:
+        other = None if settings.embedder is None else embedder.model_id
+        recording = Recording(shelf, nets_here(other), clock, now)
+    later = call_later or asyncio.get_running_loop().call_later
+
+    def new_peer(record: SessionRecord, policy: Policy, gallery: Gallery, place: Place) -> Peer:
+        return Peer(
+            record=record,
+            policy=policy,
+            gallery=gallery,
+            model_id=embedder.model_id,
+            place=place,
+            verdicts=verdicts,
+            recording=recording,
+            metrics=metrics,
+            clock=clock,
+            call_later=later,
+        )
+
+    opening = Opening(
+        sessions=found.sessions,
+        failures=found.failures,
+        inference=inference,
         galleries=Galleries(
             found.templates, vault, model_id=embedder.model_id, unused=metrics.unused
         ),
-        keyring=Keyring(
-            found.keys, vault, issuer=settings.public_url, lifetime_s=settings.token_ttl_s
-        ),
-        inference=inference,
-        peers=Peers(when_empty=memory.give_back),
-        metrics=metrics,
-        model_id=embedder.model_id,
-        decoy_key=secrets.token_bytes(32),
-        dimensions=embedder.dimensions,
-        policies={name: policies.of_settings(settings, one) for name, one in POLICIES.items()},
+        decoys=Decoys(secrets.token_bytes(32), embedder.dimensions),
+        peers=peers,
+        new_peer=new_peer,
+        rtc=_rtc(settings),
+        clock=clock,
+        now=now,
     )
-    if settings.record is not None:
-        parts.shelf = Shelf(settings.record, settings.record_days)
-        try:
-            parts.shelf.open()
-        except ShelfUnusable as error:
-            raise ConfigError([f"LOOKGATE_RECORD {error}"]) from None
-    metrics.keys_unused.read = lambda: parts.keyring.unusable
-    metrics.active.read = lambda: len(parts.peers)
+    metrics.keys_unused.read = lambda: keyring.unusable
+    metrics.active.read = lambda: len(peers)
     metrics.waiting.read = lambda: max(0, inference.in_flight - inference.workers)
+    return Parts(
+        settings=settings,
+        store=found,
+        vault=vault,
+        keyring=keyring,
+        model_id=embedder.model_id,
+        inference=inference,
+        opening=opening,
+        peers=peers,
+        metrics=metrics,
+        shelf=shelf,
+        policies={name: policies.of_settings(settings, one) for name, one in POLICIES.items()},
+        clock=clock,
+        now=now,
+    )
+
+
+def _shelf(settings: Settings) -> Shelf | None:
+    if settings.record is None:
+        return None
+    shelf = Shelf(settings.record, settings.record_days)
     try:
-        connection.prepare(rtc_settings(parts))
+        shelf.open()
+    except ShelfUnusable as error:
+        raise ConfigError([f"LOOKGATE_RECORD {error}"]) from None
+    return shelf
+
+
+def _rtc(settings: Settings) -> RtcSettings:
+    """How this server's connections are made; the stack is made ready for them."""
+    rtc = RtcSettings(
+        bind=settings.rtc_addresses,
+        advertised=settings.rtc_public_address,
+        ports=settings.rtc_ports,
+    )
+    try:
+        prepare(rtc)
     except ValueError as error:
         raise ConfigError([f"LOOKGATE_RTC_*: {error}"]) from None
-    return parts
+    return rtc
 
 
 def application(parts: Parts) -> web.Application:

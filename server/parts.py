@@ -1,26 +1,24 @@
-"""What one running server holds, in one value that routes and peers are given. No behaviour.
+"""What one running server holds, in one value that the HTTP side is given. No behaviour.
 
-Made by app.py from the settings; tests make their own with smaller parts.
+Made by app.py from the settings. Not for sessions: each module of session/ is given what it uses.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from pipeline.nets.embed import SFACE
-from pipeline.policy import POLICIES, Policy
+from pipeline.policy import Policy
 from server.frames.inference import Inference
 from server.keys.keyring import Keyring
 from server.keys.vault import Vault
 from server.limits import Buckets
 from server.metrics import Metrics
 from server.peers import Peers
-from server.people.galleries import Galleries
 from server.people.shelf import Shelf
+from server.session.opening import Opening
 from server.settings.load import Settings
 from server.store.port import Store
 
@@ -37,30 +35,25 @@ class Parts:
     settings: Settings
     store: Store
     vault: Vault
-    galleries: Galleries
     keyring: Keyring
-    inference: Inference
-    metrics: Metrics
     model_id: str
     """The embedder whose templates can be compared."""
-    decoy_key: bytes
-    """32 random bytes of this process, for the decoys of unknown subjects
-    (server/session/whom.py)."""
-    dimensions: int = SFACE.dimensions
-    """Numbers in one of that embedder's vectors."""
-    policies: Mapping[str, Policy] = field(default_factory=lambda: POLICIES)
-    """By the name that clients use, with the thresholds of that embedder."""
-    clock: Callable[[], float] = time.monotonic
-    """Seconds, the clock that stamps frames."""
-    now: Callable[[], datetime] = utc_now
-    peers: Peers = field(default_factory=Peers)
+    inference: Inference
+    opening: Opening
+    peers: Peers
     """Sessions with a connection."""
+    metrics: Metrics
+    shelf: Shelf | None
+    """Where sessions are recorded; None: they are not."""
+    policies: Mapping[str, Policy]
+    """By the name that clients use, with the thresholds of the embedder that runs."""
+    clock: Callable[[], float]
+    """Monotonic seconds, the clock that stamps frames."""
+    now: Callable[[], datetime]
     opened: asyncio.Event = field(default_factory=asyncio.Event)
     """The store was opened and the keys are there; stays set through later outages."""
     failed: asyncio.Future[Exception] = field(init=False)
     """Why the store can never be used, if that is so."""
-    shelf: Shelf | None = None
-    """Where sessions are recorded; None: they are not."""
     client_limit: Buckets = field(init=False)
     """Per relying app."""
     address_limit: Buckets = field(init=False)

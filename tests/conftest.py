@@ -1,4 +1,4 @@
-"""For all tests: what one of them does to logging ends with it."""
+"""For all tests: what one of them does to logging ends with it; how Hypothesis runs for mutants."""
 
 from __future__ import annotations
 
@@ -6,6 +6,13 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import Phase, settings
+
+# For tests/mutants/run.py: the examples of every other run, but one that fails is enough there, so
+# none is shrunk, which can take minutes.
+settings.register_profile(
+    "mutants", settings.get_profile("ci"), phases=(Phase.explicit, Phase.generate)
+)
 
 
 @pytest.fixture(autouse=True)

@@ -7,8 +7,9 @@ was measured on films of people and on films made of two: docs/liveness.md.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
-from math import acos, cos, dist, hypot, pi, sqrt
+from math import acos, cos, hypot, pi, sqrt
 from statistics import median
 
 import numpy as np
@@ -90,29 +91,17 @@ def _jumped(before: Face, now: Face, policy: Policy) -> bool:
     return away_px > policy.max_jump * max(w0, 1.0) or max(most, 1.0) > SIZE_JUMP * max(least, 1.0)
 
 
+@dataclass(frozen=True, slots=True)
 class _Step:
     """From one picture to the next."""
 
-    __slots__ = ("_changed", "_now", "_was", "gap_s", "picture")
-
-    def __init__(self, gap_s: float, picture: float, was: _Shape, now: _Shape) -> None:
-        self.gap_s = gap_s
-        """Between their arrivals."""
-        self.picture = picture
-        """Distance of their sketches, grey levels."""
-        self._was, self._now = was, now
-        self._changed: float | None = None
-
-    def shape(self) -> float:
-        """How far the rigid points are from where they were, RMS in eye distances, after the best
-        turn in space, scale and shift."""
-        if self._changed is None:
-            self._changed = self._now.changed(self._was)
-        return self._changed
-
-    def reaches(self, shape: float) -> bool:
-        """Whether `shape()` is that much: mostly it takes no turn to say no."""
-        return self._now.may_differ(self._was, shape) and self.shape() >= shape
+    gap_s: float
+    """Between their arrivals."""
+    picture: float
+    """Distance of their sketches, grey levels."""
+    shape: float
+    """How far the rigid points are from where they were, RMS in eye distances, after the best turn
+    in space, scale and shift."""
 
 
 class _Steps:
@@ -149,18 +138,18 @@ class _Steps:
             self.doubtful = True
             self._steps = []
             return False
-        step, before = _Step(gap_s, picture, old_shape, self._shape), self._steps
+        step, before = _Step(gap_s, picture, self._shape.changed(old_shape)), self._steps
         self._steps = [*before[1 - NEWEST :], step]
-        if len(before) < LEAST or not step.reaches(policy.doubt_shape):
+        if len(before) < LEAST or not step.shape >= policy.doubt_shape:
             return False
-        if any(old.shape() > step.shape() for old in before):
+        if any(old.shape > step.shape for old in before):
             return False
         self.doubtful = True
         # Where frames are missing, one step holds the motion of several.
         late = max(1.0, gap_s / max(median(old.gap_s for old in before), 0.02))
         most = max(old.picture for old in before)
         sudden = picture >= max(policy.cut_picture, policy.cut_step * late * most)
-        return sudden and step.shape() >= policy.cut_shape
+        return sudden and step.shape >= policy.cut_shape
 
 
 def _resized(last: Observation, now: Observation) -> bool:
@@ -168,51 +157,25 @@ def _resized(last: Observation, now: Observation) -> bool:
 
 
 class _Shape:
-    """A face's rigid points, as a blink or an open mouth is no other face: x, y and z of one after
-    the other. So few numbers are dealt with sooner without NumPy."""
+    """A face's rigid points, as a blink or an open mouth is no other face."""
 
-    __slots__ = ("_about", "_axes", "_n", "_px", "_rigid_px", "eyes_px")
+    __slots__ = ("_n", "_points", "_square", "eyes_px")
 
     def __init__(self, rigid_px: Floats) -> None:
-        self._rigid_px, self._n = rigid_px, len(rigid_px)
-        px = self._px = rigid_px.reshape(-1).tolist()
-        self.eyes_px = max(hypot(px[3] - px[0], px[4] - px[1]), 1.0)  # the outer eye corners
-        self._axes: tuple[float, float, float] | None = None
-        self._about: tuple[NDArray[np.float64], float] | None = None
-
-    def about(self) -> tuple[NDArray[np.float64], float]:
-        """The points about their middle, and their squares' sum."""
-        if self._about is None:
-            points = self._rigid_px.astype(np.float64)
-            points -= np.add.reduce(points) / self._n
-            self._about = points, float(np.vdot(points, points))
-        return self._about
-
-    def axes(self) -> tuple[float, float, float]:
-        """The sums of all x, of all y and of all z."""
-        if self._axes is None:
-            px = self._px
-            self._axes = sum(px[::3]), sum(px[1::3]), sum(px[2::3])
-        return self._axes
-
-    def may_differ(self, before: _Shape, shape: float) -> bool:
-        """False if the points moved by less than that, as they are or but for a common shift: then
-        no turn and scale can leave more."""
-        moved_px = dist(self._px, before._px)
-        least = self._n * (0.999 * max(shape, 0.0) * self.eyes_px) ** 2
-        rest = moved_px * moved_px
-        if rest >= least:
-            shift_px = dist(self.axes(), before.axes())
-            rest -= shift_px * shift_px / self._n
-        return rest >= least
+        self._n = len(rigid_px)
+        points = rigid_px.astype(np.float64)
+        x_px, y_px, _ = (points[1] - points[0]).tolist()
+        self.eyes_px = max(hypot(x_px, y_px), 1.0)  # the outer eye corners
+        points -= np.add.reduce(points) / self._n
+        self._points, self._square = points, float(np.vdot(points, points))
+        """About their middle, and the sum of their squares."""
 
     def changed(self, before: _Shape) -> float:
         """As `_Step.shape`. The best turn need not be known: its residual follows from the sum of
         the covariance's singular values, the least one negative if the covariance mirrors (Kabsch,
         Acta Cryst. A32, 1976)."""
-        (points, square), (old_points, old_square) = self.about(), before.about()
-        fit = _turned((old_points.T @ points).tolist())
-        rest = square - fit * fit / max(old_square, 1e-9)
+        fit = _turned((before._points.T @ self._points).tolist())
+        rest = self._square - fit * fit / max(before._square, 1e-9)
         return sqrt(max(rest, 0.0) / self._n) / self.eyes_px
 
 

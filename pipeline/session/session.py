@@ -17,7 +17,6 @@ measured when (measurements.py, schedule.py), when a hint is said (guidance.py).
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import assert_never
 
 from pipeline.cues import framing
@@ -124,7 +123,8 @@ class SessionPipeline:
         return self._over
 
     def evidence(self) -> list[Evidence]:
-        """The newest table of rows; after the verdict, the one that decided."""
+        """The table of rows of the open window, or of the last one; after the verdict, the one that
+        decided. Reading it changes nothing."""
         if self._window is None:
             return list(self._left)
         return self._window.rows(self._policy, self._heard_s) + self._answers
@@ -139,10 +139,13 @@ class SessionPipeline:
         """What to measure in the next frame: the detector now and then, everything else on its
         schedule and only while evidence is being gathered that it could change."""
         policy, now_s, window = self._policy, self._heard_s, self._window
-        now = Situation(policy, roi=self._roi, missed=self._missed)
-        if window is not None:
-            now = replace(
-                now,
+        if window is None:
+            now = Situation(policy, self._roi, self._missed)
+        else:
+            now = Situation(
+                policy,
+                self._roi,
+                self._missed,
                 gathering=True,
                 doubts=self._continuity.doubts,
                 undecided=self._undecided > 0 or window.doubtful(policy, self._weighed),

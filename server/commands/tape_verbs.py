@@ -127,8 +127,9 @@ def _see(given: argparse.Namespace, tape: Tape) -> int:
     settings = load()
     log.set_up(style=settings.log_format, level="warning")
     look, embedder = load_see(settings.models_dir, settings.embedder)
+    other = None if settings.embedder is None else embedder.model_id
     recorded = tape.header.get("models")
-    if recorded is not None and recorded != nets_here(settings, embedder.model_id):
+    if recorded is not None and recorded != nets_here(other):
         print("nets      others than those of the recording")
     seen = reseeing.resee(tape, look, torn=given.torn)
     print(f"seen      {seen.frames} frames, {seen.identical} of them bit for bit the same")

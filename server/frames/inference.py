@@ -19,6 +19,27 @@ class InferenceFailed(Exception):
     """A picture could not be looked at; the cause says why. Ours to mend, never the peer's."""
 
 
+class Place:
+    """One session's right to have its pictures looked at. Made by `Inference.place`; whoever holds
+    it gives it back, or hands it on."""
+
+    def __init__(self, inference: Inference) -> None:
+        self._inference = inference
+        self._reference = Reference()
+        self._given_back = False
+
+    async def see(self, picture: Decoded | Frame, ask: Ask) -> Observation:
+        """As `Inference.see`, with the session's own reference."""
+        return await self._inference.see(picture, ask, self._reference)
+
+    def give_back(self) -> None:
+        """Exactly once: let another session have it."""
+        if self._given_back:
+            raise AssertionError("a place was given back twice")
+        self._given_back = True
+        self._inference.reserved -= 1
+
+
 class Inference:
     """A pool of `workers` threads, and places for `admit` sessions.
 
@@ -39,18 +60,13 @@ class Inference:
         self._pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="see")
         self._closed = False
 
-    def try_reserve(self) -> bool:
-        """Take a place for a session if there is one; give it back with `release`."""
+    def place(self) -> Place | None:
+        """A place for a session, which is given back when it needs no pictures looked at any more;
+        None if all are taken."""
         if self._closed or self.reserved >= self.admit:
-            return False
+            return None
         self.reserved += 1
-        return True
-
-    def release(self) -> None:
-        """Give a place back."""
-        if self.reserved == 0:
-            raise AssertionError("a place was given back that nobody had")
-        self.reserved -= 1
+        return Place(self)
 
     async def see(
         self, picture: Decoded | Frame, ask: Ask, reference: Reference | None = None

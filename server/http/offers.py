@@ -23,7 +23,6 @@ from server.http.requests import (
 )
 from server.parts import Parts
 from server.problems import Problem
-from server.session.opening import open_peer
 from server.store.port import Client, NotFound, SessionRecord
 
 
@@ -40,7 +39,7 @@ async def take_offer(request: web.Request) -> web.Response:
     ticket_hash = ticket_of(request)
     if record is None or client is None:
         raise Problem("ticket_invalid")
-    answer = await open_peer(parts, record, ticket_hash, sdp, policy_of(parts, client))
+    answer = await parts.opening.answer(record, ticket_hash, sdp, policy_of(parts, client))
     return web.json_response(
         {"type": "answer", "sdp": answer}, headers={"Cache-Control": "no-store"}
     )

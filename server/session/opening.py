@@ -1,106 +1,134 @@
 """From a ticket and an offer to an answer and a living peer, in the order that loses nothing.
 
 What is cheap and harmless comes before the ticket is taken; whatever fails after that ends the
-session in the store and gives its place back.
+session in the store and gives its place back. Not here: reading requests (server/http/offers.py),
+the peer's life (peer.py).
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
 
 from pipeline.policy import Policy
 from pipeline.reasons import Reason
-from server.parts import Parts
+from pipeline.template import Gallery
+from server.frames.inference import Inference, Place
+from server.peers import Peers
+from server.people.galleries import Galleries
 from server.problems import Problem
 from server.rtc.connection import Connection, NoAddress, RtcSettings
 from server.rtc.lines import BadOffer
 from server.rtc.offer import check_offer
 from server.session import whom
 from server.session.peer import Peer
-from server.store.port import Conflict, NotFound, SessionRecord, Unavailable
+from server.store.port import Conflict, Failures, NotFound, SessionRecord, Sessions, Unavailable
 
 logger = logging.getLogger(__name__)
 
 
-def rtc_settings(parts: Parts) -> RtcSettings:
-    """How this server's connections are made."""
-    settings = parts.settings
-    return RtcSettings(
-        bind=settings.rtc_addresses,
-        advertised=settings.rtc_public_address,
-        ports=settings.rtc_ports,
-    )
+class NewPeer(Protocol):
+    """Makes a peer with all that its server has for it."""
+
+    def __call__(
+        self, record: SessionRecord, policy: Policy, gallery: Gallery, place: Place
+    ) -> Peer: ...
 
 
-async def open_peer(
-    parts: Parts, record: SessionRecord, ticket_hash: bytes, sdp: str, policy: Policy
-) -> str:
-    """The answer to an offer; the peer lives on in a task of its own.
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Where pages come in."""
 
-    Raises Problem (codes of server.rtc.lines, ticket_invalid, ticket_used, too_many_failures, busy)
-    and Unavailable.
-    """
-    try:
-        check_offer(sdp)  # a malformed offer must not burn the ticket
-    except BadOffer as bad:
-        raise Problem(bad.code, bad.text) from None
-    # Tickets from before the lock must not pass it; only who holds the ticket learns of it.
-    if record.ticket_hash == ticket_hash and (wait_s := await whom.locked(parts, record)):
-        raise Problem("too_many_failures", retry_after_s=wait_s)
-    if not parts.inference.try_reserve():
-        raise Problem("busy", retry_after_s=2.0)
-    try:
-        claimed = await parts.store.sessions.claim(record.session_id, ticket_hash, parts.now())
-    except NotFound:
-        parts.inference.release()
-        raise Problem("ticket_invalid") from None
-    except Conflict:
-        parts.inference.release()
-        raise Problem("ticket_used") from None
-    except BaseException:
-        parts.inference.release()
-        raise
-    try:
-        return await _accept(parts, claimed, sdp, policy)
-    except BaseException as error:
-        parts.inference.release()
-        await _abandon(parts, claimed)
-        if isinstance(error, BadOffer):
-            raise Problem(error.code, error.text) from None
-        if isinstance(error, NoAddress):
-            logger.error("no address for media")
-            raise Problem("busy") from None
-        raise
+    sessions: Sessions
+    failures: Failures
+    inference: Inference
+    galleries: Galleries
+    decoys: whom.Decoys
+    peers: Peers
+    new_peer: NewPeer
+    rtc: RtcSettings
+    clock: Callable[[], float]
+    """Monotonic seconds, the clock that stamps frames."""
+    now: Callable[[], datetime]
 
+    async def answer(
+        self, record: SessionRecord, ticket_hash: bytes, sdp: str, policy: Policy
+    ) -> str:
+        """The answer to an offer; the peer lives on in a task of its own.
 
-async def _accept(parts: Parts, record: SessionRecord, sdp: str, policy: Policy) -> str:
-    gallery = await whom.gallery_for(parts, record)
-    peer = Peer(parts, record, policy, gallery, asyncio.get_running_loop().call_later)
-    try:
-        connection = await Connection.accept(
-            sdp,
-            rtc_settings(parts),
-            on_message=peer.on_message,
-            on_state=peer.on_state,
-            on_encoded=peer.on_encoded if peer.recorded else None,
-            clock=parts.clock,
-        )
-    except BaseException:
-        peer.unrecord()
-        raise
-    parts.peers.start(peer, peer.run(connection))
-    return connection.answer_sdp
+        Raises Problem (codes of server.rtc.lines, ticket_invalid, ticket_used, too_many_failures,
+        busy) and Unavailable.
+        """
+        try:
+            check_offer(sdp)  # a malformed offer must not burn the ticket
+        except BadOffer as bad:
+            raise Problem(bad.code, bad.text) from None
+        # Tickets from before the lock must not pass it; only who holds the ticket learns of it.
+        if record.ticket_hash == ticket_hash:
+            wait_s = await whom.locked(self.failures, record, self.now())
+            if wait_s:
+                raise Problem("too_many_failures", retry_after_s=wait_s)
+        place = self.inference.place()
+        if place is None:
+            raise Problem("busy", retry_after_s=2.0)
+        try:
+            claimed = await self._claim(record, ticket_hash)
+            peer, connection = await self._connect(claimed, sdp, policy, place)
+        except BaseException:
+            place.give_back()
+            raise
+        # From here on the place is the peer's.
+        self.peers.start(peer, peer.run(connection))
+        return connection.answer_sdp
 
+    async def _claim(self, record: SessionRecord, ticket_hash: bytes) -> SessionRecord:
+        try:
+            return await self.sessions.claim(record.session_id, ticket_hash, self.now())
+        except NotFound:
+            raise Problem("ticket_invalid") from None
+        except Conflict:
+            raise Problem("ticket_used") from None
 
-async def _abandon(parts: Parts, record: SessionRecord) -> None:
-    try:
-        await parts.store.sessions.finish(
-            record.session_id,
-            was="live",
-            now_is="expired",
-            at=parts.now(),
-            reasons=(Reason.INTERNAL.value,),
-        )
-    except (Conflict, NotFound, Unavailable):
-        logger.warning("session not closed", extra={"session": record.session_id[:8]})
+    async def _connect(
+        self, record: SessionRecord, sdp: str, policy: Policy, place: Place
+    ) -> tuple[Peer, Connection]:
+        """The session is ours; where it cannot begin, it ends in the store."""
+        try:
+            gallery = await whom.gallery_for(self.galleries, self.decoys, record)
+            peer = self.new_peer(record, policy, gallery, place)
+            try:
+                connection = await Connection.accept(
+                    sdp,
+                    self.rtc,
+                    on_message=peer.on_message,
+                    on_state=peer.on_state,
+                    on_encoded=peer.on_encoded if peer.recorded else None,
+                    clock=self.clock,
+                )
+            except BaseException:
+                peer.unrecord()
+                raise
+        except BaseException as error:
+            await self._abandon(record)
+            if isinstance(error, BadOffer):
+                raise Problem(error.code, error.text) from None
+            if isinstance(error, NoAddress):
+                logger.error("no address for media")
+                raise Problem("busy") from None
+            raise
+        return peer, connection
+
+    async def _abandon(self, record: SessionRecord) -> None:
+        try:
+            await self.sessions.finish(
+                record.session_id,
+                was="live",
+                now_is="expired",
+                at=self.now(),
+                reasons=(Reason.INTERNAL.value,),
+            )
+        except (Conflict, NotFound, Unavailable):
+            logger.warning("session not closed", extra={"session": record.session_id[:8]})

@@ -15,11 +15,10 @@ import math
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from pipeline.cues.camera import Claim
 from pipeline.events import Decided, PhaseChanged
-from pipeline.frame import Reference
 from pipeline.inputs import (
     Began,
     Cancelled,
@@ -36,17 +35,17 @@ from pipeline.reasons import Phase, Purpose, Reason
 from pipeline.session import SessionPipeline
 from pipeline.tape.writer import TapedSession
 from pipeline.template import Gallery
+from server.frames.inference import Place
 from server.limits import Bucket
-from server.parts import Parts
+from server.metrics import Metrics
 from server.rtc.slot import SlotClosed
-from server.session import protocol, verdict
+from server.session import protocol
+from server.session.connection import Connection
 from server.session.presence import Presence
 from server.session.protocol import BadMessage, Cancel, Decline, Fault, Hello, Painted, Ping
-from server.session.recorder import Recorder
+from server.session.recorder import Recorder, Recording
+from server.session.verdict import Verdicts
 from server.store.port import SessionRecord
-
-if TYPE_CHECKING:
-    from server.rtc.connection import Connection
 
 logger = logging.getLogger(__name__)
 
@@ -62,22 +61,32 @@ class Timer(Protocol):
         """Do not call any more."""
 
 
-@dataclass(slots=True, eq=False)
+CallLater = Callable[[float, Callable[[], None]], Timer]
+"""Calls something in so many seconds, as asyncio's event loop does."""
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
 class Peer:
     """One browser in one session."""
 
-    parts: Parts
     record: SessionRecord
     """As claimed."""
     policy: Policy
     gallery: Gallery
-    call_later: Callable[[float, Callable[[], None]], Timer]
-    """Call something in so many seconds of `parts.clock`, as asyncio's event loop does."""
-    goodbye_s: float = GOODBYE_S
+    model_id: str
+    """The embedder that runs."""
+    place: Place
+    """Given back once by `run`."""
+    verdicts: Verdicts
+    recording: Recording | None
+    """None: sessions are not recorded."""
+    metrics: Metrics
+    clock: Callable[[], float]
+    """Monotonic seconds, the clock that stamps frames."""
+    call_later: CallLater
     _connection: Connection | None = field(init=False, default=None)
     _session: SessionPipeline = field(init=False)
     _recorder: Recorder | None = field(init=False, default=None)
-    _reference: Reference = field(init=False, default_factory=Reference)
     _decided: asyncio.Future[Decided] = field(init=False)
     _bucket: Bucket = field(init=False)
     _refused: int = field(init=False, default=0)
@@ -91,7 +100,7 @@ class Peer:
     """When the evidence began to gather, and when it was enough: for the log."""
 
     def __post_init__(self) -> None:
-        now_s = self.parts.clock()
+        now_s = self.clock()
         self._presence = Presence(now_s)
         self._bucket = Bucket(protocol.RATE_PER_S, protocol.BURST, now_s)
         self._decided = asyncio.get_running_loop().create_future()
@@ -99,16 +108,17 @@ class Peer:
             purpose=Purpose(self.record.purpose),
             policy=self.policy,
             gallery=self.gallery,
-            model_id=self.parts.model_id,
+            model_id=self.model_id,
             started_s=now_s,
             challenge=self.record.challenge == "light",
             seed=secrets.token_bytes(32),
         )
-        self._recorder = Recorder.of(self.parts, self.record, told)
+        if self.recording is not None:
+            self._recorder = self.recording.start(self.record, told)
         if self._recorder is None:
             self._session = SessionPipeline(**told)
         else:
-            self._session = TapedSession(self._recorder, self.parts.clock, **told)
+            self._session = TapedSession(self._recorder, self.clock, **told)
 
     @property
     def recorded(self) -> bool:
@@ -139,36 +149,33 @@ class Peer:
     def on_state(self, state: str) -> None:
         """The connection came up or went down."""
         if state in ("failed", "closed") and not self._decided.done():
-            self._tell(Disconnected(self.parts.clock()))
+            self._tell(Disconnected(self.clock()))
 
     def stop(self) -> None:
         """End now: the server is being stopped."""
         if not self._decided.done():
             self._error = "server_stopping"
-            self._tell(Failed(self.parts.clock()))
+            self._tell(Failed(self.clock()))
 
     # The life
 
     async def run(self, connection: Connection) -> None:
-        """Live until the connection is closed. Gives its place back in every case."""
-        parts = self.parts
+        """Live until the connection is closed. Gives its place back when all is decided."""
         self._connection = connection
-        reserved = True
         try:
-            decided = await self._judge()
-            parts.inference.release()
-            reserved = False
+            try:
+                decided = await self._judge(connection)
+            finally:
+                self.place.give_back()
             await self._settle(connection, decided)
         finally:
-            if reserved:
-                parts.inference.release()
-            parts.metrics.dropped.add(by=connection.frames.dropped)
+            self.metrics.dropped.add(by=connection.frames.dropped)
             await connection.close()
             if self._recorder is not None:
                 self._recorder.close()
 
-    async def _judge(self) -> Decided:
-        task = asyncio.create_task(self._frames())
+    async def _judge(self, connection: Connection) -> Decided:
+        task = asyncio.create_task(self._frames(connection))
         task.add_done_callback(self._task_ended)
         self._set_timer()
         try:
@@ -183,10 +190,9 @@ class Peer:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._fail("session", error)
 
-    async def _frames(self) -> None:
+    async def _frames(self, connection: Connection) -> None:
         """One picture after the other, never two at once: natural back-pressure."""
-        connection, parts, presence = self._connection, self.parts, self._presence
-        assert connection is not None, "run() sets it"
+        presence, metrics = self._presence, self.metrics
         await connection.channel_open.wait()
         self._begin()
         while True:
@@ -194,17 +200,17 @@ class Peer:
                 picture = await connection.frames.get()
             except SlotClosed:
                 return  # the timer or on_state ends the session
-            began_s = parts.clock()
+            began_s = self.clock()
             if presence.first_s is None and presence.opened_s is not None:
-                parts.metrics.stages.observe("first_frame", began_s - presence.opened_s)
+                metrics.stages.observe("first_frame", began_s - presence.opened_s)
             presence.measure(picture.arrival_s, began_s)
-            seen = await parts.inference.see(picture, self._session.ask(), self._reference)
-            looked_s = parts.clock()
+            seen = await self.place.see(picture, self._session.ask())
+            looked_s = self.clock()
             presence.measured(looked_s)
-            parts.metrics.frames.add()
-            parts.metrics.stages.observe("see", looked_s - began_s)
+            metrics.frames.add()
+            metrics.stages.observe("see", looked_s - began_s)
             self._tell(Seen(seen))
-            parts.metrics.stages.observe("step", parts.clock() - looked_s)
+            metrics.stages.observe("step", self.clock() - looked_s)
 
     def _set_timer(self) -> None:
         """Be called at the next deadline, the peer's or the session's.
@@ -220,12 +226,12 @@ class Peer:
                 return
             self._timer.cancel()
         self._timer_s = due_s
-        self._timer = self.call_later(due_s - self.parts.clock(), self._time_passed)
+        self._timer = self.call_later(due_s - self.clock(), self._time_passed)
 
     def _time_passed(self) -> None:
         """What must happen although nothing comes."""
         self._timer = None
-        now_s = self.parts.clock()
+        now_s = self.clock()
         try:
             if self._presence.gone_s() <= now_s:
                 self._tell(Disconnected(now_s))
@@ -239,9 +245,9 @@ class Peer:
         """The channel is open: the first words, once."""
         if self._presence.opened_s is not None:
             return
-        now_s = self.parts.clock()
+        now_s = self.clock()
         self._presence.open(now_s)
-        self.parts.metrics.stages.observe("connect", now_s - self._presence.started_s)
+        self.metrics.stages.observe("connect", now_s - self._presence.started_s)
         self._send(
             protocol.welcome(
                 session=self.record.session_id,
@@ -253,7 +259,7 @@ class Peer:
         self._tell(Began())
 
     def _receive(self, data: str | bytes) -> None:
-        now_s = self.parts.clock()
+        now_s = self.clock()
         self._begin()
         self._presence.hear(now_s)
         # Oversized and binary messages cost a token, too.
@@ -284,7 +290,7 @@ class Peer:
 
     def _refuse(self, code: Fault, now_s: float) -> None:
         self._refused += 1
-        self.parts.metrics.refused.add(code.value)
+        self.metrics.refused.add(code.value)
         self._send(protocol.error(code, retry=code is Fault.RATE))
         if self._refused >= protocol.MAX_REFUSALS:
             self._tell(Disconnected(now_s))
@@ -295,10 +301,10 @@ class Peer:
         for event in self._session.receive(told):
             match event:
                 case PhaseChanged(Phase.GATHERING):
-                    self._told_s.setdefault("gathering", self.parts.clock())
+                    self._told_s.setdefault("gathering", self.clock())
                     self._send(protocol.encode(event))
                 case Decided():
-                    self._told_s.setdefault("decided", self.parts.clock())
+                    self._told_s.setdefault("decided", self.clock())
                     if not self._decided.done():
                         self._decided.set_result(event)
                 case PhaseChanged(Phase.ACCEPTED | Phase.REJECTED | Phase.EXPIRED):
@@ -314,7 +320,7 @@ class Peer:
             return
         self._error = "internal"
         with contextlib.suppress(Exception):
-            self._tell(Failed(self.parts.clock()))
+            self._tell(Failed(self.clock()))
         if not self._decided.done():
             self._decided.set_result(Decided(Phase.REJECTED, (Reason.INTERNAL,)))
 
@@ -326,12 +332,12 @@ class Peer:
     # The end
 
     async def _settle(self, connection: Connection, decided: Decided) -> None:
-        began_s = self.parts.clock()
+        began_s = self.clock()
         first_s = self._presence.first_s
         if first_s is not None:
-            self.parts.metrics.stages.observe("verdict", began_s - first_s)
-        said = await verdict.record(
-            self.parts, self.record, self.policy, decided, self._session.evidence()
+            self.metrics.stages.observe("verdict", began_s - first_s)
+        said = await self.verdicts.record(
+            self.record, self.policy, decided, self._session.evidence()
         )
         code = said.error or self._error
         if code is not None:
@@ -343,13 +349,13 @@ class Peer:
                 reasons=tuple(reason.value for reason in said.reasons),
                 retry=said.retry,
                 token=said.token,
-                expires_in_s=None if said.token is None else self.parts.keyring.lifetime_s,
+                expires_in_s=said.expires_in_s,
             )
         )
-        ended_s = self.parts.clock()
-        self.parts.metrics.stages.observe("settle", ended_s - began_s)
+        ended_s = self.clock()
+        self.metrics.stages.observe("settle", ended_s - began_s)
         reason = said.reasons[0].value if said.reasons else ""
-        self.parts.metrics.sessions.add(self.record.purpose, said.phase.value, reason)
+        self.metrics.sessions.add(self.record.purpose, said.phase.value, reason)
         logger.info(
             "session over",
             extra={
@@ -365,9 +371,9 @@ class Peer:
             return  # nobody is there to hear it
         if Reason.DISCONNECTED in said.reasons:
             return  # nobody is there to say goodbye to
-        await connection.flush(self.goodbye_s)
+        await connection.flush(GOODBYE_S)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(connection.closed.wait(), self.goodbye_s)
+            await asyncio.wait_for(connection.closed.wait(), GOODBYE_S)
 
     def _timeline(self, connection: Connection, ended_s: float) -> dict[str, int]:
         """Milliseconds since the offer."""

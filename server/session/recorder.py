@@ -1,7 +1,7 @@
 """One session's recording: when it is made, what is left out, and what happens when it cannot be.
 
-Not here: the format (pipeline/tape), the folder (shelf.py). Recording must never cost a login: a
-full disk ends the tape, not the session. Source: docs/tape.md, "Recording".
+Not here: the format (pipeline/tape), the folder (server/people/shelf.py). Recording must never cost
+a login: a full disk ends the tape, not the session. Source: docs/tape.md, "Recording".
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import json
 import logging
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -19,9 +21,8 @@ from pipeline.inputs import Input
 from pipeline.observation import Ask
 from pipeline.reasons import Purpose
 from pipeline.tape.writer import TapeWriter
-from server.parts import Parts
+from server.people.shelf import Shelf
 from server.rtc.keyframes import is_key
-from server.settings.load import Settings
 from server.store.port import SessionRecord
 
 logger = logging.getLogger(__name__)
@@ -37,10 +38,10 @@ def _pinned() -> dict[str, str]:
     return {name: net.sha256 for name, net in manifest.load().items()}
 
 
-def nets_here(settings: Settings, model_id: str) -> dict[str, str]:
-    """Net and sha256 of its file, as verified before the server starts; `model_id` stands for an
-    embedder that is not one of ours."""
-    return _pinned() if settings.embedder is None else {**_pinned(), "embed": model_id}
+def nets_here(other_embedder: str | None) -> dict[str, str]:
+    """Net and sha256 of its file, as verified before the server starts; `other_embedder` is the
+    model id of an embedder that is not one of ours."""
+    return _pinned() if other_embedder is None else {**_pinned(), "embed": other_embedder}
 
 
 class Recorder:
@@ -49,32 +50,6 @@ class Recorder:
     def __init__(self, tape: TapeWriter, clock: Callable[[], float]) -> None:
         self._tape: TapeWriter | None = tape
         self._clock = clock
-
-    @classmethod
-    def of(cls, parts: Parts, record: SessionRecord, session: Mapping[str, Any]) -> Recorder | None:
-        """A recording that runs, or None if this session is not to be recorded.
-
-        `session`: what its SessionPipeline is made with.
-        """
-        shelf = parts.shelf
-        if shelf is None:
-            return None
-        if record.purpose == Purpose.IDENTIFY and len(session["gallery"]) > MAX_GALLERY:
-            return None
-        about = {
-            "recorded_at": parts.now().isoformat(timespec="seconds"),
-            "client": record.client_id,
-            "subject": record.subject,
-            "session_id": record.session_id,
-            "models": nets_here(parts.settings, parts.model_id),
-        }
-        try:
-            folder = shelf.place(record.client_id, record.session_id, parts.now())
-            tape = TapeWriter(folder, session=session, about=about, at_s=parts.clock())
-        except OSError as fault:
-            logger.error("a session cannot be recorded", extra={"errno": fault.errno})
-            return None
-        return cls(tape, parts.clock)
 
     @property
     def running(self) -> bool:
@@ -131,3 +106,36 @@ class Recorder:
     def _message(self, way: str, text: str | bytes) -> None:
         content = {k: v for k, v in json.loads(text).items() if k not in SECRET}
         self._do(lambda tape, at_s: tape.message(way, content, at_s))
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """How one server records its sessions."""
+
+    shelf: Shelf
+    nets: Mapping[str, str]
+    """As `nets_here`."""
+    clock: Callable[[], float]
+    now: Callable[[], datetime]
+
+    def start(self, record: SessionRecord, session: Mapping[str, Any]) -> Recorder | None:
+        """A recorder that runs, or None if this session is not to be recorded.
+
+        `session`: what its SessionPipeline is made with.
+        """
+        if record.purpose == Purpose.IDENTIFY and len(session["gallery"]) > MAX_GALLERY:
+            return None
+        about = {
+            "recorded_at": self.now().isoformat(timespec="seconds"),
+            "client": record.client_id,
+            "subject": record.subject,
+            "session_id": record.session_id,
+            "models": self.nets,
+        }
+        try:
+            folder = self.shelf.place(record.client_id, record.session_id, self.now())
+            tape = TapeWriter(folder, session=session, about=about, at_s=self.clock())
+        except OSError as fault:
+            logger.error("a session cannot be recorded", extra={"errno": fault.errno})
+            return None
+        return Recorder(tape, self.clock)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 
@@ -15,11 +17,33 @@ from pipeline.policy import Policy
 from pipeline.reasons import Purpose
 from pipeline.template import Gallery
 from server.limits import locked_for_s
-from server.parts import Parts
-from server.store.port import SessionRecord
+from server.people.galleries import Galleries
+from server.store.port import Failures, SessionRecord
 
 
-async def gallery_for(parts: Parts, record: SessionRecord) -> Gallery:
+@dataclass(frozen=True, slots=True)
+class Decoys:
+    """Galleries of nobody, for subjects without a usable template."""
+
+    key: bytes
+    """32 random bytes of this process."""
+    dimensions: int
+    """Numbers in a vector of the embedder that runs."""
+
+    def of(self, client_id: str, subject: str) -> Gallery:
+        """One unit vector that is nobody's, always the same for a subject.
+
+        In SFace's 128 dimensions a random direction has a cosine of 0 +- 0.09 to any face: 5 sigma
+        below the match threshold; and verdict.py asks again before it accepts.
+        """
+        text = f"{len(client_id)}|{client_id}|{subject}".encode()
+        seed = hmac.new(self.key, text, hashlib.sha256).digest()
+        drawn = np.random.default_rng(list(seed)).standard_normal(self.dimensions)
+        row = drawn.astype(np.float32)
+        return Gallery((subject,), (row / np.linalg.norm(row)).reshape(1, -1).astype(np.float32))
+
+
+async def gallery_for(galleries: Galleries, decoys: Decoys, record: SessionRecord) -> Gallery:
     """What to compare with. Raises Unavailable, VaultError.
 
     A subject without a usable template gets a decoy: the session then costs, lasts and ends as one
@@ -29,32 +53,20 @@ async def gallery_for(parts: Parts, record: SessionRecord) -> Gallery:
         case Purpose.ENROLL:
             return Gallery.of([])
         case Purpose.IDENTIFY:
-            return await parts.galleries.of_client(record.client_id)
+            return await galleries.of_client(record.client_id)
         case Purpose.LOGIN:
             subject = record.subject or ""
-            found = await parts.galleries.of_subject(record.client_id, subject)
-            nobody = decoy(parts.decoy_key, record.client_id, subject, parts.dimensions)
+            found = await galleries.of_subject(record.client_id, subject)
+            nobody = decoys.of(record.client_id, subject)
             return found if len(found) else nobody
 
 
-def decoy(key: bytes, client_id: str, subject: str, dimensions: int) -> Gallery:
-    """One unit vector that is nobody's, always the same for a subject.
-
-    In SFace's 128 dimensions a random direction has a cosine of 0 +- 0.09 to any face: 5 sigma
-    below the match threshold; and verdict.py asks again before it accepts.
-    """
-    text = f"{len(client_id)}|{client_id}|{subject}".encode()
-    seed = hmac.new(key, text, hashlib.sha256).digest()
-    row = np.random.default_rng(list(seed)).standard_normal(dimensions).astype(np.float32)
-    return Gallery((subject,), (row / np.linalg.norm(row)).reshape(1, -1).astype(np.float32))
-
-
-async def locked(parts: Parts, record: SessionRecord) -> float:
+async def locked(failures: Failures, record: SessionRecord, now: datetime) -> float:
     """Seconds until this subject may try to log in again; 0.0 if now. Raises Unavailable."""
     if record.purpose != Purpose.LOGIN or record.subject is None:
         return 0.0
-    count, last = await parts.store.failures.count(record.client_id, record.subject)
-    return locked_for_s(count, last, parts.now())
+    count, last = await failures.count(record.client_id, record.subject)
+    return locked_for_s(count, last, now)
 
 
 def policy_seconds(policy: Policy) -> float:

@@ -34,6 +34,9 @@ KILLED, HUNG = "killed", "killed by timeout"
 SURVIVED, UNREAD, NOT_APPLIED = "SURVIVED", "NOT READ", "DOES NOT APPLY"
 """UNREAD: pytest ended otherwise than by a failed test, so nothing was shown of the tests."""
 
+PYTEST = ("-x", "-q", "-p", "no:cacheprovider", "--hypothesis-profile=mutants")
+"""The profile is in tests/conftest.py."""
+
 
 def copy_of_tree(to: Path) -> None:
     """What git knows of the tree and what is new in it, as it stands in the working tree."""
@@ -64,7 +67,7 @@ def imported_from(tree: Path) -> dict[str, Path]:
 
 def pytest(tree: Path, tests: Sequence[str], timeout_s: float) -> tuple[int | None, str]:
     """Exit code, None if it took too long, and what was printed."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
+    command = [sys.executable, "-m", "pytest", *PYTEST, *tests]
     with subprocess.Popen(
         command,
         cwd=tree,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,8 @@ def test_older():
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A project of one function and its test."""
+    """A project of one function and its test, and with the settings of all tests."""
+    shutil.copyfile(ROOT / "tests/conftest.py", tmp_path / "conftest.py")
     (tmp_path / "thing.py").write_text(CODE, "utf-8")
     (tmp_path / "test_thing.py").write_text(TESTS, "utf-8")
     return tmp_path

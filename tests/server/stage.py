@@ -3,41 +3,41 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
-import json
 import math
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from pipeline.frame import Frame
-from pipeline.observation import Ask, Observation
+from pipeline.nets.embed import Embedder
 from pipeline.policy import POLICIES, Policy
 from pipeline.template import Gallery
-from server.frames.inference import Inference
-from server.keys.keyring import Keyring
+from server.app import build, open_parts
 from server.keys.vault import Vault
-from server.metrics import Metrics
 from server.parts import Parts
-from server.people.galleries import Galleries
 from server.people.templates import seal_template
-from server.rtc.connection import Connection
-from server.rtc.slot import LatestSlot
+from server.session import whom
 from server.session.peer import Peer
 from server.settings.load import Settings, load
 from server.store.port import Client, SessionRecord, Store
 from server.store.sqlite.store import SqliteStore
 from tests.pipeline.observations import Camera, template
+from tests.server.fake_connection import FakeConnection
 
 CLIENT = "shop"
 ORIGIN = "https://shop.example"
 SECRET = "s" * 43
 POLICY = POLICIES["standard"]
+KEY = bytes(32)
+VAULT = Vault([KEY])
+"""That of every server made here."""
 PIXELS = np.zeros((4, 4, 3), np.uint8)
 
 
@@ -98,29 +98,18 @@ async def make_parts(
 ) -> tuple[Parts, Clock]:
     """The parts of an open server with one client, who looks with `camera`."""
     clock = Clock()
-    told = settings(folder, **changed)
-    found = store or SqliteStore(folder / "test.sqlite3")
-    vault = Vault([bytes(32)])
-
-    def look(frame: Frame, ask: Ask) -> Observation:
-        return camera.shot(ask)
-
-    parts = Parts(
-        settings=told,
-        store=found,
-        vault=vault,
-        galleries=Galleries(found.templates, vault, model_id="test"),
-        keyring=Keyring(found.keys, vault, issuer=told.public_url),
-        inference=Inference(look, 1, told.max_sessions),
-        metrics=Metrics(),
-        model_id="test",
-        decoy_key=bytes(32),
+    key = base64.b64encode(KEY).decode()
+    parts = build(
+        settings(folder, master_key=key, **{"workers": "1", **changed}),
+        lambda frame, ask: camera.shot(ask),
+        store=store or SqliteStore(folder / "test.sqlite3"),
+        embedder=Embedder("test", 128),
         clock=clock,
         now=clock.now,
+        call_later=clock.call_later,
     )
-    await found.open()
-    await parts.keyring.load(clock.now())
-    await found.clients.add(
+    await open_parts(parts)
+    await parts.store.clients.add(
         Client(
             client_id=CLIENT,
             secret_hash=hashlib.sha256(SECRET.encode()).digest(),
@@ -129,7 +118,6 @@ async def make_parts(
             created_at=clock.now(),
         )
     )
-    parts.opened.set()
     return parts, clock
 
 
@@ -143,7 +131,7 @@ async def close_parts(parts: Parts) -> None:
 async def enrolled(parts: Parts, subject: str, person: int) -> None:
     """Give a subject the template of a synthetic person."""
     record = seal_template(
-        parts.vault,
+        VAULT,
         template(person),
         client_id=CLIENT,
         subject=subject,
@@ -174,41 +162,9 @@ async def claimed(
     return await parts.store.sessions.claim(record.session_id, ticket_hash, parts.now())
 
 
-@dataclass
-class FakeConnection:
-    """What a peer needs of server.rtc.connection.Connection, without a network."""
-
-    frames: LatestSlot[Any] = field(default_factory=LatestSlot)
-    channel_open: asyncio.Event = field(default_factory=asyncio.Event)
-    closed: asyncio.Event = field(default_factory=asyncio.Event)
-    times_s: dict[str, float] = field(default_factory=dict)
-    sent: list[dict[str, Any]] = field(default_factory=list)
-    closings: int = 0
-
-    def send(self, text: str) -> bool:
-        if self.closed.is_set():
-            return False
-        self.sent.append(json.loads(text))
-        return True
-
-    async def flush(self, timeout_s: float) -> bool:
-        return True
-
-    async def close(self) -> None:
-        self.closings += 1
-        self.frames.close()
-        self.closed.set()
-
-    def of(self, kind: str) -> list[dict[str, Any]]:
-        """Messages of one type."""
-        return [message for message in self.sent if message["type"] == kind]
-
-    @property
-    def verdict(self) -> dict[str, Any]:
-        """The one verdict, which is the last message."""
-        (found,) = self.of("verdict")
-        assert self.sent[-1] is found
-        return found
+async def gallery_of(parts: Parts, record: SessionRecord) -> Gallery:
+    """What its server compares a session's face with."""
+    return await whom.gallery_for(parts.opening.galleries, parts.opening.decoys, record)
 
 
 @dataclass
@@ -233,11 +189,12 @@ class Stage:
         policy: Policy = POLICY,
     ) -> Stage:
         """As server.session.opening does it, with a fake connection."""
-        assert parts.inference.try_reserve()
-        peer = Peer(parts, record, policy, gallery, clock.call_later, goodbye_s=0.01)
+        place = parts.inference.place()
+        assert place is not None
+        peer = parts.opening.new_peer(record, policy, gallery, place)
         connection = FakeConnection()
         camera.now_s = clock.s
-        task = parts.peers.start(peer, peer.run(cast(Connection, connection)))
+        task = parts.peers.start(peer, peer.run(connection))
         return cls(parts, clock, camera, peer, connection, task)
 
     async def until(self, wanted: Any) -> None:

@@ -30,12 +30,13 @@ from pipeline.frame import Frame
 from pipeline.nets.embed import EMBEDDER_ID, Embedder
 from pipeline.observation import Ask, Observation
 from pipeline.policy import POLICIES
+from pipeline.template import Gallery
 from server import app, log
 from server.commands.admin import Admin
 from server.http.requests import PARTS
 from server.parts import Parts
 from server.settings.load import ConfigError, load
-from server.store.port import Store, Unavailable
+from server.store.port import SessionRecord, Store, Unavailable
 from server.store.sqlite.store import SqliteStore
 from server.tools.caller import headless
 from server.tools.caller.attempt import Attempt, attempt
@@ -74,8 +75,10 @@ def pictures() -> Any:
 class Running:
     """A server in this process, as `serve` puts it together."""
 
-    def __init__(self, folder: Path, scene: Scene, store: Store | None = None) -> None:
-        self.settings = settings(folder, rtc_addresses="127.0.0.1", max_sessions="2")
+    def __init__(
+        self, folder: Path, scene: Scene, store: Store | None = None, **changed: str
+    ) -> None:
+        self.settings = settings(folder, rtc_addresses="127.0.0.1", max_sessions="2", **changed)
         self.scene = scene
         self.parts: Parts = app.build(self.settings, scene.look, store=store)
         self.server = TestServer(app.application(self.parts))
@@ -272,16 +275,27 @@ def _key(byte: int) -> str:
     return base64.b64encode(bytes([byte]) * 32).decode()
 
 
+def _embedders(parts: Parts) -> tuple[str, str, int]:
+    """Whose vectors a new peer asks for, its verdicts compare, and decoys imitate."""
+    place = parts.inference.place()
+    assert place is not None
+    now = parts.now()
+    record = SessionRecord("s", "c", "login", "ann", "n", b"", "live", now, now)
+    peer = parts.opening.new_peer(record, POLICIES["standard"], Gallery.of([]), place)
+    place.give_back()
+    return peer.model_id, peer.verdicts.model_id, parts.opening.decoys.dimensions
+
+
 async def test_another_embedder_names_the_templates_and_moves_the_threshold(
     tmp_path: Path,
 ) -> None:
     told = settings(tmp_path, embedder="/packs/w600k_r50.onnx", match_score="0.4")
     other = Embedder("insightface:w600k_r50:0123456789ab", 512)
     parts = app.build(told, Scene().look, embedder=other)
-    assert (parts.model_id, parts.dimensions) == (other.model_id, 512)
+    assert _embedders(parts) == (other.model_id, other.model_id, 512)
     assert parts.policies["standard"].match_score == 0.4
     plain = app.build(settings(tmp_path), Scene().look)
-    assert (plain.model_id, plain.dimensions) == (EMBEDDER_ID, 128)
+    assert _embedders(plain) == (EMBEDDER_ID, EMBEDDER_ID, 128)
     assert plain.policies == POLICIES
     for made in (parts, plain):
         await made.inference.close()

@@ -135,6 +135,15 @@ def test_another_size_of_picture_is_no_cut() -> None:
     assert found == [None] * 10
 
 
+@pytest.mark.parametrize(("shape", "asks"), [(0.006, False), (0.018, True)])
+def test_the_greatest_change_of_a_quiet_face_asks_nothing(shape: float, asks: bool) -> None:
+    """Some change is always the greatest: only from a size on is it a cause to ask."""
+    *before, last = film()
+    found, doubts = breaks([*before, changed(last, shape=shape, picture=2.0)])
+    assert found == [None] * 10
+    assert doubts is asks
+
+
 def test_a_changed_shape_asks_whose_face_it_is() -> None:
     *before, last = film()
     assert not breaks([*before, last])[1]

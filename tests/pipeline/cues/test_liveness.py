@@ -20,6 +20,8 @@ from tests.pipeline.observations import ROI, Camera, chosen_points
 
 POLICY = POLICIES["standard"]
 ALL = Ask(roi=ROI, edges=True, glow=True, eyes=True, motion=True, tracks=chosen_points(0))
+NOTHING = ("too_few_samples", "not_turned", "no_background", "face_kept_still")
+"""Reasons of a cue that had too little to say something."""
 CUES = (Bezel, Background, Glow, Micro, Plane, Blink)
 
 
@@ -167,6 +169,68 @@ def test_closing_the_eyes_is_no_blink_and_neither_is_a_wink():
         lids = (0.03, 0.3) if k in (8, 9) else (0.3, 0.3)
         wink.add(replace(obs, face=replace(obs.face, eyes=lids)))
     assert wink.row(POLICY).stand is Stand.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("cue", "enough"),
+    [
+        (Bezel, POLICY.border_samples),
+        (Glow, POLICY.border_samples),
+        (Micro, POLICY.motion_samples),
+        (Plane, POLICY.motion_samples),
+        (Background, POLICY.background_samples),
+    ],
+)
+def test_as_many_samples_as_the_policy_asks_for_are_enough(cue, enough):
+    """And one fewer are not."""
+    moving = Camera(now_s=101.0, sway=0.5, flat=True)
+    assert row(cue, replace(moving), enough).reason not in NOTHING
+    assert row(cue, replace(moving), enough - 1).reason in NOTHING
+
+
+def test_a_background_that_was_seen_while_nothing_moved_is_another_unknown():
+    for n, reason in ((POLICY.background_samples - 1, "no_background"),
+                      (POLICY.background_samples, "face_kept_still")):  # fmt: skip
+        assert row(Background, Camera(sway=0.0), n).reason == reason
+
+
+def test_eyes_that_open_at_the_beginning_or_close_at_the_end_have_not_blinked():
+    for shut in (range(0, 3), range(17, 20)):
+        cue = Blink()
+        for k, obs in enumerate(Camera().shots(ALL, 20)):
+            assert obs.face is not None
+            lids = 0.03 if k in shut else 0.3
+            cue.add(replace(obs, face=replace(obs.face, eyes=(lids, lids))))
+        assert cue.row(POLICY).stand is Stand.UNKNOWN
+
+
+def test_eyes_that_are_no_number_hide_no_blink():
+    cue = Blink()
+    for k, obs in enumerate(Camera(blink_s=1.0).shots(ALL, 30)):
+        assert obs.face is not None
+        cue.add(obs if k % 3 else replace(obs, face=replace(obs.face, eyes=(nan, 0.3))))
+    assert cue.row(POLICY).stand is Stand.FOR
+
+
+@pytest.mark.parametrize(
+    ("cue", "fields"),
+    [
+        (Background, ("background_moved", "background_stays")),
+        (Plane, ("similarity", "homography")),
+        (Micro, ("eye_change",)),
+    ],
+)
+def test_each_number_that_is_none_makes_the_look_none(cue, fields):
+    whole = row(cue, Camera(flat=True), 20)
+    for field in fields:
+        taken = cue()
+        for obs in Camera(flat=True).shots(ALL, 20):
+            assert obs.face is not None
+            assert obs.face.motion is not None
+            taken.add(obs)
+            motion = replace(obs.face.motion, **{field: nan})
+            taken.add(replace(obs, face=replace(obs.face, motion=motion)))
+        assert taken.row(POLICY) == whole
 
 
 @pytest.mark.parametrize("cue", CUES)

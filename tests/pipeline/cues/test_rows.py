@@ -121,7 +121,9 @@ def test_a_freeze_after_motion_is_found_while_it_lasts():
         cue.add(obs)
     assert cue.row(POLICY).reason == "frozen"
     camera.motion = 1.0
-    for obs in camera.shots(ALL, 3):
+    cue.add(camera.shot(ALL))
+    assert cue.row(POLICY).reason == "frozen"  # one picture that jumps does not undo it
+    for obs in camera.shots(ALL, 2):
         cue.add(obs)
     assert cue.row(POLICY).reason != "frozen"
 
@@ -186,14 +188,49 @@ def test_what_is_kept_of_the_newest_sketches_is_what_they_say_together(frames):
     assert numbers["echo"] == pytest.approx(max([0.0, *echoes]), abs=1e-5)
 
 
-def test_a_loop_that_drifts_is_known_by_its_steps():
-    """It never comes back to the same picture, as an encoder's noise or a slow zoom hides it."""
+@pytest.mark.parametrize(
+    ("camera", "drift", "ratio", "echo", "stand", "reason"),
+    [
+        ({"loop": 8}, 0.14, "none", "loop", Stand.AGAINST, "looping"),
+        ({"loop": 8, "motion": 2.0, "noise": 2.2}, 0.0, "loop", "none", Stand.AGAINST, "looping"),
+        ({"loop": 8, "motion": 2.0, "noise": 3.0}, 0.0, "doubt", "none", Stand.OPEN, "repeats"),
+        ({"loop": 10, "motion": 2.0, "noise": 2.0}, 0.26, "none", "doubt", Stand.OPEN, "repeats"),
+    ],
+)
+def test_a_repetition_is_known_by_its_pictures_or_by_its_steps(
+    camera, drift, ratio, echo, stand, reason
+):
+    """A drift, such as a slow zoom, hides the one; noise, such as an encoder's, hides the other.
+
+    `drift`: grey levels a frame.
+    """
     cue = Freshness()
-    for n, obs in enumerate(Camera(loop=8).shots(ALL, 40)):
-        cue.add(replace(obs, sketch=obs.sketch + np.float32(0.14 * n / 8)))
+    for n, obs in enumerate(Camera(**camera).shots(ALL, 30)):
+        cue.add(replace(obs, sketch=obs.sketch + np.float32(drift * n / 8)))
     row = cue.row(POLICY)
-    assert row.numbers["ratio"] >= POLICY.alive_ratio
-    assert (row.stand, row.reason) == (Stand.AGAINST, "looping")
+    near, alike = row.numbers["ratio"], row.numbers["echo"]
+    assert ratio == (
+        "loop" if near < POLICY.loop_ratio else "doubt" if near < POLICY.alive_ratio else "none"
+    )
+    if echo == "none":
+        assert alike < POLICY.loop_echo
+    else:
+        assert echo == ("loop" if alike >= POLICY.loop_echo else "doubt")
+        assert alike >= POLICY.alive_echo
+    assert (row.stand, row.reason) == (stand, reason)
+
+
+def test_who_moves_much_need_not_go_anywhere():
+    """Growth with time is asked of quiet pictures alone, where noise could be all that moves."""
+    rng = np.random.default_rng(5)
+    for size, reason in ((1.0, "only_noise"), (2.0, "fresh")):
+        cue = Freshness()
+        for obs in Camera().shots(ALL, 30):
+            picture = rng.standard_normal(64) * size / 128**0.5
+            cue.add(replace(obs, sketch=picture.astype(np.float32)))
+        row = cue.row(POLICY)
+        assert row.numbers["growth"] < POLICY.growth_ratio
+        assert row.reason == reason
 
 
 def test_a_nod_takes_the_same_steps_and_comes_to_another_picture():
@@ -291,6 +328,13 @@ def test_between_two_who_are_both_near_nobody_is_named():
             cue.add(obs, POLICY)
         row = cue.row(POLICY, camera.now_s)
         assert (row.stand, row.reason) == (stand, reason)
+
+
+def test_searching_finds_who_is_clearly_nearest():
+    cue, now_s = looked(Camera(), 3, search=True, people=(1, 2))
+    row = cue.row(POLICY, now_s)
+    assert (row.stand, row.reason) == (Stand.FOR, "match")
+    assert row.numbers["margin"] >= POLICY.identify_margin
 
 
 def test_nobody_enrolled_is_against_not_an_error():
@@ -427,6 +471,13 @@ def test_an_embedding_that_is_no_number_is_nobodys():
     obs = camera.shot(ALL)
     nobody = replace(obs.face, embedding=np.full(128, np.nan, np.float32))
     assert cue.broken(replace(obs, face=nobody), POLICY) is Break.ANOTHER_FACE
+
+
+def test_before_the_first_face_there_is_nothing_to_break():
+    cue, camera = Continuity(), Camera(person=None)
+    assert [cue.broken(camera.shot(ALL), POLICY) for _ in range(9)] == [None] * 9
+    camera.person = 1
+    assert cue.broken(camera.shot(ALL), POLICY) is None
 
 
 def test_a_gap_in_time_breaks_it():

@@ -141,3 +141,25 @@ def test_a_face_that_is_away_says_nothing() -> None:
         cue.add(observation(seq, 100 + seq / 15, None), POLICY)
     assert cue.asks is None
     assert cue.row().stand is Stand.UNKNOWN
+
+
+def test_once_over_nothing_is_asked_or_changed_any_more() -> None:
+    head = Head((Direction.LEFT, Direction.UP, Direction.LEFT))
+    head.hold(None, 0.9)
+    began, took_s = head.seq, head.cue.took_s
+    assert took_s == pytest.approx((began - 1) / 15)
+    head.hold(Direction.DOWN, 0.6)
+    assert (head.cue.over, head.cue.asks) == (True, None)
+    row, took_s = head.row(), head.cue.took_s
+    assert (row.stand, row.reason) == (Stand.AGAINST, "another_way")
+    head.hold(None, 0.9)
+    head.hold(Direction.LEFT, 0.6)
+    assert (head.row(), head.cue.asks, head.cue.took_s) == (row, None, took_s)
+
+
+def test_a_turn_that_was_not_asked_for_says_nothing_of_the_mirror() -> None:
+    head = Head((Direction.UP, Direction.LEFT, Direction.UP))
+    head.hold(None, 0.9)
+    head.hold(Direction.RIGHT, 0.6)
+    assert head.row().reason == "another_way"
+    assert "mirrored" not in head.row().numbers

@@ -266,6 +266,28 @@ def test_who_asked_for_less_motion_turns_the_head() -> None:
     assert set(WAYS) == set(Direction)
 
 
+def test_a_head_that_turns_as_it_was_asked_to_is_no_evidence_of_anything_else() -> None:
+    """Straight ahead its pictures count, turned away they are neither good nor bad ones."""
+
+    def frames() -> float:
+        (row,) = [row for row in one.session.evidence() if row.cue == "face"]
+        return row.numbers["frames"]
+
+    one = person(still=True, obeys=False)
+    one.look(1.0)
+    one.look(0.6)
+    assert one.all_of(Hinted)[-1].hint in TURN_DEG  # type: ignore[attr-defined]
+    straight = frames()
+    assert straight >= 20
+    one.camera.look |= {"quality": 0.1, "sharpness": 2.0}
+    one.look(0.6)
+    assert frames() == straight
+    one.camera.look |= {"luma": 12.0}  # no turn darkens a room
+    one.look(0.6)
+    assert one.session.phase is Phase.GATHERING
+    assert frames() > straight
+
+
 def test_a_mirrored_camera_is_no_reason_to_refuse() -> None:
     one = person(still=True, mirrored=True)
     one.look(20.0)

@@ -106,10 +106,16 @@ def test_lazy_and_eager_sessions_end_alike_at_the_same_frame(monkeypatch, film, 
     assert said[0][2] == said[1][2]
 
 
-def test_the_table_is_there_at_any_time_and_reading_it_changes_nothing():
+@pytest.mark.parametrize("away_s", [0.0, 1.0])
+def test_the_table_is_there_at_any_time_and_reading_it_changes_nothing(away_s):
+    """Also of a window that is gone, whose face was away for so long before it was missed."""
     quiet, read = started(), started()
     one, other = Camera(person=1), Camera(person=1)
-    for _ in range(60):
+    for n in range(60):
+        if n == 15:
+            for camera in (one, other):
+                camera.now_s += away_s
+                camera.person = None if away_s else 1
         said = quiet.receive(Seen(one.shot(quiet.ask())))
         assert said == read.receive(Seen(other.shot(read.ask())))
         rows = read.evidence()

@@ -266,8 +266,9 @@ def test_a_jump_starts_afresh(box):
     assert Phase.FRAMING in phases(watched(session, camera, 0.1))
 
 
-def test_a_second_face_stops_the_login():
-    session, camera = started(), Camera(person=1, rival=0.8)
+@pytest.mark.parametrize("rival", [0.8, POLICY.max_rival])
+def test_a_second_face_stops_the_login(rival):
+    session, camera = started(), Camera(person=1, rival=rival)
     events = watched(session, camera, 30)
     assert verdict(events) == Decided(Phase.EXPIRED, (Reason.TIMEOUT,))
     assert Hint.ONE_FACE_ONLY in hints(events)
@@ -306,6 +307,22 @@ def test_guidance_and_then_a_timeout(camera, hint):
     events = watched(session, camera, 30)
     assert hint in hints(events)
     assert verdict(events) == Decided(Phase.EXPIRED, (Reason.TIMEOUT,))
+
+
+def test_a_covered_mouth_is_mentioned_and_refuses_nobody():
+    session, camera = started(), Camera(person=1, look={"mouth": 0.4})
+    events = watched(session, camera, 10)
+    assert hints(events) == [Hint.UNCOVER_FACE]
+    assert verdict(events) == Decided(Phase.ACCEPTED, subject="person-1")
+    bare = watched(started(), Camera(person=1, look={"mouth": 3.0}), 10)
+    assert hints(bare) == []
+
+
+def test_a_frozen_camera_is_mentioned_before_anything_can_be_decided():
+    session, camera = started(Purpose.ENROLL, Gallery.of([])), Camera(person=4, motion=0.0)
+    events = watched(session, camera, POLICY.enroll_settle_s - 0.3)
+    assert hints(events) == [Hint.CAMERA_FROZEN]
+    assert verdict(events) is None
 
 
 def test_hints_are_withdrawn_and_do_not_flicker():
@@ -488,6 +505,21 @@ def test_what_no_cue_wants_is_not_asked_for():
     waiting = Camera(person=1, look={"quality": 0.1})
     watched(started(), waiting, 3)
     assert {(a.edges, a.glow, a.motion, a.eyes, a.spoof) for a in waiting.asked} == {(False,) * 5}
+
+
+def test_a_blink_is_looked_for_once_the_votes_leave_a_doubt_and_in_every_later_window():
+    session, camera = started(), doubtful()
+    watched(session, camera, 2.8)
+    first = [ask.eyes for ask in camera.asked]
+    assert not any(first[:8])
+    assert any(first)
+    while session.phase is Phase.GATHERING:
+        watched(session, camera, 1 / 15)
+    while session.phase is not Phase.GATHERING:
+        watched(session, camera, 1 / 15)
+    before = len(camera.asked)
+    watched(session, camera, 0.2)
+    assert all(ask.eyes for ask in camera.asked[before:])
 
 
 def test_supporting_cues_are_measured_on_schedule():

@@ -29,7 +29,6 @@ from pipeline.tape.video import FrameLine, decoder, packet
 from pipeline.tape.writer import TapedSession, TapeWriter
 from server.commands import main, tape_verbs
 from server.frames.convert import to_frame
-from server.people.shelf import Shelf
 from server.rtc.keyframes import is_key
 from server.tools.reseeing import TOLERANCE, differences, resee
 from tests.pipeline.observations import Camera, gallery
@@ -160,9 +159,8 @@ async def test_a_server_receives_the_frames_that_were_recorded(
     tape = _filmed(tmp_path / "tape", await recorded(codec, 20), apart_s=0.02)
     scene = Scene()
     scene.camera.person = None  # nobody to judge: the test ends it
-    async with Running(tmp_path, scene) as running:
-        running.parts.shelf = Shelf(tmp_path / "tapes", 30.0)
-        running.parts.shelf.open()
+    async with Running(tmp_path, scene, record=str(tmp_path / "tapes")) as running:
+        assert running.parts.shelf is not None
         (tmp_path / "secret").write_text(running.secret)
         url = str(running.server.make_url("")).rstrip("/")
         given = ["replay", str(tape), "--webrtc", "--server", url, "--client", "shop"]

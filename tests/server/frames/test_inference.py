@@ -113,18 +113,47 @@ async def test_a_session_gets_its_own_reference_back_converted() -> None:
 
 async def test_there_are_so_many_places() -> None:
     inference = Inference(look, 1, admit=2)
-    assert inference.try_reserve()
-    assert inference.try_reserve()
-    assert not inference.try_reserve()
-    inference.release()
-    assert inference.try_reserve()
+    one, other = inference.place(), inference.place()
+    assert one is not None
+    assert other is not None
+    assert inference.place() is None
     assert inference.reserved == 2
-    inference.release()
-    inference.release()
-    with pytest.raises(AssertionError):
-        inference.release()
+    one.give_back()
+    assert inference.place() is not None
+    assert inference.place() is None
+    other.give_back()
     await inference.close()
-    assert not inference.try_reserve()
+    assert inference.place() is None
+
+
+async def test_a_place_is_given_back_exactly_once() -> None:
+    inference = Inference(look, 1, admit=2)
+    one, other = inference.place(), inference.place()
+    assert one is not None
+    assert other is not None
+    one.give_back()
+    with pytest.raises(AssertionError):
+        one.give_back()
+    assert inference.reserved == 1
+    await inference.close()
+
+
+async def test_a_place_has_the_reference_of_its_session() -> None:
+    references: list[int | None] = []
+
+    def see(picture: Frame, ask: Ask) -> Observation:
+        references.append(None if picture.reference is None else number(picture.reference))
+        return look(picture, ask)
+
+    inference = Inference(see, 1, 2)
+    one, other = inference.place(), inference.place()
+    assert one is not None
+    assert other is not None
+    for n in range(2):
+        await one.see(frame(n), Ask(motion=True))
+        await other.see(frame(n + 10), Ask(motion=True))
+    assert references == [None, None, 0, 10]
+    await inference.close()
 
 
 async def test_closing_lets_the_running_end_and_refuses_the_waiting() -> None:

@@ -12,7 +12,6 @@ from aiohttp.test_utils import TestClient, TestServer
 from server.http import middleware, routes
 from server.http.requests import PARTS
 from server.parts import Parts
-from server.rtc import connection
 from server.tools.caller.rtc_caller import Caller
 from tests.pipeline.observations import Camera
 from tests.server.http.asking import Http
@@ -24,7 +23,6 @@ async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
     found, _ = await make_parts(
         tmp_path, Camera(), rtc_addresses="127.0.0.1", max_sessions="2", offer_rate="50"
     )
-    connection.prepare(connection.RtcSettings())
     yield found
     await close_parts(found)
 

@@ -16,7 +16,7 @@ from pipeline.template import Gallery
 from server.keys.vault import Vault
 from server.parts import Parts
 from server.people.shelf import Shelf
-from server.session.recorder import Recorder
+from server.session.recorder import Recording
 from server.store.port import Client
 from tests.server.http.asking import AUTH, Http, code_of
 from tests.server.stage import CLIENT, claimed, enrolled
@@ -81,16 +81,17 @@ async def test_a_subjects_recordings_are_forgotten_too(
 ) -> None:
     parts.shelf = Shelf(tmp_path / "tapes", 30.0)
     parts.shelf.open()
+    recording = Recording(parts.shelf, {}, parts.clock, parts.now)
     for subject in ("ann", "bob"):
         record = await claimed(parts, "login", subject)
         session = {
             "purpose": Purpose.LOGIN,
             "policy": POLICIES["standard"],
             "gallery": Gallery.of([]),
-            "model_id": parts.model_id,
+            "model_id": "test",
             "started_s": parts.clock(),
         }
-        found = Recorder.of(parts, record, session)
+        found = recording.start(record, session)
         assert found is not None
         found.close()
     assert len(list(parts.shelf.folder.glob("*/*"))) == 2

@@ -12,11 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from pipeline.events import Decided, PhaseChanged
-from pipeline.frame import Frame
 from pipeline.inputs import Began, Seen
 from pipeline.observation import Ask, Observation
 from pipeline.reasons import Phase, Purpose
@@ -24,7 +22,7 @@ from pipeline.session import SessionPipeline
 from pipeline.template import Gallery
 from server.keys.token import verify
 from server.parts import Parts
-from server.session import protocol, whom
+from server.session import peer, protocol
 from server.store.port import Conflict, NotFound, SessionRecord, Unavailable
 from tests.pipeline.observations import Camera, gallery
 from tests.server.stage import (
@@ -35,6 +33,7 @@ from tests.server.stage import (
     claimed,
     close_parts,
     enrolled,
+    gallery_of,
     make_parts,
 )
 
@@ -59,7 +58,7 @@ async def _stage(
 ) -> Stage:
     parts, clock = opened
     record = await claimed(parts, purpose, subject, **more)
-    stage = Stage.of(parts, clock, camera, record, await whom.gallery_for(parts, record))
+    stage = Stage.of(parts, clock, camera, record, await gallery_of(parts, record))
     await stage.open()
     return stage
 
@@ -145,7 +144,12 @@ async def test_a_login_is_recorded_and_gets_a_token(
     ],
 )
 async def test_says_what_a_plain_loop_says_for_the_same_frames(
-    opened: tuple[Parts, Clock], purpose: str, subject: str | None, change: dict[str, Any]
+    opened: tuple[Parts, Clock],
+    camera: Camera,
+    monkeypatch: pytest.MonkeyPatch,
+    purpose: str,
+    subject: str | None,
+    change: dict[str, Any],
 ) -> None:
     parts, clock = opened
     await enrolled(parts, "ann", 1)
@@ -160,7 +164,7 @@ async def test_says_what_a_plain_loop_says_for_the_same_frames(
 
     # The plain loop: no network, no tasks, no clock.
     record = await claimed(parts, purpose, subject)
-    found = await whom.gallery_for(parts, record)
+    found = await gallery_of(parts, record)
     session = SessionPipeline(
         purpose=Purpose(purpose),
         policy=POLICY,
@@ -180,7 +184,7 @@ async def test_says_what_a_plain_loop_says_for_the_same_frames(
     # The shell, with the server's threads looking at the same scene.
     live = Camera()
     live.__dict__.update(camera_again().__dict__)
-    parts.inference._see = lambda frame, ask: live.shot(ask)
+    monkeypatch.setattr(camera, "shot", live.shot)
     stage = await _stage(opened, live, purpose, subject)
     await stage.show(frames)
     said = [m for m in stage.connection.sent if m["type"] in ("phase", "hint", "progress")]
@@ -273,16 +277,6 @@ async def test_an_acceptance_does_not_stand_on_a_template_that_was_not_compared(
     verdict = await stage.end()
     assert (verdict["outcome"], verdict["reasons"]) == ("rejected", ["internal"])
     assert "token" not in verdict
-
-
-async def test_a_decoy_has_the_embedders_dimensions(
-    opened: tuple[Parts, Clock], camera: Camera
-) -> None:
-    parts, _ = opened
-    parts.dimensions = 512
-    found = await whom.gallery_for(parts, await claimed(parts, "login", "nobody"))
-    assert found.matrix.shape == (1, 512)
-    assert np.linalg.norm(found.matrix) == pytest.approx(1)
 
 
 async def test_the_fifth_failure_says_that_trying_again_makes_no_sense(
@@ -396,17 +390,20 @@ async def test_a_failure_after_the_record_takes_it_back(
 
 
 async def test_a_bug_in_looking_ends_the_session_without_acceptance(
-    opened: tuple[Parts, Clock], camera: Camera, caplog: pytest.LogCaptureFixture
+    opened: tuple[Parts, Clock],
+    camera: Camera,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     parts, _ = opened
     await enrolled(parts, "ann", 1)
     stage = await _stage(opened, camera, "login", "ann")
     await stage.show(5)
 
-    def broken(frame: Any, ask: Any) -> Any:
+    def broken(ask: Any) -> Any:
         raise ZeroDivisionError
 
-    parts.inference._see = broken
+    monkeypatch.setattr(camera, "shot", broken)
     with caplog.at_level(logging.ERROR):
         await stage.show(1)
         verdict = await stage.end()
@@ -519,19 +516,19 @@ async def test_silence_is_noticed_within_five_seconds(
 
 
 async def test_a_deadline_that_comes_nearer_is_not_slept_through(
-    opened: tuple[Parts, Clock], camera: Camera
+    opened: tuple[Parts, Clock], camera: Camera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While a picture is measured the timer waits for the session's end, and then no longer."""
     stage = await _stage(opened, camera, "login", "ann")
     await stage.show(3)
-    began, done = threading.Event(), threading.Event()
+    began, done, shot = threading.Event(), threading.Event(), camera.shot
 
-    def slow(frame: Frame, ask: Ask) -> Observation:
+    def slow(ask: Ask) -> Observation:
         began.set()
         assert done.wait(5)
-        return camera.shot(ask)
+        return shot(ask)
 
-    stage.parts.inference._see = slow
+    monkeypatch.setattr(camera, "shot", slow)
     shown = asyncio.create_task(stage.show(1))
     await asyncio.to_thread(began.wait, 5)
     stage.clock.advance(5.0)
@@ -597,6 +594,17 @@ async def test_an_empty_room_ends_by_the_time_limit_though_nothing_else_comes(
     verdict = await stage.end()
     assert (verdict["outcome"], verdict["reasons"]) == ("expired", ["timeout"])
     assert any(m["hint"] == "camera_slow" for m in stage.connection.of("hint"))
+
+
+async def test_a_page_that_does_not_close_is_closed(
+    opened: tuple[Parts, Clock], camera: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peer, "GOODBYE_S", 0.01)
+    stage = await _stage(opened, camera, "login", "ann")
+    stage.connection.stays = True
+    stage.peer.on_message(_message("cancel"))
+    assert (await stage.end())["reasons"] == ["cancelled"]
+    _let_go(stage)
 
 
 async def test_an_early_cancel_does_not_count(opened: tuple[Parts, Clock], camera: Camera) -> None:

@@ -20,10 +20,19 @@ from pipeline.tape.reader import open_tape
 from pipeline.tape.replay import replay
 from server.parts import Parts
 from server.people.shelf import Shelf, ShelfUnusable
-from server.session import recorder, whom
+from server.session import recorder
 from server.settings.load import ConfigError
 from tests.pipeline.observations import Camera
-from tests.server.stage import CLIENT, Clock, Stage, claimed, close_parts, enrolled, make_parts
+from tests.server.stage import (
+    CLIENT,
+    Clock,
+    Stage,
+    claimed,
+    close_parts,
+    enrolled,
+    gallery_of,
+    make_parts,
+)
 from tests.tapes.make import drawn
 
 LONG = 60
@@ -36,9 +45,7 @@ def camera() -> Camera:
 
 @pytest.fixture
 async def opened(tmp_path: Path, camera: Camera) -> AsyncIterator[tuple[Parts, Clock]]:
-    parts, clock = await make_parts(tmp_path, camera)
-    parts.shelf = Shelf(tmp_path / "tapes", 30.0)
-    parts.shelf.open()
+    parts, clock = await make_parts(tmp_path, camera, record=str(tmp_path / "tapes"))
     yield parts, clock
     await close_parts(parts)
 
@@ -48,7 +55,7 @@ async def _stage(
 ) -> Stage:
     parts, clock = opened
     record = await claimed(parts, purpose, subject)
-    stage = Stage.of(parts, clock, camera, record, await whom.gallery_for(parts, record))
+    stage = Stage.of(parts, clock, camera, record, await gallery_of(parts, record))
     await stage.open()
     return stage
 

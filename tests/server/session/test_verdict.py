@@ -20,10 +20,19 @@ from pipeline.events import Decided
 from pipeline.reasons import Phase, Reason
 from server.limits import LOCK_AFTER
 from server.parts import Parts
-from server.session.verdict import Said, counts_as_failure, record, table
+from server.session.verdict import Said, Verdicts, counts_as_failure, table
 from server.store.port import NotFound, SessionRecord, Unavailable
 from tests.pipeline.observations import Camera, template
-from tests.server.stage import CLIENT, POLICY, Clock, claimed, close_parts, enrolled, make_parts
+from tests.server.stage import (
+    CLIENT,
+    POLICY,
+    VAULT,
+    Clock,
+    claimed,
+    close_parts,
+    enrolled,
+    make_parts,
+)
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 FACE = Evidence("face", Topic.QUALITY, Stand.FOR, "usable")
@@ -37,6 +46,7 @@ class House:
 
     parts: Parts
     clock: Clock
+    verdicts: Verdicts
 
     async def session(self, purpose: str = "login", **more: Any) -> SessionRecord:
         """One whose ticket was taken, of the subject ann."""
@@ -44,7 +54,7 @@ class House:
         return await claimed(self.parts, purpose, subject, **more)
 
     async def said(self, session: SessionRecord, decided: Decided) -> Said:
-        return await record(self.parts, session, POLICY, decided, [FACE])
+        return await self.verdicts.record(session, POLICY, decided, [FACE])
 
     async def state(self, session: SessionRecord) -> str:
         return (await self.parts.store.sessions.get(session.session_id)).state
@@ -55,9 +65,19 @@ class House:
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
-    house = House(*await make_parts(tmp_path, Camera()))
-    yield house
-    await close_parts(house.parts)
+    parts, clock = await make_parts(tmp_path, Camera())
+    store = parts.store
+    verdicts = Verdicts(
+        sessions=store.sessions,
+        templates=store.templates,
+        failures=store.failures,
+        keyring=parts.keyring,
+        vault=VAULT,
+        model_id="test",
+        now=clock.now,
+    )
+    yield House(parts, clock, verdicts)
+    await close_parts(parts)
 
 
 async def down(*args: Any, **kwargs: Any) -> Any:
@@ -77,6 +97,7 @@ async def test_a_login_is_won_then_told_with_a_token(
     said = await house.said(session, replace(ANN, acr=acr))
     assert (said.phase, said.reasons, said.retry, said.error) == (Phase.ACCEPTED, (), False, None)
     assert said.token is not None
+    assert said.expires_in_s == house.parts.keyring.lifetime_s
     claims = jwt.decode(said.token, options={"verify_signature": False})
     assert (claims["sub"], claims["aud"], claims["sid"]) == ("ann", CLIENT, session.session_id)
     assert (claims["nonce"], claims["purpose"], claims["acr"]) == (session.nonce, "login", level)

@@ -1,0 +1,174 @@
+"""From an offer to a peer: the ticket is taken late, and whatever fails gives all of it back.
+
+Over HTTP: tests/server/http/test_offers.py. With a real connection: tests/server/test_app.py.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from server.limits import LOCK_AFTER
+from server.parts import Parts
+from server.problems import Problem
+from server.rtc.connection import Connection, NoAddress
+from server.rtc.lines import BadOffer
+from server.session import opening
+from server.store.port import SessionRecord, Unavailable
+from tests.pipeline.observations import Camera
+from tests.server.fake_connection import FakeConnection
+from tests.server.stage import CLIENT, POLICY, close_parts, make_parts
+
+TICKET = hashlib.sha256(b"ticket").digest()
+
+
+@dataclass
+class Answered(FakeConnection):
+    answer_sdp: str = "answer"
+
+
+@dataclass
+class Door:
+    """An opening where offers are good and connections fake, unless a test says otherwise."""
+
+    parts: Parts
+    made: list[Answered] = field(default_factory=list)
+    fault: BaseException | None = None
+
+    async def accept(self, *_: Any, **__: Any) -> Answered:
+        if self.fault is not None:
+            raise self.fault
+        self.made.append(Answered())
+        return self.made[-1]
+
+    async def session(self, session_id: str = "s1") -> SessionRecord:
+        now = self.parts.now()
+        record = SessionRecord(
+            session_id=session_id,
+            client_id=CLIENT,
+            purpose="login",
+            subject="ann",
+            nonce="n" * 20,
+            ticket_hash=TICKET,
+            state="new",
+            created_at=now,
+            expires_at=now + timedelta(seconds=60),
+        )
+        await self.parts.store.sessions.add(record)
+        return record
+
+    async def answer(self, record: SessionRecord, ticket_hash: bytes = TICKET) -> str:
+        return await self.parts.opening.answer(record, ticket_hash, "offer", POLICY)
+
+    async def refused(self, record: SessionRecord, ticket_hash: bytes = TICKET) -> str:
+        with pytest.raises(Problem) as refusal:
+            await self.answer(record, ticket_hash)
+        return refusal.value.code
+
+    async def state(self, record: SessionRecord) -> str:
+        return (await self.parts.store.sessions.get(record.session_id)).state
+
+    @property
+    def taken(self) -> tuple[int, int]:
+        """Places and peers."""
+        return self.parts.inference.reserved, len(self.parts.peers)
+
+
+@pytest.fixture
+async def door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Door]:
+    parts, _ = await make_parts(tmp_path, Camera(), max_sessions="1")
+    door = Door(parts)
+    monkeypatch.setattr(opening, "check_offer", lambda sdp: sdp)
+    monkeypatch.setattr(Connection, "accept", door.accept)
+    yield door
+    await close_parts(parts)
+
+
+async def test_an_offer_is_answered_and_its_peer_lives_until_it_is_stopped(door: Door) -> None:
+    record = await door.session()
+    assert await door.answer(record) == "answer"
+    assert door.taken == (1, 1)
+    assert await door.state(record) == "live"
+    await door.parts.peers.stop(0.0)
+    assert door.taken == (0, 0)
+    assert door.made[0].closings == 1
+
+
+async def test_a_malformed_offer_burns_no_ticket(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def bad(sdp: str) -> str:
+        raise BadOffer("sdp_malformed", "no")
+
+    record = await door.session()
+    with monkeypatch.context() as broken:
+        broken.setattr(opening, "check_offer", bad)
+        assert await door.refused(record) == "sdp_malformed"
+    assert (door.taken, await door.state(record)) == ((0, 0), "new")
+    await door.answer(record)
+
+
+async def test_a_full_server_burns_no_ticket(door: Door) -> None:
+    first, second = await door.session("s1"), await door.session("s2")
+    await door.answer(first)
+    assert await door.refused(second) == "busy"
+    assert (door.taken, await door.state(second)) == ((1, 1), "new")
+
+
+async def test_a_lock_burns_no_ticket_and_is_told_to_its_holder_alone(door: Door) -> None:
+    record = await door.session()
+    for _ in range(LOCK_AFTER):
+        await door.parts.store.failures.add(CLIENT, "ann", door.parts.now())
+    assert await door.refused(record) == "too_many_failures"
+    assert await door.refused(record, bytes(32)) == "ticket_invalid"
+    assert (door.taken, await door.state(record)) == ((0, 0), "new")
+
+
+async def test_a_wrong_or_used_ticket_takes_no_place(door: Door) -> None:
+    record = await door.session()
+    assert await door.refused(record, bytes(32)) == "ticket_invalid"
+    assert door.taken == (0, 0)
+    await door.answer(record)
+    await door.parts.peers.stop(0.0)
+    assert await door.refused(record) == "ticket_used"
+    assert door.taken == (0, 0)
+
+
+async def test_a_store_that_is_down_takes_no_place(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def down(*_: Any) -> SessionRecord:
+        raise Unavailable
+
+    record = await door.session()
+    monkeypatch.setattr(door.parts.store.sessions, "claim", down)
+    with pytest.raises(Unavailable):
+        await door.answer(record)
+    assert door.taken == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [(NoAddress(), "busy"), (BadOffer("sdp_no_fingerprint", "no"), "sdp_no_fingerprint")],
+)
+async def test_what_fails_after_the_claim_ends_the_session(
+    door: Door, fault: Exception, code: str
+) -> None:
+    record = await door.session()
+    door.fault = fault
+    assert await door.refused(record) == code
+    assert (door.taken, await door.state(record)) == ((0, 0), "expired")
+
+
+async def test_a_bug_after_the_claim_ends_the_session(door: Door) -> None:
+    record = await door.session()
+    door.fault = ZeroDivisionError()
+    with pytest.raises(ZeroDivisionError):
+        await door.answer(record)
+    assert (door.taken, await door.state(record)) == ((0, 0), "expired")
