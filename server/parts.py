@@ -16,7 +16,7 @@ from pipeline.policy import POLICIES, Policy
 from server.frames.inference import Inference
 from server.keys.keyring import Keyring
 from server.keys.vault import Vault
-from server.limits import Buckets
+from server.limits import Buckets, Once
 from server.metrics import Metrics
 from server.peers import Peers
 from server.people.galleries import Galleries
@@ -61,6 +61,8 @@ class Parts:
     """Why the store can never be used, if that is so."""
     shelf: Shelf | None = None
     """Where sessions are recorded; None: they are not."""
+    told: Once = field(default_factory=Once)
+    """Faults of the set-up that the log names once."""
     client_limit: Buckets = field(init=False)
     """Per relying app."""
     address_limit: Buckets = field(init=False)
