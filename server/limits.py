@@ -1,4 +1,4 @@
-"""How often something may be tried: token buckets, and the lockout after failed logins.
+"""How often something may be tried, or is told: token buckets, the lockout after failed logins.
 
 Pure: time is an argument. Not here: who is asked (routes, peer) and where failures are kept
 (store). Source: token bucket as in RFC 2697 section 3; lockout NIST SP 800-63B-4 section 3.2.2.
@@ -60,6 +60,22 @@ class Buckets:
                 self._buckets.popitem(last=False)
         self._buckets.move_to_end(key)
         return bucket.take(now_s)
+
+
+class Once:
+    """What was told before, so that strangers who repeat themselves do not fill the log."""
+
+    def __init__(self, most: int = 100) -> None:
+        """After `most` different things nothing is new any more."""
+        self._most = most
+        self._told: set[str] = set()
+
+    def first(self, what: str) -> bool:
+        """Whether this is new, and there is room for it."""
+        if what in self._told or len(self._told) >= self._most:
+            return False
+        self._told.add(what)
+        return True
 
 
 def locked_for_s(failures: int, last: datetime | None, now: datetime) -> float:

@@ -21,6 +21,9 @@ SECRET_FIELDS = frozenset(
 )
 """Fields with these names are dropped, whatever they hold: the last line of defence."""
 
+LONGEST = 400
+"""Characters of a field; the rest of it is cut off."""
+
 _JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
 _LONG = re.compile(r"[\w-]{40,}={0,2}")
 """Tickets and secrets are token_urlsafe(32): 43 characters. Session ids are as long; log
@@ -42,7 +45,7 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
         elif value is None or isinstance(value, bool | int | float):
             out[name] = value
         else:
-            out[name] = redacted(str(value))[:200]
+            out[name] = redacted(str(value))[:LONGEST]
     if record.exc_info and record.exc_info[0] is not None:
         # Where it broke, not what it said: the text of an error may repeat peer data.
         out["error"] = record.exc_info[0].__name__

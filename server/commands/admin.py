@@ -13,12 +13,12 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 from pipeline.policy import POLICIES
 from pipeline.refusal import Refusal
 from server.keys.keyring import Keyring
 from server.keys.master_key import fit, open_vault
+from server.origins import origin_of
 from server.parts import utc_now
 from server.people.forgetting import forget_client, forget_subject
 from server.people.shelf import Shelf
@@ -33,22 +33,12 @@ class AdminError(Refusal):
     """A verb that cannot be done; `code` is stable, `text` for people."""
 
 
-def origin_of(text: str) -> str:
-    """A web origin in its ASCII serialisation (RFC 6454 section 6.2). Raises AdminError."""
-    parts = urlsplit(text)
+def _origins(texts: Sequence[str]) -> tuple[str, ...]:
+    """Each once, as browsers send it. Raises AdminError."""
     try:
-        port = parts.port
-    except ValueError:
-        port = -1
-    plain = not (parts.path.strip("/") or parts.query or parts.fragment or parts.username)
-    host = parts.hostname or ""
-    if parts.scheme not in ("http", "https") or not host or not plain or not host.isascii():
-        raise AdminError("origin_invalid", "An origin is http(s)://host or http(s)://host:port.")
-    if port == -1:
-        raise AdminError("origin_invalid", "The port of an origin is 1 to 65535.")
-    shown = f"[{host}]" if ":" in host else host
-    default = {"http": 80, "https": 443}[parts.scheme]
-    return f"{parts.scheme}://{shown}" + (f":{port}" if port and port != default else "")
+        return tuple(dict.fromkeys(map(origin_of, texts)))
+    except ValueError as error:
+        raise AdminError("origin_invalid", str(error)) from None
 
 
 @dataclass(slots=True)
@@ -87,7 +77,7 @@ class Admin:
         client = Client(
             client_id=client_id,
             secret_hash=hashlib.sha256(secret.encode()).digest(),
-            origins=tuple(dict.fromkeys(map(origin_of, origins))),
+            origins=_origins(origins),
             policy=policy,
             created_at=utc_now(),
         )
@@ -115,7 +105,7 @@ class Admin:
 
         Secret, people and sessions stay: to remove a client and add it again would lose them all.
         """
-        stored = tuple(dict.fromkeys(map(origin_of, origins)))
+        stored = _origins(origins)
         try:
             await self.store.clients.set_origins(client_id, stored)
         except NotFound:

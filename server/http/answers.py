@@ -32,6 +32,10 @@ def answer(problem: Problem) -> web.Response:
     elif problem.code == "ticket_invalid":
         response.headers["WWW-Authenticate"] = 'Bearer realm="lookgate"'
     response.headers["Cache-Control"] = "no-store"
+    # Any page may read why it was refused (Fetch standard section 3.2): else it could say no more
+    # than that the server cannot be reached. A refusal holds nothing that is anybody's.
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.headers["Access-Control-Expose-Headers"] = "Retry-After"
     return response
 
 

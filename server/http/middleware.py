@@ -16,8 +16,9 @@ from server.store.port import Unavailable
 
 CORS_ORIGIN: web.RequestKey[str | None] = web.RequestKey("cors_origin")
 """The origin that an offer may come from, once that is known (offers.py)."""
-FOR_PAGES = ("take_offer", "preflight")
-"""Names of the routes whose answers a page of that origin may read (Fetch standard section 3.2)."""
+FOR_PAGES = ("take_offer",)
+"""Names of the routes whose answers a page of that origin may read (Fetch standard section 3.2).
+Refusals may be read by any (answers.py)."""
 
 logger = logging.getLogger(__name__)
 
@@ -58,13 +59,30 @@ async def errors(
 async def headers(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """Let the page of an allowed origin read the answer, refusals included; name no versions."""
-    response = await handler(request)
+    """Let the page of an allowed origin ask, and read the answer; name no versions."""
+    asks = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
+    response = _preflight() if asks else await handler(request)
     response.headers["Server"] = "lookgate"
     if request.match_info.route.name in FOR_PAGES:
         response.headers["Vary"] = "Origin"
-        if origin := request.get(CORS_ORIGIN):
+        if response.status < 400 and (origin := request.get(CORS_ORIGIN)):
             response.headers["Access-Control-Allow-Origin"] = origin
-            response.headers["Access-Control-Expose-Headers"] = "Retry-After"
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
+
+
+def _preflight() -> web.Response:
+    """Any page may ask (Fetch standard section 3.2.2), at any address and at any time.
+
+    Who may not is told so by the answer to the request itself, because the refusal of a preflight
+    has no text that a page can read.
+    """
+    return web.Response(
+        status=204,
+        headers={
+            "Access-Control-Allow-Origin": "*",
+            "Access-Control-Allow-Methods": "POST",
+            "Access-Control-Allow-Headers": "authorization, content-type",
+            "Access-Control-Max-Age": "600",
+        },
+    )

@@ -29,9 +29,9 @@ from server.store.port import Client, NotFound, SessionRecord
 async def take_offer(request: web.Request) -> web.Response:
     """A page brings its ticket and its offer."""
     parts = opened_parts(request)
-    # The origin first: the page may only read a refusal that allows its origin.
     record, client = await _addressed(request, parts)
-    request[CORS_ORIGIN] = check_origin(request, parts, client)
+    if client is not None:  # else the session is unknown, which is refused below
+        request[CORS_ORIGIN] = check_origin(request, parts, client)
     wait_s = parts.address_limit.take(address_of(request, parts), parts.clock())
     if wait_s:
         raise Problem("too_many_requests", retry_after_s=wait_s)
@@ -42,21 +42,6 @@ async def take_offer(request: web.Request) -> web.Response:
     answer = await parts.opening.answer(record, ticket_hash, sdp, policy_of(parts, client))
     return web.json_response(
         {"type": "answer", "sdp": answer}, headers={"Cache-Control": "no-store"}
-    )
-
-
-async def preflight(request: web.Request) -> web.Response:
-    """A browser asks before it posts (Fetch standard section 3.2.2)."""
-    parts = opened_parts(request)
-    _, client = await _addressed(request, parts)
-    request[CORS_ORIGIN] = check_origin(request, parts, client)
-    return web.Response(
-        status=204,
-        headers={
-            "Access-Control-Allow-Methods": "POST",
-            "Access-Control-Allow-Headers": "authorization, content-type",
-            "Access-Control-Max-Age": "600",
-        },
     )
 
 

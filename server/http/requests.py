@@ -13,6 +13,7 @@ import binascii
 import hashlib
 import hmac
 import ipaddress
+import logging
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -22,6 +23,8 @@ from aiohttp import web
 from pipeline.policy import Policy
 from pipeline.reasons import Purpose
 from server import strict_json
+from server.log import LONGEST
+from server.origins import is_origin
 from server.parts import Parts
 from server.problems import Problem
 from server.rtc.lines import MAX_BYTES
@@ -36,6 +39,8 @@ MAX_DEPTH = 100
 """No body has more than one level. A field with more is told what is wrong with it, up to here."""
 BODY_S = 10.0
 """A body that takes longer is an attack on memory (slow loris)."""
+
+logger = logging.getLogger(__name__)
 
 _SUBJECT = re.compile(r"[A-Za-z0-9._@+:-]{1,128}")
 _NONCE = re.compile(r"[A-Za-z0-9._~-]{16,128}")
@@ -113,8 +118,25 @@ def check_origin(request: web.Request, parts: Parts, client: Client | None) -> s
     if origin is None and parts.settings.allow_no_origin:
         return None
     if origin is None or client is None or origin not in client.origins:
+        if client is not None and parts.told.first(f"origin {client.client_id} {origin}"):
+            _tell_origin(client, origin)
         raise Problem("origin_not_allowed")
     return origin
+
+
+def _tell_origin(client: Client, origin: str | None) -> None:
+    """Say which page was refused, and what allows it. A stranger's text goes into no command."""
+    fields = {"client": client.client_id, "origin": origin}
+    if origin is None:
+        fields["setting"] = "LOOKGATE_ALLOW_NO_ORIGIN"
+    elif is_origin(origin):
+        # With those that it has, because the command takes these instead of all others.
+        wanted = "".join(f" --origin {one}" for one in (origin, *client.origins))
+        command = f"lookgate client set {client.client_id}{wanted}"
+        fields["command"] = command if len(command) <= LONGEST else "lookgate client set"
+    else:
+        fields["origin"] = "none of its own" if origin == "null" else "malformed"
+    logger.warning("a page of this origin is not allowed", extra=fields)
 
 
 def address_of(request: web.Request, parts: Parts) -> str:

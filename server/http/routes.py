@@ -1,14 +1,14 @@
 """Which address does what. Source: docs/protocol.md, "HTTP".
 
 Not here: what is done then (sessions.py, subjects.py, offers.py, published.py, operator.py), and
-what is done around every request (middleware.py).
+what is done around every request, a browser's preflight included (middleware.py).
 """
 
 from __future__ import annotations
 
 from aiohttp import web
 
-from server.http.offers import preflight, take_offer
+from server.http.offers import take_offer
 from server.http.operator import healthz, metrics, readyz
 from server.http.published import jwks, widget
 from server.http.sessions import create_session, show_session
@@ -21,7 +21,6 @@ def add(app: web.Application) -> None:
     router.add_post("/v1/sessions", create_session, name="create_session")
     router.add_get("/v1/sessions/{session}", show_session, name="show_session", allow_head=False)
     router.add_post("/v1/sessions/{session}/offer", take_offer, name="take_offer")
-    router.add_options("/v1/sessions/{session}/offer", preflight, name="preflight")
     router.add_get("/v1/subjects/{subject}", show_subject, name="show_subject", allow_head=False)
     router.add_delete("/v1/subjects/{subject}", remove_subject, name="remove_subject")
     router.add_get("/.well-known/jwks.json", jwks, name="jwks")

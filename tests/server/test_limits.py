@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.limits import Bucket, Buckets, locked_for_s
+from server.limits import Bucket, Buckets, Once, locked_for_s
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -51,3 +51,14 @@ def test_the_wait_doubles_from_30_s_to_15_min(failures: int, wait_s: float) -> N
 
 def test_no_failure_no_wait() -> None:
     assert locked_for_s(9, None, NOON) == 0.0
+
+
+def test_what_was_told_is_not_told_again_and_strangers_fill_nothing() -> None:
+    told = Once(most=2)
+    assert [told.first(what) for what in ("a", "a", "b", "c", "a")] == [
+        True,
+        False,
+        True,
+        False,
+        False,
+    ]

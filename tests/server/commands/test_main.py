@@ -91,6 +91,7 @@ def test_a_client_lives_and_its_secret_is_shown_once(
         (("client", "add", "a", "--policy", "lax"), "policy_unknown"),
         (("client", "add", "a", "--origin", "shop.example"), "origin_invalid"),
         (("client", "add", "a", "--origin", "https://x/path"), "origin_invalid"),
+        (("client", "add", "a", "--origin", "*"), "origin_invalid"),
         (("client", "add", "a", "--origin", "https://x:99999"), "origin_invalid"),
         (("client", "add", "a", "--origin", "https://u@x"), "origin_invalid"),
         (("subject", "remove", "a", "b"), "client_unknown"),

@@ -67,13 +67,49 @@ async def test_wrong_origins(http: Http, offer: str, origin: str) -> None:
     made = await create(http)
     async with post_offer(http, made, offer, Origin=origin) as response:
         assert await code_of(response, 403) == "origin_not_allowed"
-        assert "Access-Control-Allow-Origin" not in response.headers
-    async with http.options(
-        f"/v1/sessions/{made['session']}/offer", headers={"Origin": origin}
-    ) as response:
-        assert await code_of(response, 403) == "origin_not_allowed"
+        assert response.headers["Access-Control-Allow-Origin"] == "*"  # its page can say why
     async with post_offer(http, made, offer) as response:  # the ticket is still good
         assert response.status == 200
+
+
+async def test_the_log_names_a_refused_origin_once(
+    http: Http, parts: Parts, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("WARNING", "server.http.requests")
+    made = await create(http)
+    strange = "https://a.example; rm -rf /"
+    for origin in ("https://new.example", "https://new.example", "null", "https://a/b", strange):
+        async with post_offer(http, made, "v=0", Origin=origin) as response:
+            assert response.status in (400, 403)
+    told = [vars(record) for record in caplog.records]
+    assert [(row["client"], row["origin"], row.get("command")) for row in told[:3]] == [
+        (
+            CLIENT,
+            "https://new.example",
+            f"lookgate client set {CLIENT} --origin https://new.example --origin {ORIGIN}",
+        ),
+        (CLIENT, "none of its own", None),
+        (CLIENT, "malformed", None),
+    ]
+    assert "rm -rf" not in str(told)
+    for n in range(200):
+        async with post_offer(http, made, "v=0", Origin=f"https://{n}.example"):
+            pass
+    assert len(caplog.records) == 100
+
+
+async def test_a_command_that_would_be_cut_is_not_told(
+    http: Http, parts: Parts, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Half of it would take origins away."""
+    caplog.set_level("WARNING", "server.http.requests")
+    many = tuple(f"https://{n}.shop.example" for n in range(30))
+    await parts.store.clients.set_origins(CLIENT, many)
+    made = await create(http)
+    async with post_offer(http, made, "v=0", Origin="https://new.example"):
+        pass
+    (record,) = caplog.records
+    assert vars(record)["command"] == "lookgate client set"
 
 
 async def test_no_origin_is_a_setting(http: Http, parts: Parts, offer: str) -> None:
@@ -87,26 +123,43 @@ async def test_no_origin_is_a_setting(http: Http, parts: Parts, offer: str) -> N
         assert "Access-Control-Allow-Origin" not in response.headers
 
 
-async def test_a_browser_may_ask_before(http: Http) -> None:
+@pytest.mark.parametrize("origin", [ORIGIN, "https://evil.example", "null"])
+@pytest.mark.parametrize("path", ["/v1/sessions/{}/offer", "/v1/sessions/x/offer", "/nowhere"])
+async def test_a_browser_may_ask_before(http: Http, parts: Parts, path: str, origin: str) -> None:
+    """At any address, and before the server is ready: a preflight's refusal cannot be read."""
     made = await create(http)
+    parts.opened.clear()
     async with http.options(
-        f"/v1/sessions/{made['session']}/offer",
+        path.format(made["session"]),
         headers={
-            "Origin": ORIGIN,
+            "Origin": origin,
             "Access-Control-Request-Method": "POST",
             "Access-Control-Request-Headers": "authorization,content-type",
         },
     ) as response:
         assert response.status == 204
-        assert response.headers["Access-Control-Allow-Origin"] == ORIGIN
+        assert response.headers["Access-Control-Allow-Origin"] == "*"
         assert "authorization" in response.headers["Access-Control-Allow-Headers"]
+
+
+async def test_what_is_no_preflight_is_no_method_of_ours(http: Http) -> None:
+    async with http.options("/v1/sessions", headers={"Origin": ORIGIN}) as response:
+        assert await code_of(response, 405) == "method_not_allowed"
+
+
+async def test_a_page_of_another_origin_reads_no_answer(http: Http, offer: str) -> None:
+    made = await create(http)
+    async with post_offer(http, made, offer, Origin="") as response:
+        assert response.status == 200
+        assert "Access-Control-Allow-Origin" not in response.headers
 
 
 async def test_a_page_may_read_its_refusals(http: Http) -> None:
     made = await create(http)
     async with post_offer(http, made, "v=0") as response:
         assert response.status == 400
-        assert response.headers["Access-Control-Allow-Origin"] == ORIGIN
+        assert response.headers["Access-Control-Allow-Origin"] == "*"
+        assert response.headers["Access-Control-Expose-Headers"] == "Retry-After"
 
 
 BAD_SDP = {
