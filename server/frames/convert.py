@@ -16,6 +16,7 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from pipeline.frame import Frame
+from server.frames.orientation import orientation
 
 MAX_SIDE = 1920
 """Longest side of a Frame, px. Not less: 1920x1080 converts whole in 1.0 CPU-ms, but in 3.6 if it
@@ -57,18 +58,10 @@ def to_bgr(vf: av.VideoFrame, max_side: int = MAX_SIDE) -> NDArray[np.uint8]:
     width, height = fit(vf.width, vf.height, max_side)
     bgr = reformatter.reformat(vf, width, height, "bgr24", threads=1)
     image: NDArray[np.uint8] = np.asarray(bgr.to_ndarray(), dtype=np.uint8)
-    turns = quarter_turns(vf)
-    if turns:
-        image = np.rot90(image, turns)
-    return np.ascontiguousarray(image)
+    return np.ascontiguousarray(orientation(vf).turned(image))
 
 
 def fit(width: int, height: int, max_side: int) -> tuple[int, int]:
     """The size with the same shape whose longer side is at most `max_side`, never larger, px."""
     scale = min(1.0, max_side / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
-
-
-def quarter_turns(vf: av.VideoFrame) -> int:
-    """How often to turn the picture by 90 degrees counterclockwise until it is upright, 0..3."""
-    return round(vf.rotation / 90) % 4

@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+from av.container import InputContainer
+from av.stream import Disposition
 from numpy.typing import NDArray
 
 from pipeline.refusal import Refusal
-from server.frames.convert import fit, quarter_turns
+from server.frames.convert import fit
+from server.frames.orientation import orientation
+from server.tools.file_kinds import is_animated_webp, tiff_pages
+
+MOST_OBLONG = 4
+"""Width of a pixel over its height, or the other way round: anamorphic film has 2, DV 1.5."""
 
 Timed = tuple[float, av.VideoFrame]
 """A picture and its time, seconds from 0."""
@@ -34,8 +42,10 @@ def read_clip(
     """Pictures of a video or still image file with their time in seconds, the first at 0.
 
     `fps` thins out to at most that many a second and never repeats a picture, `max_s` ends early.
-    Pictures are upright. Raises MediaError (media_missing, media_unreadable, media_no_video,
-    media_broken) at the first picture that is asked for.
+    Pictures are upright, and their pixels are square. A file is shown whole, or refused by a code
+    that names what cannot be read. Raises MediaError (media_missing, media_unreadable,
+    media_no_video, media_broken, media_animated_webp, media_pages, media_parts, media_tilted,
+    media_pixel_shape) at the first picture that is asked for.
     """
     file = Path(path)
     if not file.is_file():
@@ -46,15 +56,19 @@ def read_clip(
             container = stack.enter_context(av.open(stack.enter_context(file.open("rb")), mode="r"))
         except (av.FFmpegError, OSError, ValueError) as fault:
             raise MediaError("media_unreadable", "the file is no video that we can read") from fault
-        if not container.streams.video:
-            raise MediaError("media_no_video", "the file has no video")
-        stream = container.streams.video[0]
+        stream = _stream(container)
+        still = container.format.name == "image2" or container.format.name.endswith("_pipe")
+        if still:
+            _whole(file)
+        if stream.codec_context.name == "mjpeg" and still:
+            # Else FFmpeg fills up with grey what is missing of a JPEG, and says nothing.
+            stream.codec_context.options = {"err_detect": "explode"}
         stream.thread_type = "NONE"
         pictures = 0
         try:
             for time_s, picture in _thin(container.decode(stream), fps, max_s):
                 pictures += 1
-                yield time_s, _upright(picture)
+                yield time_s, _square(_upright(picture), _aspect(stream, still=still))
         except av.FFmpegError as fault:
             raise MediaError("media_broken", "the video breaks off or is damaged") from fault
         if pictures == 0:
@@ -89,12 +103,58 @@ def _thin(
         yield time_s, picture
 
 
-def _upright(picture: av.VideoFrame) -> av.VideoFrame:
-    turns = quarter_turns(picture)
-    if not turns:
-        return picture
+def _stream(container: InputContainer) -> av.VideoStream:
+    """The one video of a file. A cover is no video; tiles of a picture (HEIF) and an animation
+    beside its first picture (AVIF) are several."""
+    cover = Disposition.attached_pic
+    videos = [stream for stream in container.streams.video if not stream.disposition & cover]
+    if not videos:
+        raise MediaError("media_no_video", "the file has no video")
+    if len(videos) > 1:
+        text = (
+            "the file has several pictures or videos side by side, of which only one can be shown"
+        )
+        raise MediaError("media_parts", text)
+    return videos[0]
+
+
+def _whole(file: Path) -> None:
+    """What FFmpeg would leave out of a picture's file, or call damaged. Raises MediaError."""
+    if is_animated_webp(file):
+        raise MediaError("media_animated_webp", "animated WebP cannot be read: make it a film")
+    if tiff_pages(file) > 1:
+        raise MediaError("media_pages", "the file has several pages: save each as a file")
+
+
+def _aspect(stream: av.VideoStream, *, still: bool) -> Fraction:
+    """Width of a pixel over its height."""
+    aspect = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio or Fraction(1)
+    if aspect == 1 or aspect <= 0:
+        return Fraction(1)
+    # A photograph's resolution, 200 by 100 dots an inch, is a shape that programs read either way.
+    if still or not Fraction(1, MOST_OBLONG) <= aspect <= MOST_OBLONG:
+        raise MediaError("media_pixel_shape", "the picture's pixels are of an unclear shape")
+    return aspect
+
+
+def _upright(picture: av.VideoFrame) -> tuple[av.VideoFrame, bool]:
+    """The picture upright, and whether its sides were swapped."""
+    way = orientation(picture)
+    if not way.exact:
+        raise MediaError("media_tilted", "the file turns its pictures by no quarter of a turn")
+    if way.upright:
+        return picture, False
     flat: NDArray[np.uint8] = np.asarray(picture.to_ndarray(format="bgr24"), dtype=np.uint8)
-    turned = np.ascontiguousarray(np.rot90(flat, turns))
-    upright = av.VideoFrame.from_ndarray(turned, format="bgr24")
+    upright = av.VideoFrame.from_ndarray(np.ascontiguousarray(way.turned(flat)), format="bgr24")
     upright.pts, upright.time_base = picture.pts, picture.time_base
-    return upright
+    return upright, way.swapped
+
+
+def _square(seen: tuple[av.VideoFrame, bool], aspect: Fraction) -> av.VideoFrame:
+    """With square pixels: one side grows, so that nothing is lost."""
+    picture, swapped = seen
+    if aspect == 1:
+        return picture
+    wide = float(1 / aspect if swapped else aspect)
+    width, height = picture.width * max(wide, 1.0), picture.height * max(1.0 / wide, 1.0)
+    return picture.reformat(round(width), round(height), threads=1)
