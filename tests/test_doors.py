@@ -63,10 +63,12 @@ ENVIRONMENT = (
     "pipeline/nets/ort.py",
     "models/check.py",
     "server/tools/evaluation/plots.py",
+    "web/examples/fastapi_app.py",
 )
 """One BLAS thread, before NumPy is loaded; the server's settings; the nets' and the recordings'
 cache folders, for `python -m models` before the server is installed; what a registry's client is
-started with; the demo app's own settings; what `PRIVATE` asks of the doors of two libraries."""
+started with; the demo app's own settings; what `PRIVATE` asks of the doors of two libraries; the
+secret of an example."""
 
 
 READS = ("environ", "environb", "getenv", "getenvb")

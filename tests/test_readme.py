@@ -1,9 +1,14 @@
-"""The README's own code, as a reader would copy it: the Python that verifies, the HTML tag."""
+"""What README and docs show is what is run: their code is that of web/examples, and that is tried.
+
+Here: the blocks and their files, and what `verify` takes. Not here: the apps as a whole, in a
+browser (tests/e2e/test_relying_apps.py), `verify` in JavaScript (tests/web/examples.test.mjs).
+"""
 
 from __future__ import annotations
 
 import json
 import re
+import runpy
 import threading
 import time
 import uuid
@@ -18,6 +23,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+EXAMPLES = ROOT / "web" / "examples"
+BLOCK = re.compile(r"```(python|js|html)\n(.*?)```", re.DOTALL)
+PAGES = ("README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))))
 OUR_KEY = ec.generate_private_key(ec.SECP256R1())
 OTHER_KEY = ec.generate_private_key(ec.SECP256R1())
 NONCE = "a-nonce-of-this-attempt"
@@ -52,12 +60,16 @@ def server() -> Iterator[str]:
 
 
 @pytest.fixture
-def verify(server: str) -> Callable[..., dict[str, Any]]:
-    """`verify` of the README, with this server's address."""
-    (block,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    names: dict[str, Any] = {}
-    exec(block.replace("https://login.example.org", server), names)
-    found: Callable[..., dict[str, Any]] = names["verify"]
+def verify(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., dict[str, Any]]:
+    """`verify` of the FastAPI app, with this server's address."""
+    app = tmp_path / "app.py"
+    app.write_text(
+        (EXAMPLES / "fastapi_app.py").read_text().replace("http://localhost:8470", server)
+    )
+    monkeypatch.setenv("FACE_SECRET", "s" * 43)
+    found: Callable[..., dict[str, Any]] = runpy.run_path(str(app))["verify"]
     return found
 
 
@@ -79,7 +91,15 @@ def _token(server: str, key: Any = OUR_KEY, typ: str = "face+jwt", **changed: An
 
 
 def test_the_verification_takes_a_good_token(server: str, verify: Callable[..., Any]) -> None:
-    assert verify(_token(server), NONCE, "alice")["sub"] == "alice"
+    assert verify(_token(server), "login", NONCE, "alice")["sub"] == "alice"
+
+
+@pytest.mark.parametrize("behind_s", [1, 4])
+def test_the_verification_takes_a_token_from_a_clock_that_is_ahead(
+    server: str, verify: Callable[..., Any], behind_s: int
+) -> None:
+    at = int(time.time()) + behind_s
+    assert verify(_token(server, iat=at, nbf=at), "login", NONCE, "alice")
 
 
 @pytest.mark.parametrize(
@@ -93,6 +113,8 @@ def test_the_verification_takes_a_good_token(server: str, verify: Callable[..., 
         {"nonce": "of-another-attempt"},
         {"purpose": "enroll"},
         {"exp": 1_000_000_000},
+        {"iat": 4_000_000_000},
+        {"nbf": 4_000_000_000},
     ],
     ids=lambda changed: next(iter(changed)),
 )
@@ -100,13 +122,33 @@ def test_the_verification_refuses_any_other(
     server: str, verify: Callable[..., Any], changed: dict[str, Any]
 ) -> None:
     with pytest.raises((jwt.PyJWTError, ValueError)):
-        verify(_token(server, **changed), NONCE, "alice")
+        verify(_token(server, **changed), "login", NONCE, "alice")
+
+
+def test_readme_shows_whole_files() -> None:
+    shown = [text for _, text in BLOCK.findall(README)]
+    files = {path.name: path.read_text() for path in EXAMPLES.iterdir() if path.is_file()}
+    assert sorted(shown) == sorted(files.values())
+    for name in files:
+        assert f"`{name}`" in README or f"<code>{name}</code>" in README
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_block_of_code_is_part_of_a_file_that_is_run(page: str) -> None:
+    run = [_lines(path.read_text()) for path in EXAMPLES.iterdir() if path.is_file()]
+    for _, text in BLOCK.findall((ROOT / page).read_text()):
+        assert any(_lines(text) in whole for whole in run), text
+
+
+def _lines(text: str) -> str:
+    """Lines without indentation: a part of a file may stand further to the left."""
+    return "\n".join(line.strip() for line in text.strip().splitlines())
 
 
 def test_the_tag_and_its_events_are_the_elements() -> None:
     element = (ROOT / "web" / "widget" / "face-login.js").read_text()
-    (page,) = re.findall(r"```html\n(.*?)```", README, re.DOTALL)
-    for attribute in re.findall(r"<face-login ([^>]*)>", page)[0].split():
-        assert f"'{attribute.partition('=')[0]}'" in element
+    page = (EXAMPLES / "page.html").read_text()
+    for attribute in re.findall(r"face\.setAttribute\('([\w-]+)'", page):
+        assert f"'{attribute}'" in element
     for event in re.findall(r"'face-login:(\w+)'", page):
         assert f"#emit('{event}'" in element

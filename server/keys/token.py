@@ -27,6 +27,10 @@ TYPE = "face+jwt"
 LIFETIME_S = 120
 """Longest life that docs/protocol.md promises; a token is exchanged at once, by a backend."""
 
+NOT_BEFORE_S = 10
+"""`nbf` lies so long before `iat`: a relying app whose clock is a little behind must not refuse a
+good token, and many libraries compare without leeway."""
+
 _CLAIMS: Mapping[str, type | tuple[type, ...]] = {
     "iss": str,
     "aud": str,
@@ -82,7 +86,7 @@ def mint(
         "aud": audience,
         "sub": subject,
         "iat": issued_at,
-        "nbf": issued_at,
+        "nbf": issued_at - NOT_BEFORE_S,
         "exp": issued_at + lifetime_s,
         "auth_time": int(auth_time.timestamp()),
         "jti": token_id,
@@ -151,8 +155,10 @@ def verify(
 def _header(token: str) -> dict[str, Any]:
     """The unverified header of a well-formed token: three canonical base64url parts.
 
-    One text per token: base64 ignores the last bits of the last character, and some decoders skip
-    what is not in the alphabet (RFC 4648 sections 3.3 and 3.5).
+    Canonical, because base64 ignores the last bits of the last character, and some decoders skip
+    what is not in the alphabet (RFC 4648 sections 3.3 and 3.5). That does not make a text single:
+    an ECDSA signature (r, s) has a twin (r, n - s) that verifies, too. `jti` alone tells whether a
+    token was seen before.
     """
     if len(token) <= _MAX_CHARACTERS and _COMPACT.fullmatch(token):
         parts = token.split(".")

@@ -73,9 +73,10 @@ class FakeLookgate:
         return app
 
     def add_to(self, app: web.Application) -> None:
-        app.router.add_get("/web/{name}", self._module)
-        app.router.add_route("OPTIONS", "/v1/sessions/{id}/offer", self._preflight)
-        app.router.add_post("/v1/sessions/{id}/offer", self._offer)
+        for path in ("", "/below/a/path"):  # as behind a proxy that serves it below one
+            app.router.add_get(path + "/web/{name}", self._module)
+            app.router.add_route("OPTIONS", path + "/v1/sessions/{id}/offer", self._preflight)
+            app.router.add_post(path + "/v1/sessions/{id}/offer", self._offer)
 
     async def close(self) -> None:
         for task in self._tasks:

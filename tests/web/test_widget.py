@@ -125,13 +125,14 @@ async def open_page(
     *,
     camera: bool = True,
     refuse_with: str = "",
+    below: str = "",
     **context: Any,
 ) -> Page:
     bench.app["html"] = (
         "<!doctype html><html lang=en><meta charset=utf-8>"
         '<meta name=viewport content="width=device-width">'
         '<meta name=color-scheme content="light dark">'
-        f'<script type=module src="{bench.server_url}/web/face-login.js"></script>{tag}'
+        f'<script type=module src="{bench.server_url}{below}/web/face-login.js"></script>{tag}'
     )
     ctx: BrowserContext = await bench.browser.new_context(
         permissions=["camera"] if camera else [],
@@ -656,6 +657,18 @@ async def test_properties_set_before_the_definition_count(bench: Bench) -> None:
     await state_is(page, "rejected")
     await expect(says(page)).to_contain_text("Who are you?")
     assert bench.server.offers[0]["path"] == "/v1/sessions/s7/offer"
+
+
+@pytest.mark.parametrize("below", ["", "/below/a/path"])
+async def test_the_server_is_where_the_module_came_from(bench: Bench, below: str) -> None:
+    """Its path included, because a proxy may serve it below one."""
+    given = {name: value for name, value in ticket("").items() if name != "server"}
+    bench.app["session"] = lambda: web.json_response(given)
+    bench.server.script = ending("accepted", token="t", expires_in_s=60)
+    page = await open_page(bench, below=below)
+    await page.get_by_role("button", name="Start").click()
+    await state_is(page, "accepted")
+    assert [offer["path"] for offer in bench.server.offers] == [f"{below}/v1/sessions/s1/offer"]
 
 
 async def test_leaving_the_page_ends_the_session(bench: Bench) -> None:

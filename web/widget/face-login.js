@@ -18,6 +18,9 @@ import { View } from './view.js';
 
 export const WIDGET = 'face-login/0.1.0';
 
+/** The server's address when the page names none: it serves this module under `web/`, perhaps below a path of a proxy. */
+const HOME = new URL('..', import.meta.url).href;
+
 /** A tab that is left stops sending pictures; a short look away (a permission dialog on a phone) does not end it. */
 const HIDDEN_MS = 2_000;
 
@@ -197,7 +200,7 @@ export class FaceLogin extends HTMLElement {
 
   /** @param {AbortSignal} signal @returns {Promise<import('./connection.js').Ticket>} */
   async #takeTicket(signal) {
-    const server = this.getAttribute('server') || new URL(import.meta.url).origin;
+    const server = this.getAttribute('server') || HOME;
     if (this.getTicket) {
       try {
         return readTicket(await this.getTicket(), server);

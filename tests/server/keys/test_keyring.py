@@ -64,7 +64,7 @@ async def test_a_token_says_what_the_protocol_promises(ring: Keyring) -> None:
         "aud": "shop",
         "sub": "ada",
         "iat": at,
-        "nbf": at,
+        "nbf": at - 10,
         "exp": at + LIFETIME_S,
         "auth_time": at - 1,
         "nonce": "n" * 16,

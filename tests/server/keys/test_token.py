@@ -69,7 +69,7 @@ def test_a_token_says_what_it_was_told_and_no_more() -> None:
     at = int(NOW.timestamp())
     assert jwt.get_unverified_header(minted()) == {"alg": "ES256", "typ": "face+jwt", "kid": "k"}
     assert check(minted(), JWKS) == {
-        **{"iss": ISSUER, "aud": "shop", "sub": "ada", "iat": at, "nbf": at},
+        **{"iss": ISSUER, "aud": "shop", "sub": "ada", "iat": at, "nbf": at - 10},
         **{"exp": at + LIFETIME_S, "auth_time": at - 1, "jti": "j1", "nonce": "n" * 16},
         **{"sid": "s1", "purpose": "login", "amr": ["face"], "acr": "passive"},
     }
@@ -92,6 +92,17 @@ def test_a_token_has_its_time() -> None:
     assert code_of(token, jwks, NOW - seconds(6)) == "token_early"
     assert check(token, jwks, NOW + seconds(LIFETIME_S + 4))
     assert code_of(token, jwks, NOW + seconds(LIFETIME_S + 5)) == "token_expired"
+
+
+def test_a_signature_has_a_twin_so_jti_alone_makes_a_token_single() -> None:
+    token = minted()
+    signed, _, signature = token.rpartition(".")
+    raw = base64.urlsafe_b64decode(signature + "==")
+    order = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+    twin = raw[:32] + (order - int.from_bytes(raw[32:], "big")).to_bytes(32, "big")
+    other = f"{signed}.{base64url(twin)}"
+    assert other != token
+    assert check(other, JWKS)["jti"] == check(token, JWKS)["jti"]
 
 
 @pytest.mark.parametrize(
