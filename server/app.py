@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import resource
 import secrets
 import signal
 import time
@@ -27,7 +28,8 @@ from pipeline.template import Gallery
 from server import memory
 from server.frames.inference import Inference, Place
 from server.frames.look import load_see
-from server.http import middleware, routes
+from server.http import listening, middleware, routes
+from server.http.connections import Connections, kept_back
 from server.http.requests import MAX_BODY_BYTES, PARTS
 from server.keys.keyring import Keyring
 from server.keys.master_key import fit, open_vault
@@ -37,6 +39,7 @@ from server.peers import Peers
 from server.people.galleries import Galleries
 from server.people.shelf import Shelf, ShelfUnusable
 from server.rtc.connection import RtcSettings, prepare
+from server.rtc.network import host_addresses
 from server.session.opening import Opening
 from server.session.peer import CallLater, Peer
 from server.session.recorder import Recording, nets_here
@@ -49,6 +52,8 @@ from server.store.port import SessionRecord, Store, Unavailable
 
 RETRY_S = 2.0
 """Between attempts to open a store that is down at start."""
+FEWEST_CONNECTIONS = 32
+"""HTTP connections that a server is of no use without."""
 SWEEP_S = 3600.0
 """Expired rows are absent already; this only frees their space."""
 
@@ -174,7 +179,8 @@ def _rtc(settings: Settings) -> RtcSettings:
 def application(parts: Parts) -> web.Application:
     """The HTTP side; opening the store and stopping the peers hang on its life."""
     app = web.Application(
-        middlewares=[middleware.headers, middleware.errors], client_max_size=MAX_BODY_BYTES
+        middlewares=[listening.begun, middleware.headers, middleware.errors],
+        client_max_size=MAX_BODY_BYTES,
     )
     app[PARTS] = parts
     routes.add(app)
@@ -254,6 +260,7 @@ async def serve(
     unusable.
     """
     memory.share_arenas()
+    caps = connections(settings, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     look, embedder = load_see(settings.models_dir, settings.embedder)
     parts = build(settings, look, embedder=embedder)
     ending = stopped or asyncio.Event()
@@ -265,7 +272,13 @@ async def serve(
     )
     await runner.setup()
     try:
-        site = web.TCPSite(runner, settings.host, settings.port)
+        site = listening.Site(
+            runner,
+            settings.host,
+            settings.port,
+            connections=caps,
+            proxied=settings.proxy_hops > 0,
+        )
         await site.start()
         url = runner_url(runner, settings)
         logger.info("listening", extra={"url": url})
@@ -285,6 +298,34 @@ async def serve(
         await parts.peers.stop()
     finally:
         await runner.cleanup()
+
+
+def connections(settings: Settings, descriptors: int) -> Connections:
+    """The caps of HTTP connections, where this process may open so many files (-1: any number).
+
+    Raises ConfigError if media and files leave too few of them.
+    """
+    most = settings.max_connections
+    if descriptors != resource.RLIM_INFINITY:
+        kept = kept_back(
+            sessions=settings.max_sessions,
+            addresses=len(settings.rtc_addresses) or len(host_addresses(True, True)),
+            backlog=listening.BACKLOG,
+        )
+        most = min(most, descriptors - kept)
+        if most < FEWEST_CONNECTIONS:
+            raise ConfigError(
+                [
+                    f"LOOKGATE_MAX_SESSIONS needs {kept + FEWEST_CONNECTIONS} open files here, and"
+                    f" this process may have {descriptors} (ulimit -n)"
+                ]
+            )
+        if most < settings.max_connections:
+            logger.warning(
+                "fewer HTTP connections than LOOKGATE_MAX_CONNECTIONS",
+                extra={"connections": most, "open_files": descriptors, "kept_for_media": kept},
+            )
+    return Connections(most, settings.address_connections)
 
 
 def runner_url(runner: web.AppRunner, settings: Settings) -> str:

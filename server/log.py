@@ -1,6 +1,7 @@
 """Log lines: static messages, values in fields, as JSON or as plain text, on standard error.
 
-Here: the two formats and what may never be written. Not here: what is logged (each module's own).
+Here: the two formats, what may never be written, and how often one cause is told. Not here: what
+is logged (each module's own).
 Source: this project; a face is a secret, so is everything that opens a session.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import re
 import sys
 import traceback
@@ -33,6 +35,12 @@ _LONG = re.compile(r"[\w-]{40,}={0,2}")
 def redacted(text: str) -> str:
     """`text` without anything that looks like a token, a ticket or a secret."""
     return _LONG.sub("[redacted]", _JWT.sub("[redacted]", text))
+
+
+EVERY_S = 1.0
+"""Between two lines of one cause."""
+MAX_CAUSES = 1000
+"""Causes that are remembered; there are some 100 places that log."""
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
@@ -82,10 +90,47 @@ def _ours(record: logging.LogRecord) -> bool:
     return error is None or error.__module__ != "aiohttp.http_exceptions"
 
 
+class Repeats(logging.Filter):
+    """Lets one line a second through for one cause, and says how many it held back.
+
+    A stranger who can bring about a line must not be able to fill the disk with it. The causes are
+    as few as the places that log, because messages are static; of asyncio's, which list what they
+    hold, the first line is the cause. Lines under WARNING tell of what went well: not held back.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: dict[tuple[Any, ...], tuple[float, int]] = {}
+        """When a cause was last told, and how many lines were held back since."""
+
+    def __len__(self) -> int:
+        """How many causes are remembered."""
+        return len(self._told)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """False: held back."""
+        if record.levelno < logging.WARNING:
+            return True
+        error = record.exc_info[0] if record.exc_info else None
+        cause = (record.name, record.lineno, str(record.msg).partition("\n")[0], error)
+        last_s, held = self._told.get(cause, (-math.inf, 0))
+        # A clock that was set back must not silence anything.
+        if 0.0 <= record.created - last_s < EVERY_S:
+            self._told[cause] = (last_s, held + 1)
+            return False
+        if len(self._told) >= MAX_CAUSES:
+            self._told.clear()
+        self._told[cause] = (record.created, 0)
+        if held:
+            record.held_back = held
+        return True
+
+
 def set_up(*, style: str, level: str, stream: TextIO | None = None) -> None:
     """Send everything to `stream` (standard error); `style` is `json` or `plain`."""
     to = logging.StreamHandler(stream or sys.stderr)
     to.setFormatter(JsonLines() if style == "json" else Plain())
+    to.addFilter(Repeats())
     root = logging.getLogger()
     root.handlers[:] = [to]
     root.setLevel(logging.WARNING)

@@ -66,4 +66,4 @@ class Parts:
         rate = self.settings.client_rate
         self.client_limit = Buckets(rate, max(1.0, 6 * rate))
         rate = self.settings.offer_rate
-        self.address_limit = Buckets(rate, max(1.0, 20 * rate))
+        self.address_limit = Buckets(rate, max(1.0, 40 * rate))

@@ -6,11 +6,11 @@ Not here: which address does what (routes.py), how an error answer looks (answer
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 
-from aiohttp import web
+from aiohttp import HttpVersion10, web
 
-from server.http.answers import answer
+from server.http.answers import answer, dress, plain
 from server.problems import Problem
 from server.store.port import Unavailable
 
@@ -22,13 +22,6 @@ Refusals may be read by any (answers.py)."""
 
 logger = logging.getLogger(__name__)
 
-_PLAIN: Mapping[int, str] = {
-    404: "not_found",
-    405: "method_not_allowed",
-    408: "request_too_slow",
-    413: "request_too_large",
-}
-
 
 @web.middleware
 async def errors(
@@ -36,6 +29,11 @@ async def errors(
 ) -> web.StreamResponse:
     """Turn every failure below into `answer`; a bug is logged and told as `internal`."""
     try:
+        if request.version < HttpVersion10:
+            raise Problem("request_bad")  # HTTP/0.9 has no status that could refuse anything
+        if request.headers.getall("Content-Encoding", []):
+            # Inflating costs a stranger nothing and us much, and our bodies are short.
+            raise Problem("request_encoded")
         return await handler(request)
     except Problem as problem:
         return answer(problem)
@@ -45,10 +43,7 @@ async def errors(
     except web.HTTPException as refusal:
         if refusal.status < 400:
             raise
-        response = answer(Problem(_PLAIN.get(refusal.status, "request_bad")))
-        if "Allow" in refusal.headers:  # RFC 9110 section 15.5.6: a 405 must say what is allowed
-            response.headers["Allow"] = refusal.headers["Allow"]
-        return response
+        return plain(refusal)
     except Exception as error:
         # The type alone: a message may hold what the caller sent.
         logger.error("bug in a request", extra={"error": type(error).__name__}, exc_info=True)
@@ -62,12 +57,11 @@ async def headers(
     """Let the page of an allowed origin ask, and read the answer; name no versions."""
     asks = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
     response = _preflight() if asks else await handler(request)
-    response.headers["Server"] = "lookgate"
+    dress(response)
     if request.match_info.route.name in FOR_PAGES:
         response.headers["Vary"] = "Origin"
         if response.status < 400 and (origin := request.get(CORS_ORIGIN)):
             response.headers["Access-Control-Allow-Origin"] = origin
-    response.headers["X-Content-Type-Options"] = "nosniff"
     return response
 
 

@@ -7,6 +7,8 @@ Source: docs/protocol.md, "HTTP".
 
 from __future__ import annotations
 
+import hmac
+
 from aiohttp import web
 
 from server.http.middleware import CORS_ORIGIN
@@ -35,10 +37,11 @@ async def take_offer(request: web.Request) -> web.Response:
     wait_s = parts.address_limit.take(address_of(request, parts), parts.clock())
     if wait_s:
         raise Problem("too_many_requests", retry_after_s=wait_s)
-    sdp = offered(await body_of(request, MAX_BODY_BYTES))
     ticket_hash = ticket_of(request)
-    if record is None or client is None:
+    # Nothing costly for strangers: the ticket is compared before the body is read.
+    if record is None or client is None or not hmac.compare_digest(record.ticket_hash, ticket_hash):
         raise Problem("ticket_invalid")
+    sdp = offered(await body_of(request, MAX_BODY_BYTES))
     answer = await parts.opening.answer(record, ticket_hash, sdp, policy_of(parts, client))
     return web.json_response(
         {"type": "answer", "sdp": answer}, headers={"Cache-Control": "no-store"}

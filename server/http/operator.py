@@ -37,7 +37,8 @@ async def metrics(request: web.Request) -> web.Response:
     if token is None:
         allowed = from_this_machine(request)
     else:
-        given = request.headers.get("Authorization", "").encode()
+        # aiohttp keeps bytes that are no UTF-8 as surrogates (PEP 383).
+        given = request.headers.get("Authorization", "").encode(errors="surrogateescape")
         allowed = hmac.compare_digest(given, f"Bearer {token}".encode())
     if not allowed:
         raise Problem("metrics_forbidden")

@@ -23,6 +23,7 @@ from aiohttp import web
 from pipeline.policy import Policy
 from pipeline.reasons import Purpose
 from server import strict_json
+from server.http.addresses import counted
 from server.log import LONGEST
 from server.origins import is_origin
 from server.parts import Parts
@@ -140,22 +141,14 @@ def _tell_origin(client: Client, origin: str | None) -> None:
 
 
 def address_of(request: web.Request, parts: Parts) -> str:
-    """The caller's address for limits: IPv4, or the /64 that one IPv6 host is given (RFC 6177)."""
+    """The caller's address, as limits count it."""
     hops = parts.settings.proxy_hops
     text = request.remote or ""
     if hops:
         chain = ",".join(request.headers.getall("X-Forwarded-For", [])).split(",")
         if len(chain) >= hops:
             text = chain[-hops].strip()
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return "unknown"
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None:
-            return str(address.ipv4_mapped)
-        return str(ipaddress.ip_network((address, 64), strict=False))
-    return str(address)
+    return counted(text) or "unknown"
 
 
 def from_this_machine(request: web.Request) -> bool:
@@ -193,7 +186,7 @@ async def body_of(request: web.Request, limit: int) -> dict[str, Any]:
                     raise Problem("request_too_large")
     except TimeoutError:
         raise Problem("request_too_slow") from None
-    except (web.HTTPException, OSError, ValueError):
+    except (web.HTTPException, web.RequestPayloadError, OSError, ValueError):
         raise Problem("request_malformed") from None
     try:
         return strict_json.parse(raw.decode("utf-8"), max_depth=MAX_DEPTH)

@@ -16,7 +16,7 @@ import aiortc.jitterbuffer
 import aiortc.rtcdtlstransport
 import aiortc.rtcrtpreceiver
 import aiortc.rtcsctptransport
-from aioice import ice
+from aioice import ice, stun
 
 from server.rtc import network, receiving
 
@@ -118,7 +118,7 @@ _datagram_received_of_stack = ice.StunProtocol.datagram_received
 
 
 def _datagram_received(self: ice.StunProtocol, data: bytes | str, addr: tuple[Any, ...]) -> None:
-    """aioice queues anything from anyone; an empty datagram from a stranger ended a session."""
+    """aioice queues anything from anyone, and raises on a STUN attribute that is too short."""
     if not data or not isinstance(data, bytes):
         return
     if data[0] > 3:  # RFC 7983 section 7: not STUN, so only from whom a check has validated
@@ -127,4 +127,10 @@ def _datagram_received(self: ice.StunProtocol, data: bytes | str, addr: tuple[An
             return
         if self.receiver._queue.qsize() >= MAX_DATAGRAMS:
             return
-    _datagram_received_of_stack(self, data, addr)
+    try:
+        if data[0] <= 3:
+            stun.parse_message(data)  # what is no STUN would be queued as if it were media
+        _datagram_received_of_stack(self, data, addr)
+    except Exception as fault:
+        # RFC 8489 section 6.3: what cannot be read is silently discarded.
+        _log.debug("datagram not understood", extra={"fault": type(fault).__name__})

@@ -47,6 +47,8 @@ class Settings:
     proxy_hops: int
     client_rate: float
     offer_rate: float
+    max_connections: int
+    address_connections: int
     rtc_addresses: tuple[str, ...]
     rtc_public_address: str | None
     rtc_ports: tuple[int, int] | None

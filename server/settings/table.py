@@ -152,10 +152,28 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         "OFFER_RATE",
         "per second",
-        "1",
-        "Offers, and wrong client secrets, of one address, on average; twenty times as many at"
-        " once.",
+        "2",
+        "Offers, and wrong client secrets, of one address, on average; forty times as many at"
+        " once, so that 30 people of one office log in and some try again.",
         readers.number(0.1, 10000),
+    ),
+    Setting(
+        "MAX_CONNECTIONS",
+        "number",
+        "512",
+        "HTTP connections at the same time. With so many, the one that has waited longest for a"
+        " request gives way to a new one; where none waits, the new one is told"
+        " `too_many_connections`. Where the process may not open enough files for that and for"
+        " media, fewer.",
+        readers.integer(16, 65536),
+    ),
+    Setting(
+        "ADDRESS_CONNECTIONS",
+        "number",
+        "200",
+        "Of these, HTTP connections of one address (IPv6: of one /64): 30 browsers of one office"
+        " open six each. Not counted with PROXY_HOPS, because then the peer is the proxy.",
+        readers.integer(1, 65536),
     ),
     Setting(
         "RTC_ADDRESSES",

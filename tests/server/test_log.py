@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import secrets
+from typing import Any
 
 import pytest
 
@@ -72,3 +73,41 @@ def test_bytes_that_are_no_http_do_not_fill_the_log() -> None:
     (line,) = stream.getvalue().splitlines()
     assert json.loads(line)["error"] == "ZeroDivisionError"
     assert "s3cret" not in line
+
+
+def told(times_s: list[float], **changed: Any) -> list[Any]:
+    """What `Repeats` lets through of one warning at these times: the number held back, or None."""
+    repeats, found = log.Repeats(), []
+    for at_s in times_s:
+        record = logging.makeLogRecord(
+            {"name": "asyncio", "levelno": logging.ERROR, "lineno": 7, "msg": "no file", **changed}
+        )
+        record.created = at_s
+        if repeats.filter(record):
+            found.append(getattr(record, "held_back", None))
+    return found
+
+
+def test_one_cause_is_told_once_a_second() -> None:
+    assert told([0.0, 0.1, 0.2, 0.9, 1.0, 1.5, 9.0]) == [None, 3, 1]
+    assert told([10.0, 10.5, 9.0]) == [None, 1], "a clock that was set back"
+    assert told([0.0, 0.1, 0.2], levelno=logging.INFO) == [None] * 3
+
+
+def test_causes_are_told_apart_by_their_first_line() -> None:
+    stream = io.StringIO()
+    log.set_up(style="json", level="info", stream=stream)
+    logger = logging.getLogger("asyncio")
+    for n in range(50):
+        for what in ("socket.accept() out of system resource", "something else"):
+            logger.error("%s\nsocket: %d" % (what, n))  # noqa: UP031 (as asyncio does)
+    assert len(stream.getvalue().splitlines()) == 2
+    assert sum("out of system resource" in line for line in stream.getvalue().splitlines()) == 1
+
+
+def test_causes_that_are_remembered_are_bounded() -> None:
+    repeats = log.Repeats()
+    for n in range(3 * log.MAX_CAUSES):
+        record = logging.makeLogRecord({"levelno": logging.ERROR, "msg": f"cause {n}"})
+        assert repeats.filter(record)
+    assert len(repeats) <= log.MAX_CAUSES

@@ -60,6 +60,18 @@ async def test_wrong_tickets(http: Http, parts: Parts, offer: str) -> None:
     assert parts.inference.reserved == 0
 
 
+async def test_without_the_ticket_an_offer_is_not_even_read(http: Http) -> None:
+    made = await create(http)
+    async with post_offer(http, {**made, "ticket": "x" * 43}, "no offer at all") as response:
+        assert await code_of(response, 401) == "ticket_invalid"
+    headers = {"Authorization": f"Bearer {'x' * 43}", "Origin": ORIGIN}
+    path = f"/v1/sessions/{made['session']}/offer"
+    async with http.post(path, data=b"no json", headers=headers) as response:
+        assert await code_of(response, 401) == "ticket_invalid"
+    async with post_offer(http, made, "no offer at all") as response:
+        assert await code_of(response, 400) == "sdp_malformed"
+
+
 @pytest.mark.parametrize(
     "origin", ["https://evil.example", "null", "http://shop.example", ORIGIN + ":444", ORIGIN + "/"]
 )

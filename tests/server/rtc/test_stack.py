@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import socket
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from aioice import ice
 
 from server.rtc import stack
 from server.rtc.answer import candidates
@@ -67,6 +72,44 @@ async def test_a_stranger_cannot_end_or_fill_a_connection() -> None:
     await until(lambda: connection.stats()["frames"] > seen + 3)
     assert not connection.closed.is_set()
     await pair.close()
+
+
+VECTORS = Path(__file__).parents[2] / "vectors" / "stun"
+NO_STUN = [json.loads(path.read_text()) for path in sorted(VECTORS.glob("*.json"))]
+
+
+@pytest.mark.parametrize("vector", NO_STUN, ids=lambda vector: vector["name"])
+async def test_a_strangers_stun_that_cannot_be_read_is_dropped_in_silence(
+    vector: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """May go when aioice drops what it cannot parse (0.13 raises, or takes it for media)."""
+    pair = await call()
+    connection = pair.connection
+    await pictured(connection)
+    _, port, _ = candidates(connection.answer_sdp)[0]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        stranger.bind((HERE, 0))
+        for _ in range(50):
+            stranger.sendto(bytes.fromhex(vector["hex"]), (HERE, port))
+    seen = connection.stats()["frames"]
+    await until(lambda: connection.stats()["frames"] > seen + 3)
+    assert not connection.closed.is_set()
+    assert [r for r in caplog.records if r.levelno >= logging.WARNING] == []
+    await pair.close()
+
+
+@pytest.mark.parametrize("vector", NO_STUN, ids=lambda vector: vector["name"])
+async def test_what_is_no_stun_is_not_taken_for_media(vector: dict[str, str]) -> None:
+    """May go with the test above: nothing of a stranger waits in the queue of a session."""
+    taken: list[bytes] = []
+    receiver: Any = SimpleNamespace(
+        data_received=lambda data, component: taken.append(data), remote_candidates=[]
+    )
+    stack.apply()
+    protocol = ice.StunProtocol(receiver)
+    protocol.local_candidate = ice.Candidate("1", 1, "udp", 1, HERE, 1, "host")
+    protocol.datagram_received(bytes.fromhex(vector["hex"]), (HERE, 9))
+    assert taken == []
 
 
 def test_the_stack_says_nothing_that_a_peer_wrote(caplog: pytest.LogCaptureFixture) -> None:
