@@ -16,7 +16,7 @@ from datetime import timedelta
 
 from pipeline.policy import POLICIES
 from pipeline.refusal import Refusal
-from server.keys.keyring import Keyring
+from server.keys.keyring import LEAST_OVERLAP_S, Keyring
 from server.keys.master_key import fit, open_vault
 from server.origins import origin_of
 from server.parts import utc_now
@@ -137,12 +137,16 @@ class Admin:
         return await self.store.keys.published(utc_now())
 
     async def rotate_keys(self, overlap_s: float) -> str:
-        """The new key's id. Running servers sign with it within seconds.
+        """The new key's id. Running servers publish it within seconds, and sign with it later.
 
         Raises AdminError, and VaultError if the master key is not the one of this database.
         """
-        if not 0 <= overlap_s <= 30 * 86400:
-            raise AdminError("overlap_invalid", "The overlap is 0 s to 30 days.")
+        if overlap_s != 0 and not LEAST_OVERLAP_S <= overlap_s <= 30 * 86400:
+            least = f"{LEAST_OVERLAP_S:.0f} s"
+            raise AdminError(
+                "overlap_invalid",
+                f"The overlap is {least} to 30 days, so that nobody notices; or 0, at once.",
+            )
         folder, now = self.settings.data_dir, utc_now()
         vault = open_vault(folder, key=self.settings.master_key)
         # Before anything is stored: a key of a foreign master key would stop every login.

@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 from server.commands.admin import Admin
+from server.keys.keyring import JWKS_MAX_AGE_S, SETTLE_S, signs_from
+from server.parts import utc_now
 from server.settings.load import Settings
 
 
@@ -51,12 +53,26 @@ async def _client_remove(admin: Admin, given: argparse.Namespace) -> None:
 
 async def _keys_rotate(admin: Admin, given: argparse.Namespace) -> None:
     print(f"new key {await admin.rotate_keys(given.overlap_s)}")
+    if given.overlap_s:
+        print(f"It signs in {SETTLE_S:.0f} s, when no cache holds the keys without it any more.")
+    else:
+        print(
+            f"It signs now. Caches may believe the old key for {JWKS_MAX_AGE_S} s more, and refuse"
+            " the new one: restart the relying apps (docs/operations.md)."
+        )
 
 
 async def _keys_list(admin: Admin, given: argparse.Namespace) -> None:
-    for key in await admin.keys():
-        until = "signs" if key.retire_at is None else f"published until {key.retire_at:%F %T}"
-        print(f"{key.kid}  {key.created_at:%F %T}  {until}")
+    keys, now = await admin.keys(), utc_now()
+    for key in keys:
+        later = signs_from(key.created_at)
+        if key.retire_at is not None:
+            state = f"published until {key.retire_at:%F %T}"
+        elif len(keys) > 1 and later > now:
+            state = f"signs from {later:%F %T}"
+        else:
+            state = "signs"
+        print(f"{key.kid}  {key.created_at:%F %T}  {state}")
 
 
 async def _subject_remove(admin: Admin, given: argparse.Namespace) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from aiohttp import web
 
 from server.http.requests import opened_parts
+from server.keys.keyring import JWKS_MAX_AGE_S
 from server.problems import Problem
 
 WIDGET_DIR = Path(__file__).parents[2] / "web" / "widget"
@@ -23,7 +24,10 @@ async def jwks(request: web.Request) -> web.Response:
     parts = opened_parts(request)
     return web.json_response(
         await parts.keyring.jwks(parts.now()),
-        headers={"Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*"},
+        headers={
+            "Cache-Control": f"public, max-age={JWKS_MAX_AGE_S}",
+            "Access-Control-Allow-Origin": "*",
+        },
     )
 
 

@@ -26,13 +26,20 @@ from server.store.port import Conflict, KeyRecord, Keys, Unavailable
 CACHE_S = 5.0
 """How long the keys are believed without asking the store again."""
 
-SETTLE_S = 2 * CACHE_S
-"""A new key is published this long before it signs: by then every process on the same store
-publishes it, and no relying app meets a `kid` that one of them does not know yet."""
+JWKS_MAX_AGE_S = 300
+"""How long anybody may keep the published set: `max-age` of its Cache-Control (RFC 9111)."""
+
+SETTLE_S = JWKS_MAX_AGE_S + 2 * CACHE_S
+"""A new key is published this long before it signs. After two of our own looks at the store every
+process publishes it, and after `max-age` no cache may hold a set without it any more. Libraries
+that are asked for an unknown key look again only now and then (npm jose: every 30 s), so one who
+meets a `kid` that is not in the set may refuse a good token."""
+
+LEAST_OVERLAP_S = SETTLE_S + LIFETIME_S
+"""The old key signs until then, and its last token lives so long."""
 
 OVERLAP = timedelta(hours=1)
-"""How long a retired key stays published by default: far more than a token lives, and about what
-relying apps cache a key set for."""
+"""How long a retired key stays published by default: far more than LEAST_OVERLAP_S."""
 
 
 logger = logging.getLogger(__name__)
@@ -244,7 +251,10 @@ class Keyring:
     async def rotate(self, now: datetime, overlap: timedelta = OVERLAP) -> str:
         """Make a new key; the old one stays published for `overlap`. Returns the new `kid`.
 
-        With no overlap, for a key that leaked, tokens under way are void. The vault must fit the
+        With an overlap of at least LEAST_OVERLAP_S nobody notices. With none, for a key that
+        leaked, the new one signs at once: tokens under way are void, and whoever holds the set
+        that we published last believes the old key, and perhaps not the new one, for
+        JWKS_MAX_AGE_S more. The vault must fit the
         database (master_key.fit), because every process signs with what is stored here.
         Raises Unavailable, VaultError.
         """
@@ -269,5 +279,9 @@ def _signer(keys: Sequence[SigningKey], now: datetime) -> SigningKey:
     """The newest that has settled, among those that outlive what they sign; else the oldest."""
     until = now + timedelta(seconds=LIFETIME_S)
     lasting = _some([key for key in keys if key.retire_at is None or key.retire_at >= until])
-    settled_since = now - timedelta(seconds=SETTLE_S)
-    return next((key for key in lasting if key.created_at <= settled_since), lasting[-1])
+    return next((key for key in lasting if signs_from(key.created_at) <= now), lasting[-1])
+
+
+def signs_from(created_at: datetime) -> datetime:
+    """When no cache can hold a set without the key any more that was made then."""
+    return created_at + timedelta(seconds=SETTLE_S)

@@ -212,7 +212,10 @@ class Keys(Protocol):
     """The keys that sign tokens. Every method may raise Unavailable."""
 
     async def add(self, record: KeyRecord, *, retire_others_at: datetime | None) -> None:
-        """Raises Conflict if kid is taken, or if another signs and `retire_others_at` is None."""
+        """Add a key; all others are published until `retire_others_at` at the latest.
+
+        Raises Conflict if kid is taken, or if another signs and `retire_others_at` is None.
+        """
 
     async def published(self, now: datetime) -> Sequence[KeyRecord]:
         """The signing key first, then those still published at `now`, newest first."""

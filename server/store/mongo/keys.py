@@ -53,8 +53,10 @@ class Keys:
                 if signing and record.retire_at is None and retire_others_at is None:
                     raise Conflict("key")
                 if retire_others_at is not None:
-                    for key in signing:
-                        key["retire_at"] = utc(retire_others_at)
+                    at = utc(retire_others_at)
+                    for key in keys:
+                        if key["retire_at"] is None or key["retire_at"] > at:
+                            key["retire_at"] = at
                 if await _set_list(db, rev, [*keys, new]):
                     return
             raise Conflict("key")

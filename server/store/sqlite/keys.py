@@ -27,13 +27,14 @@ class Keys:
         self._database = database
 
     async def add(self, record: KeyRecord, *, retire_others_at: datetime | None) -> None:
-        """Retire the one that signs and insert; the partial unique index decides a race."""
+        """Retire the others and insert; the partial unique index decides a race."""
         try:
             async with self._database.transaction() as db:
                 if retire_others_at is not None:
                     await db.execute_fetchall(
-                        "UPDATE signing_keys SET retire_at = ? WHERE retire_at IS NULL",
-                        (micros(retire_others_at),),
+                        "UPDATE signing_keys SET retire_at = :at"
+                        " WHERE retire_at IS NULL OR retire_at > :at",
+                        {"at": micros(retire_others_at)},
                     )
                 await db.execute_fetchall(
                     f"INSERT INTO signing_keys ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)",

@@ -96,6 +96,8 @@ def test_a_client_lives_and_its_secret_is_shown_once(
         (("client", "add", "a", "--origin", "https://u@x"), "origin_invalid"),
         (("subject", "remove", "a", "b"), "client_unknown"),
         (("keys", "rotate", "--overlap-s", "-1"), "overlap_invalid"),
+        (("keys", "rotate", "--overlap-s", "60"), "overlap_invalid"),
+        (("keys", "rotate", "--overlap-s", "nan"), "overlap_invalid"),
         (("login", "--client", "a", "--subject", "b", "--video", "c"), "secret_missing"),
         (
             ("identify", "--client", "a", "--video", "c", "--secret-file", "/nowhere"),
@@ -114,12 +116,20 @@ def test_a_refusal_is_one_line_with_a_code(
 
 def test_keys_rotate_with_overlap(capsys: pytest.CaptureFixture[str]) -> None:
     assert _run(capsys, "keys", "list") == (0, "", "")
-    first = _run(capsys, "keys", "rotate")[1].split()[-1]
-    second = _run(capsys, "keys", "rotate", "--overlap-s", "60")[1].split()[-1]
+    first = _run(capsys, "keys", "rotate")[1].split()[2]
+    assert _run(capsys, "keys", "list")[1].endswith("  signs\n")
+    said = _run(capsys, "keys", "rotate", "--overlap-s", "600")[1]
+    assert "It signs in 310 s" in said
+    second = said.split()[2]
     lines = _run(capsys, "keys", "list")[1].splitlines()
     assert [line.split()[0] for line in lines] == [second, first]
-    assert lines[0].endswith("signs")
+    assert "signs from" in lines[0]
     assert "published until" in lines[1]
+    said = _run(capsys, "keys", "rotate", "--overlap-s", "0")[1]
+    assert "It signs now." in said
+    assert [line.split()[0] for line in _run(capsys, "keys", "list")[1].splitlines()] == [
+        said.split()[2]
+    ]
 
 
 def test_keys_are_not_rotated_with_a_foreign_master_key(

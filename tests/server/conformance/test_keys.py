@@ -38,6 +38,15 @@ async def test_one_key_signs_and_the_old_ones_are_published_for_their_time(shop:
     assert [key.kid for key in await shop.keys.published(NOW + DAY)] == ["k3"]
 
 
+async def test_a_leaked_key_goes_whichever_it_was(shop: Store) -> None:
+    """The one that signs may be an older one: the newest has to be known first."""
+    await shop.keys.add(a_key("k1"), retire_others_at=None)
+    await shop.keys.add(a_key("k2"), retire_others_at=NOW + 3 * MINUTE)
+    fresh = a_key("k3", created_at=NOW + MINUTE)
+    await shop.keys.add(fresh, retire_others_at=NOW + MINUTE)
+    assert await shop.keys.published(NOW + MINUTE) == [fresh]
+
+
 async def test_of_two_first_keys_one_wins(two: tuple[Store, Store]) -> None:
     seen = await outcomes(
         [two[n % 2].keys.add(a_key(f"k{n}"), retire_others_at=None) for n in range(10)]

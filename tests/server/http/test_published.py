@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
+from typing import Any
+
+import jwt
+
 from server.http import published
+from server.keys.keyring import LEAST_OVERLAP_S
+from server.parts import Parts
 from tests.server.http.asking import Http
 
 
@@ -29,3 +37,62 @@ async def test_the_keys_are_published(http: Http) -> None:
         (key,) = (await response.json())["keys"]
     assert key["alg"] == "ES256"
     assert "d" not in key
+
+
+async def _published(http: Http) -> tuple[set[str], float]:
+    """The ids of the keys, and how long anybody may keep them, as the headers say."""
+    async with http.get("/.well-known/jwks.json") as response:
+        kids = {key["kid"] for key in (await response.json())["keys"]}
+        (max_age_s,) = re.findall(r"max-age=(\d+)", response.headers["Cache-Control"])
+    return kids, float(max_age_s)
+
+
+async def _signing(parts: Parts) -> str:
+    """The id of the key that signs now."""
+    now = parts.now()
+    token = await parts.keyring.mint(
+        **dict.fromkeys(("subject", "client_id", "nonce", "session_id"), "x" * 16),
+        purpose="login",
+        acr="passive",
+        auth_time=now,
+        now=now,
+    )
+    return str(jwt.get_unverified_header(token)["kid"])
+
+
+async def test_a_new_key_signs_once_no_cache_can_hold_the_set_without_it(
+    http: Http, parts: Parts
+) -> None:
+    """A cache that keeps the set for as long as our headers allow never meets an unknown key."""
+    clock: Any = parts.clock
+    cached, fresh_until_s = set[str](), clock.s
+    old = await _signing(parts)
+    clock.s += 7.0
+    new, signs_after_s, began_s = "", None, clock.s
+    while clock.s < began_s + LEAST_OVERLAP_S + 120:
+        if clock.s >= fresh_until_s:
+            cached, max_age_s = await _published(http)
+            fresh_until_s = clock.s + max_age_s
+        if not new:  # just after the cache has taken the set: the longest wait
+            new = await parts.keyring.rotate(parts.now(), timedelta(seconds=LEAST_OVERLAP_S))
+        kid = await _signing(parts)
+        assert kid in cached, clock.s - began_s
+        assert kid in (await _published(http))[0]
+        if kid == new and signs_after_s is None:
+            signs_after_s = clock.s - began_s
+        clock.s += 1.0
+    assert signs_after_s is not None
+    assert signs_after_s >= max_age_s
+    assert old not in (await _published(http))[0]
+
+
+async def test_without_an_overlap_caches_are_wrong_for_as_long_as_the_headers_say(
+    http: Http, parts: Parts
+) -> None:
+    """What docs/operations.md says of `keys rotate --overlap-s 0`."""
+    cached, max_age_s = await _published(http)
+    assert max_age_s == 300
+    new = await parts.keyring.rotate(parts.now(), timedelta(0))
+    assert await _signing(parts) == new
+    assert (await _published(http))[0] == {new}
+    assert new not in cached
