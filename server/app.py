@@ -37,7 +37,9 @@ from server.metrics import Metrics
 from server.parts import Parts, utc_now
 from server.peers import Peers
 from server.people.galleries import Galleries
-from server.people.shelf import Shelf, ShelfUnusable
+from server.people.shelf import Shelf
+from server.private_folder import PrivateFolderError, private_folder
+from server.readiness import Readiness
 from server.rtc.connection import RtcSettings, prepare
 from server.rtc.network import host_addresses
 from server.session.opening import Opening
@@ -48,7 +50,7 @@ from server.session.whom import Decoys
 from server.settings import policies
 from server.settings.load import ConfigError, Settings
 from server.store.opening import open_store
-from server.store.port import SessionRecord, Store, Unavailable
+from server.store.port import Broken, SessionRecord, Store, Unavailable
 
 RETRY_S = 2.0
 """Between attempts to open a store that is down at start."""
@@ -74,8 +76,12 @@ def build(
 
     `embedder` says whose vectors `look` gives. Time comes from outside: `clock` is monotonic
     seconds, `now` UTC, `call_later` that of the running event loop if it is None.
-    Raises ConfigError (store, media settings) and VaultError.
+    Raises ConfigError (data folder, store, media settings) and VaultError.
     """
+    try:
+        private_folder(settings.data_dir)
+    except PrivateFolderError as error:
+        raise ConfigError([f"LOOKGATE_DATA_DIR {error}"]) from None
     try:
         found = store or open_store(settings.store, settings.data_dir)
     except ValueError as error:
@@ -140,6 +146,7 @@ def build(
         vault=vault,
         keyring=keyring,
         model_id=embedder.model_id,
+        readiness=Readiness(found, keyring, vault, clock=clock, now=now),
         inference=inference,
         opening=opening,
         peers=peers,
@@ -157,7 +164,7 @@ def _shelf(settings: Settings) -> Shelf | None:
     shelf = Shelf(settings.record, settings.record_days)
     try:
         shelf.open()
-    except ShelfUnusable as error:
+    except PrivateFolderError as error:
         raise ConfigError([f"LOOKGATE_RECORD {error}"]) from None
     return shelf
 
@@ -233,9 +240,16 @@ async def open_parts(parts: Parts) -> None:
             )
             await parts.keyring.load(parts.now())
             break
-        except Unavailable:
+        except Broken as error:
+            logger.error("the store is broken", extra={"code": error.code, "cause": error.text})
+            parts.failed.set_result(error)
+            return
+        except Unavailable as error:
             if not told:
-                logger.warning("the store cannot be reached; trying on")
+                logger.warning(
+                    "the store cannot be reached; trying on",
+                    extra={"cause": f"{error.text} {error.cause}"},
+                )
             told = True
         except Exception as error:
             # Wrong schema, wrong master key: no waiting helps. Not ready, and the log says why.

@@ -18,6 +18,7 @@ from server.limits import Buckets, Once
 from server.metrics import Metrics
 from server.peers import Peers
 from server.people.shelf import Shelf
+from server.readiness import Readiness
 from server.session.opening import Opening
 from server.settings.load import Settings
 from server.store.port import Store
@@ -38,6 +39,7 @@ class Parts:
     keyring: Keyring
     model_id: str
     """The embedder whose templates can be compared."""
+    readiness: Readiness
     inference: Inference
     opening: Opening
     peers: Peers

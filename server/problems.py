@@ -47,6 +47,7 @@ KINDS: Mapping[str, Kind] = {
     "too_many_failures": Kind(429, "Too many failed logins of this subject in a row.", True),
     "busy": Kind(503, "The server has as many sessions as it takes.", True),
     "store_unavailable": Kind(503, "The server cannot reach its database.", True),
+    "store_broken": Kind(503, "The server's database is damaged; the operator must mend it."),
     "server_stopping": Kind(503, "The server is being stopped.", True),
     "not_ready": Kind(503, "The server is not ready yet.", True),
     "internal": Kind(500, "The server made a mistake.", True),

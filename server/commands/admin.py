@@ -22,6 +22,7 @@ from server.origins import origin_of
 from server.parts import utc_now
 from server.people.forgetting import forget_client, forget_subject
 from server.people.shelf import Shelf
+from server.private_folder import PrivateFolderError, private_folder
 from server.settings.load import ConfigError, Settings
 from server.store.opening import open_store
 from server.store.port import Client, Conflict, KeyRecord, NotFound, Store
@@ -52,7 +53,10 @@ class Admin:
     @asynccontextmanager
     async def of(cls, settings: Settings) -> AsyncIterator[Admin]:
         """Open the store of these settings, and close it again. Raises Unavailable, ConfigError."""
-        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            private_folder(settings.data_dir)
+        except PrivateFolderError as error:
+            raise ConfigError([f"LOOKGATE_DATA_DIR {error}"]) from None
         try:
             store = open_store(settings.store, settings.data_dir)
         except ValueError as error:

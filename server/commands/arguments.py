@@ -76,6 +76,12 @@ def parser() -> argparse.ArgumentParser:
     remove.add_argument("subject")
 
     for name, text in (
+        ("backup", "copy the SQLite database to a file, beside running servers"),
+        ("restore", "put such a file in the database's place; stop the servers first"),
+    ):
+        _add(verbs, name, text).add_argument("file", type=Path)
+
+    for name, text in (
         ("enroll", "enrol a face from a video"),
         ("login", "log in with a video"),
         ("identify", "find out who is in a video"),

@@ -92,6 +92,18 @@ def _admin(given: argparse.Namespace) -> int:
     return admin_verbs.run(given, settings)
 
 
+def _backup(given: argparse.Namespace) -> int:
+    from server.commands import backup_verbs
+
+    return backup_verbs.backup_verb(given, _settings())
+
+
+def _restore(given: argparse.Namespace) -> int:
+    from server.commands import backup_verbs
+
+    return backup_verbs.restore_verb(given, _settings())
+
+
 def _models(given: argparse.Namespace) -> int:
     settings = _settings()
     from models.fetch import fetch
@@ -160,6 +172,8 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "models": _models,
     "keys": _admin,
     "subject": _admin,
+    "backup": _backup,
+    "restore": _restore,
     "enroll": _attempt,
     "login": _attempt,
     "identify": _attempt,

@@ -11,8 +11,9 @@ from collections.abc import Awaitable, Callable
 from aiohttp import HttpVersion10, web
 
 from server.http.answers import answer, dress, plain
+from server.keys.vault import VaultError
 from server.problems import Problem
-from server.store.port import Unavailable
+from server.store.port import Broken, Unavailable
 
 CORS_ORIGIN: web.RequestKey[str | None] = web.RequestKey("cors_origin")
 """The origin that an offer may come from, once that is known (offers.py)."""
@@ -37,9 +38,19 @@ async def errors(
         return await handler(request)
     except Problem as problem:
         return answer(problem)
-    except Unavailable:
-        logger.warning("store unavailable", extra={"path": request.match_info.route.name})
-        return answer(Problem("store_unavailable"))
+    except Unavailable as fault:
+        # Down or broken: two codes, and the cause is a name that SQLite or the driver gives.
+        broken = isinstance(fault, Broken)
+        told = {"path": request.match_info.route.name, "cause": f"{fault.text} {fault.cause}"}
+        logger.log(
+            logging.ERROR if broken else logging.WARNING,
+            "store broken" if broken else "store unavailable",
+            extra=told,
+        )
+        return answer(Problem(fault.code))
+    except VaultError as fault:
+        logger.error("keys cannot be used", extra={"code": fault.code, "cause": fault.text})
+        return answer(Problem("not_ready"))
     except web.HTTPException as refusal:
         if refusal.status < 400:
             raise

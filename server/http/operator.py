@@ -12,6 +12,7 @@ from aiohttp import web
 from server.http.requests import PARTS, from_this_machine
 from server.metrics import CONTENT_TYPE
 from server.problems import Problem
+from server.store.port import Unavailable
 
 
 async def healthz(request: web.Request) -> web.Response:
@@ -20,13 +21,15 @@ async def healthz(request: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """Whether a login would work now."""
+    """Whether a login would work now: what it needs was done a second ago at most."""
     parts = request.app[PARTS]
     if parts.peers.stopping:
         raise Problem("server_stopping")
     if not parts.opened.is_set():
         raise Problem("not_ready")
-    await parts.store.ping()
+    fault = await parts.readiness.fault()
+    if fault is not None:
+        raise Problem(fault.code if isinstance(fault, Unavailable) else "not_ready")
     return web.json_response({"status": "ready"})
 
 

@@ -18,13 +18,10 @@ from typing import Any
 
 from pipeline.tape import LINES
 from pipeline.tape.lines import MAX_LINE
+from server.private_folder import private_folder
 
 _NAME = re.compile(r"([0-9]{8}T[0-9]{6}Z)-[A-Za-z0-9_-]{12}")
 _STAMP = "%Y%m%dT%H%M%SZ"
-
-
-class ShelfUnusable(Exception):
-    """The folder cannot be made, or others may enter it; `str()` says which, for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +33,8 @@ class Shelf:
     """After so many days a tape is removed."""
 
     def open(self) -> None:
-        """Make the folder if it is not there. Raises ShelfUnusable."""
-        try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            mode = self.folder.stat().st_mode
-        except OSError as fault:
-            raise ShelfUnusable("cannot be made or is no folder") from fault
-        if mode & 0o077:
-            raise ShelfUnusable("is a folder that others may enter: set its mode to 0700")
+        """Make the folder if it is not there. Raises PrivateFolderError."""
+        private_folder(self.folder)
 
     def place(self, client_id: str, session_id: str, now: datetime) -> Path:
         """A folder name for a new tape; the client's folder is made."""

@@ -22,17 +22,12 @@ def open_store(url: str, data_dir: Path) -> Store:
     `mongodb://` and `mongodb+srv://` are MongoDB connection strings (database `lookgate` if the
     string names none).
     """
-    scheme, separator, rest = url.partition("://")
-    if separator and scheme == "sqlite":
-        host, path = urlsplit(url).netloc, unquote(rest.partition("/")[2])
-        if host or not path or urlsplit(url).query:
-            raise ValueError(
-                "a SQLite store is sqlite:///name (in the data directory) or"
-                " sqlite:////absolute/path"
-            )
+    file = sqlite_file(url, data_dir)
+    if file is not None:
         from server.store.sqlite.store import SqliteStore
 
-        return SqliteStore(data_dir / path)
+        return SqliteStore(file)
+    scheme, separator, _ = url.partition("://")
     if separator and scheme in ("mongodb", "mongodb+srv"):
         from server.store.mongo.store import MongoStore
 
@@ -41,3 +36,16 @@ def open_store(url: str, data_dir: Path) -> Store:
         "unknown kind of store: give sqlite:///name, mongodb://host/database or"
         " mongodb+srv://host/database"
     )
+
+
+def sqlite_file(url: str, data_dir: Path) -> Path | None:
+    """The file of a SQLite store, None for another kind. Raises ValueError."""
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme != "sqlite":
+        return None
+    host, path = urlsplit(url).netloc, unquote(rest.partition("/")[2])
+    if host or not path or urlsplit(url).query:
+        raise ValueError(
+            "a SQLite store is sqlite:///name (in the data directory) or sqlite:////absolute/path"
+        )
+    return data_dir / path

@@ -29,10 +29,30 @@ class Conflict(Exception):
 
 
 class Unavailable(Refusal):
-    """The database cannot be reached or did not answer in time; trying again may help."""
+    """The database cannot be reached or did not answer in time; trying again may help.
 
-    def __init__(self, cause: str = "") -> None:
-        super().__init__("store_unavailable", "The database cannot be reached.", cause)
+    `place` says which, as in "the database file /data/lookgate.sqlite3".
+    """
+
+    def __init__(self, cause: str = "", *, place: str = "the database") -> None:
+        text = f"{place[0].upper()}{place[1:]} cannot be reached."
+        super().__init__("store_unavailable", text, cause)
+
+
+class Broken(Unavailable):
+    """The database is damaged, or not ours, or refuses us: trying again does not help.
+
+    Where the two need not be told apart, it is one that cannot be reached.
+    """
+
+    def __init__(self, place: str, cause: str) -> None:
+        Refusal.__init__(
+            self,
+            "store_broken",
+            f"{place[0].upper()}{place[1:]} cannot be used ({cause}), and no waiting mends it. See"
+            ' docs/backups.md, "When the database is broken".',
+            cause,
+        )
 
 
 class WrongSchema(Refusal):
@@ -241,13 +261,14 @@ class Store(Protocol):
     def keys(self) -> Keys: ...
 
     async def open(self) -> None:
-        """Connect and create what is missing; safe to call again. Raises WrongSchema."""
+        """Connect and create what is missing; safe to call again. Raises Broken, WrongSchema."""
 
     async def close(self) -> None:
         """Let go of everything; safe to call again."""
 
-    async def ping(self) -> None:
-        """Return if a read would be answered now."""
+    async def check(self, now: datetime) -> None:
+        """Do to the database what a login does, and leave no trace: a session is added, read and
+        removed. Raises Unavailable, Broken."""
 
     async def sweep(self, now: datetime) -> int:
         """Remove what expired longer than KEPT_AFTER_EXPIRY ago; how many. Housekeeping only."""

@@ -27,7 +27,7 @@ from pymongo.write_concern import WriteConcern
 
 from server.store.mongo.documents import Document
 from server.store.mongo.schema import check_version, make_indexes
-from server.store.port import Unavailable
+from server.store.port import Broken, Unavailable
 
 WAIT_S = 2.5
 """How long one verb may take, waiting for its turn included, before it is Unavailable."""
@@ -40,6 +40,21 @@ also how long it looks for a server."""
 AT_ONCE = 20
 """Operations under way. More tasks than connections starve one another in the driver's own pool:
 100 tasks on 20 connections had a p99 of 540-1000 ms, and 27 ms behind this FIFO semaphore."""
+
+
+REFUSED = (13, 18)
+"""Unauthorized and AuthenticationFailed (mongodb.com/docs/manual/reference/error-codes): user or
+password of LOOKGATE_STORE is wrong, or may not do this. No waiting helps."""
+
+
+def fault_of(error: PyMongoError) -> Unavailable:
+    """What an error of the driver says about the database; ConfigurationError is a DNS that did not
+    answer for mongodb+srv. The driver's own words may quote a password, so only names are told."""
+    code = getattr(error, "code", None)
+    cause = f"MongoDB: {type(error).__name__} {code or ''}".rstrip()
+    if code in REFUSED:
+        return Broken("the MongoDB database of LOOKGATE_STORE", cause)
+    return Unavailable(cause)
 
 
 class Database:
@@ -131,9 +146,7 @@ class Database:
         except DuplicateKeyError:
             raise
         except (ConnectionFailure, OperationFailure, ConfigurationError) as error:
-            # The last: the DNS did not answer for mongodb+srv.
-            code = getattr(error, "code", None)
-            raise Unavailable(f"MongoDB: {type(error).__name__} {code or ''}".rstrip()) from error
+            raise fault_of(error) from error
         except PyMongoError as error:
             if not error.timeout:
                 raise

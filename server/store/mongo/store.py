@@ -7,11 +7,12 @@ does, too (docs/decisions/no-transactions.md). Not here: the connections (databa
 
 from __future__ import annotations
 
+import secrets
 from datetime import datetime
 
 from server.store.mongo import clients, failures, keys, sessions, templates
 from server.store.mongo.database import WAIT_S, Database
-from server.store.port import KEPT_AFTER_EXPIRY
+from server.store.port import KEPT_AFTER_EXPIRY, Unavailable
 
 
 class MongoStore:
@@ -27,7 +28,7 @@ class MongoStore:
         self.keys = keys.Keys(self.database)
 
     async def open(self) -> None:
-        """Connect, check the schema, make the indexes. Raises Unavailable, WrongSchema.
+        """Connect, check the schema, make the indexes. Raises Unavailable, Broken, WrongSchema.
 
         Raises ValueError for a URL that the driver does not understand; it does not quote it.
         """
@@ -37,10 +38,19 @@ class MongoStore:
         """Close the pool; calls under way become Unavailable."""
         await self.database.close()
 
-    async def ping(self) -> None:
-        """A read, not the ping command: it needs a primary that answers."""
+    async def check(self, now: datetime) -> None:
+        """A session is added, found and removed: only a primary that writes does that, and the ping
+        command is answered by any."""
+        session_id = f".check-{secrets.token_hex(16)}"
         async with self.database.turn() as db:
-            await db["meta"].find_one({"_id": "schema"})
+            # Nobody's, and expired: should the removal be lost, the TTL index does it.
+            await db["sessions"].insert_one(
+                {"_id": session_id, "client_id": ".check", "state": "expired", "expires_at": now}
+            )
+            found = await db["sessions"].find_one({"_id": session_id}, {"_id": 1})
+            await db["sessions"].delete_one({"_id": session_id})
+        if found is None:
+            raise Unavailable("MongoDB: what was written is not there")
 
     async def sweep(self, now: datetime) -> int:
         """What the TTL index would remove, and published keys."""

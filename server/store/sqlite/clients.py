@@ -7,6 +7,8 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
+import aiosqlite
+
 from server.store.port import Client, Conflict, NotFound
 from server.store.sqlite.database import Database
 from server.store.sqlite.rows import changed, micros, moment
@@ -28,16 +30,7 @@ class Clients:
         """Insert; the primary key finds the Conflict."""
         try:
             async with self._database.transaction() as db:
-                await db.execute_fetchall(
-                    f"INSERT INTO clients ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)",
-                    (
-                        client.client_id,
-                        client.secret_hash,
-                        json.dumps(client.origins),
-                        client.policy,
-                        micros(client.created_at),
-                    ),
-                )
+                await insert(db, client)
         except sqlite3.IntegrityError as error:
             raise Conflict("client") from error
 
@@ -85,3 +78,17 @@ class Clients:
             await db.execute_fetchall(
                 "UPDATE galleries SET version = version + 1 WHERE client_id = ?", (client_id,)
             )
+
+
+async def insert(db: aiosqlite.Connection, client: Client) -> None:
+    """Add a row, within the caller's transaction. Raises IntegrityError."""
+    await db.execute_fetchall(
+        f"INSERT INTO clients ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)",
+        (
+            client.client_id,
+            client.secret_hash,
+            json.dumps(client.origins),
+            client.policy,
+            micros(client.created_at),
+        ),
+    )

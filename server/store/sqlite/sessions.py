@@ -57,27 +57,7 @@ class Sessions:
         """Insert; the keys find the Conflict and the missing client."""
         try:
             async with self._database.transaction() as db:
-                await db.execute_fetchall(
-                    f"INSERT INTO sessions ({_COLUMNS})"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    (
-                        record.session_id,
-                        record.client_id,
-                        record.purpose,
-                        record.subject,
-                        record.nonce,
-                        record.ticket_hash,
-                        record.state,
-                        micros(record.created_at),
-                        micros(record.expires_at),
-                        micros_or_none(record.claimed_at),
-                        micros_or_none(record.finished_at),
-                        json.dumps(record.reasons),
-                        record.evidence,
-                        int(record.replace),
-                        record.challenge,
-                    ),
-                )
+                await insert(db, record)
         except sqlite3.IntegrityError as error:
             if is_missing_client(error):
                 raise NotFound("client") from error
@@ -151,6 +131,30 @@ class Sessions:
             ):
                 raise Conflict("session")
             raise NotFound("session")
+
+
+async def insert(db: aiosqlite.Connection, record: SessionRecord) -> None:
+    """Add a row, within the caller's transaction. Raises IntegrityError."""
+    await db.execute_fetchall(
+        f"INSERT INTO sessions ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            record.session_id,
+            record.client_id,
+            record.purpose,
+            record.subject,
+            record.nonce,
+            record.ticket_hash,
+            record.state,
+            micros(record.created_at),
+            micros(record.expires_at),
+            micros_or_none(record.claimed_at),
+            micros_or_none(record.finished_at),
+            json.dumps(record.reasons),
+            record.evidence,
+            int(record.replace),
+            record.challenge,
+        ),
+    )
 
 
 async def forget(db: aiosqlite.Connection, client_id: str, subject: str) -> None:

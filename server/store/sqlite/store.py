@@ -5,19 +5,21 @@ Not here: the connections (database.py), the tables (schema.py), what the verbs 
 
 from __future__ import annotations
 
+import secrets
 from datetime import datetime
 from pathlib import Path
 
-from server.store.port import KEPT_AFTER_EXPIRY
+from server.store.port import KEPT_AFTER_EXPIRY, Client, SessionRecord
 from server.store.sqlite import clients, failures, keys, sessions, templates
-from server.store.sqlite.database import WAIT_S, Database
+from server.store.sqlite.database import IDLE_S, WAIT_S, Database
+from server.store.sqlite.rows import changed
 
 
 class SqliteStore:
     """The Store protocol on a file; several processes of one machine may share it."""
 
-    def __init__(self, path: Path, *, wait_s: float = WAIT_S) -> None:
-        self.database = Database(path, wait_s=wait_s)
+    def __init__(self, path: Path, *, wait_s: float = WAIT_S, idle_s: float = IDLE_S) -> None:
+        self.database = Database(path, wait_s=wait_s, idle_s=idle_s)
         self.clients = clients.Clients(self.database)
         self.sessions = sessions.Sessions(self.database)
         self.templates = templates.Templates(self.database)
@@ -25,16 +27,35 @@ class SqliteStore:
         self.keys = keys.Keys(self.database)
 
     async def open(self) -> None:
-        """Create the file (mode 0600) and its tables. Raises Unavailable, WrongSchema."""
+        """Create the file (mode 0600) and its tables. Raises Unavailable, Broken, WrongSchema."""
         await self.database.open()
 
     async def close(self) -> None:
         """Wait for the write under way, then close both connections and their threads."""
         await self.database.close()
 
-    async def ping(self) -> None:
-        """Read a table."""
-        await self.database.read("SELECT count(*) FROM clients")
+    async def check(self, now: datetime) -> None:
+        """A client and its session are added and removed again, in one transaction that is written
+        to the disk; then a read on the other connection."""
+        client_id = ".check"  # no client can be called so
+        async with self.database.transaction() as db:
+            await clients.insert(db, Client(client_id, bytes(32), (), "", now))
+            session = SessionRecord(
+                session_id=secrets.token_urlsafe(32),
+                client_id=client_id,
+                purpose="login",
+                subject=client_id,
+                nonce="n" * 128,
+                ticket_hash=bytes(32),
+                state="new",
+                created_at=now,
+                expires_at=now,
+                # As long as a table of rows: a full disk has no room for that either.
+                evidence=" " * 8192,
+            )
+            await sessions.insert(db, session)
+            await changed(db, "DELETE FROM clients WHERE client_id = ?", client_id)
+        await self.database.read("SELECT 1 FROM templates LIMIT 1")
 
     async def sweep(self, now: datetime) -> int:
         """Sessions and published keys, in one transaction."""

@@ -150,6 +150,27 @@ def test_keys_are_not_rotated_with_a_foreign_master_key(
     assert _run(capsys, "keys", "list") == before
 
 
+def test_a_backup_is_made_and_taken_back(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    copy = str(tmp_path / "copy.sqlite3")
+    status, _, err = _run(capsys, "backup", copy)
+    assert (status, err.split(": ")[1]) == (2, "backup_nothing")
+    _run(capsys, "client", "add", "shop")
+    assert _run(capsys, "backup", copy)[1] == f"{copy} holds 1 clients, 0 people, 0 signing keys\n"
+    _run(capsys, "client", "remove", "shop")
+    status, out, _ = _run(capsys, "restore", copy)
+    assert status == 0
+    assert "1 clients, 0 people" in out
+    assert "what was there before is " in out
+    assert "shop" in _run(capsys, "client", "list")[1]
+    monkeypatch.setenv("LOOKGATE_STORE", "mongodb://localhost/lookgate")
+    for verb in ("backup", "restore"):
+        status, _, err = _run(capsys, verb, copy)
+        assert (status, err.split(": ")[1]) == (2, "backup_not_sqlite")
+        assert "mongodump" in err
+
+
 def test_settings_are_shown_or_all_their_problems(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,18 +30,18 @@ async def test_open_and_close_may_be_called_again(backend: Any) -> None:
     store = backend.store()
     await store.open()
     await store.open()
-    await store.ping()
+    await store.check(NOW)
     await store.close()
     await store.close()
     await store.open()
-    await store.ping()
+    await store.check(NOW)
 
 
 async def test_several_may_open_an_empty_database_at_once(backend: Any) -> None:
     stores = [backend.store() for _ in range(6)]
     assert await outcomes([store.open() for store in stores]) == {"ok": 6}
     for store in stores:
-        await store.ping()
+        await store.check(NOW)
 
 
 async def test_reopening_keeps_everything(backend: Any) -> None:

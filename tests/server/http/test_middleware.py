@@ -10,9 +10,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from server.http import middleware
+from server.keys.vault import VaultError
 from server.parts import Parts
 from server.problems import KINDS, Problem
-from server.store.port import Unavailable
+from server.readiness import LOOK_S
+from server.store.port import Broken, Unavailable
 from tests.server.http.asking import AUTH, NONCE, Http, code_of, create, post_offer
 
 
@@ -22,6 +24,14 @@ async def _bug(request: web.Request) -> web.Response:
 
 async def _down(request: web.Request) -> web.Response:
     raise Unavailable("mongodb://user:password@host")
+
+
+async def _broken(request: web.Request) -> web.Response:
+    raise Broken("the database file /data/s3cret", "SQLite: SQLITE_CORRUPT")
+
+
+async def _locked(request: web.Request) -> web.Response:
+    raise VaultError("signing_key_unusable", "No key opens.")
 
 
 async def _refuse(request: web.Request) -> web.Response:
@@ -42,6 +52,8 @@ async def client() -> AsyncIterator[Http]:
     app = web.Application(middlewares=[middleware.errors], client_max_size=100)
     app.router.add_get("/bug", _bug)
     app.router.add_get("/down", _down)
+    app.router.add_get("/broken", _broken)
+    app.router.add_get("/locked", _locked)
     app.router.add_get("/refuse", _refuse)
     app.router.add_get("/ticket", _ticket)
     app.router.add_post("/read", _read)
@@ -57,6 +69,8 @@ async def client() -> AsyncIterator[Http]:
         ("POST", "/read", 413, "request_too_large"),
         ("GET", "/bug", 500, "internal"),
         ("GET", "/down", 503, "store_unavailable"),
+        ("GET", "/broken", 503, "store_broken"),
+        ("GET", "/locked", 503, "not_ready"),
         ("GET", "/refuse", 429, "too_many_failures"),
         ("GET", "/ticket", 401, "ticket_invalid"),
     ],
@@ -97,7 +111,7 @@ async def test_a_store_that_is_down_is_told_and_recovers(
         raise Unavailable
 
     with monkeypatch.context() as broken:
-        broken.setattr(parts.store, "ping", down)
+        broken.setattr(parts.store, "check", down)
         broken.setattr(parts.store.clients, "get", down)
         for verb in ("get", "add", "claim"):
             broken.setattr(parts.store.sessions, verb, down)
@@ -111,6 +125,8 @@ async def test_a_store_that_is_down_is_told_and_recovers(
             assert await code_of(response, 503) == "store_unavailable"
         async with http.get("/healthz") as response:
             assert response.status == 200
+    clock: Any = parts.clock
+    clock.s += LOOK_S
     async with http.get("/readyz") as response:
         assert response.status == 200
     async with post_offer(http, made, offer) as response:

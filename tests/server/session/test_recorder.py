@@ -19,7 +19,8 @@ from pipeline.tape.kinds import INPUTS
 from pipeline.tape.reader import open_tape
 from pipeline.tape.replay import replay
 from server.parts import Parts
-from server.people.shelf import Shelf, ShelfUnusable
+from server.people.shelf import Shelf
+from server.private_folder import PrivateFolderError
 from server.session import recorder
 from server.settings.load import ConfigError
 from tests.pipeline.observations import Camera
@@ -263,10 +264,10 @@ def test_a_shelf_that_others_may_enter_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "tapes"
     folder.mkdir(mode=0o755)
     folder.chmod(0o755)
-    with pytest.raises(ShelfUnusable, match="0700"):
+    with pytest.raises(PrivateFolderError, match="0700"):
         Shelf(folder, 1).open()
     (tmp_path / "file").write_text("")
-    with pytest.raises(ShelfUnusable):
+    with pytest.raises(PrivateFolderError):
         Shelf(tmp_path / "file", 1).open()
     Shelf(tmp_path / "new" / "tapes", 1).open()
     assert stat.S_IMODE((tmp_path / "new" / "tapes").stat().st_mode) == 0o700

@@ -8,13 +8,14 @@ import pytest
 from server.store.mongo.store import MongoStore
 from server.store.opening import DEFAULT_URL, open_store
 from server.store.sqlite.store import SqliteStore
+from tests.server.conformance.records import NOW
 
 
 async def test_a_file_in_the_data_directory(tmp_path: Path) -> None:
     store = open_store(DEFAULT_URL, tmp_path / "data")
     assert isinstance(store, SqliteStore)
     await store.open()
-    await store.ping()
+    await store.check(NOW)
     await store.close()
     assert (tmp_path / "data" / "lookgate.sqlite3").is_file()
 

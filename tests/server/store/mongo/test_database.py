@@ -10,10 +10,12 @@ import time
 from datetime import timedelta
 
 import pytest
+from pymongo import AsyncMongoClient
+from pymongo.errors import OperationFailure
 
-from server.store.mongo.database import AT_ONCE
+from server.store.mongo.database import AT_ONCE, fault_of
 from server.store.mongo.store import MongoStore
-from server.store.port import Unavailable
+from server.store.port import Broken, Unavailable
 from tests.server.conformance.backends import MongoBackend
 from tests.server.conformance.records import NOW, TICKET, a_client, a_session, a_template
 from tests.server.conformance.secantus import Secantus
@@ -29,7 +31,7 @@ async def available(store: MongoStore) -> None:
     deadline_s = time.monotonic() + 15
     while True:
         try:
-            return await store.ping()
+            return await store.check(NOW)
         except Unavailable:
             assert time.monotonic() < deadline_s
 
@@ -45,7 +47,7 @@ async def test_an_outage_is_told_soon_and_ends_by_itself(own_secantus: Secantus)
 
         began_s = time.monotonic()
         calls = [
-            store.ping(),
+            store.check(NOW),
             store.sessions.claim("s1", TICKET, NOW),
             store.templates.get("shop", "x"),
         ]
@@ -91,11 +93,11 @@ async def test_it_opens_once_the_server_is_there(own_secantus: Secantus) -> None
         with pytest.raises(Unavailable):
             await store.open()
         with pytest.raises(Unavailable):
-            await store.ping()
+            await store.check(NOW)
         own_secantus.start()
         store = MongoStore(own_secantus.url)
         await store.open()
-        await store.ping()
+        await store.check(NOW)
     finally:
         await store.close()
 
@@ -108,6 +110,23 @@ async def test_a_message_about_an_outage_holds_no_password() -> None:
     with pytest.raises(ValueError, match="connection string") as refused:
         await MongoStore("mongodb://operator:hunter2@host:port/").open()
     assert "hunter2" not in str(refused.value)
+
+
+async def test_a_check_writes_and_leaves_nothing(mongo: MongoBackend) -> None:
+    store = mongo.store()
+    await store.open()
+    async with AsyncMongoClient(mongo.url) as client:
+        assert await client[mongo.name]["sessions"].count_documents({}) == 0
+        await store.check(NOW)
+        assert await client[mongo.name]["sessions"].count_documents({}) == 0
+
+
+def test_a_refused_password_is_broken_and_an_election_is_down() -> None:
+    for code, broken in ((13, True), (18, True), (10107, False), (189, False), (None, False)):
+        found = fault_of(OperationFailure("user operator, hunter2", code))
+        assert isinstance(found, Broken) is broken
+        assert "hunter2" not in str(found)
+        assert str(code or "OperationFailure") in str(found)
 
 
 async def test_a_cancelled_call_gives_its_turn_back(mongo: MongoBackend) -> None:
@@ -123,6 +142,6 @@ async def test_a_cancelled_call_gives_its_turn_back(mongo: MongoBackend) -> None
         for call in calls:
             call.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
-    await asyncio.gather(*(store.ping() for _ in range(2 * AT_ONCE)))
+    await asyncio.gather(*(store.check(NOW) for _ in range(2 * AT_ONCE)))
     before, _ = await store.failures.count("shop", "bob")
     assert await store.failures.add("shop", "bob", NOW + timedelta(1)) == before + 1

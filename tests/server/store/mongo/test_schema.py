@@ -8,6 +8,7 @@ from pymongo import AsyncMongoClient
 from server.store.mongo.schema import SCHEMA_VERSION
 from server.store.port import Unavailable, WrongSchema
 from tests.server.conformance.backends import MongoBackend
+from tests.server.conformance.records import NOW
 
 
 async def test_a_newer_schema_is_refused(mongo: MongoBackend) -> None:
@@ -21,7 +22,7 @@ async def test_a_newer_schema_is_refused(mongo: MongoBackend) -> None:
     with pytest.raises(WrongSchema):
         await store.open()
     with pytest.raises(Unavailable):
-        await store.ping()
+        await store.check(NOW)
 
 
 async def test_indexes_keep_owners_unique_and_clean_up_sessions(mongo: MongoBackend) -> None:

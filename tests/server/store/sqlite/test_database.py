@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import stat
 import threading
 from pathlib import Path
 
 import pytest
 
-from server.store.port import Unavailable
+from server.store.port import Broken, Unavailable
 from server.store.sqlite.store import SqliteStore
 from tests.server.conformance.records import NOW, TICKET, a_client, a_session, a_template
 from tests.server.store.sqlite.another import another
@@ -60,7 +61,7 @@ async def test_it_opens_once_the_place_is_there(tmp_path: Path) -> None:
     with pytest.raises(Unavailable):
         await store.open()
     with pytest.raises(Unavailable):
-        await store.ping()
+        await store.check(NOW)
     with pytest.raises(Unavailable):
         await store.clients.add(a_client())
     place.unlink()
@@ -72,9 +73,38 @@ async def test_it_opens_once_the_place_is_there(tmp_path: Path) -> None:
 def test_a_file_of_something_else_is_left_alone(path: Path) -> None:
     content = b"These are not the faces you are looking for." * 200
     path.write_bytes(content)
-    with pytest.raises(Unavailable):
+    with pytest.raises(Broken, match=str(path)):
         asyncio.run(SqliteStore(path, wait_s=0.2).open())
     assert path.read_bytes() == content
+
+
+async def test_a_copy_that_others_may_read_is_made_private(store: SqliteStore, path: Path) -> None:
+    await store.close()
+    os.chmod(path, 0o644)
+    await store.open()
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+
+
+async def test_a_check_writes_and_leaves_nothing(store: SqliteStore, path: Path) -> None:
+    await store.check(NOW)
+    with another(path) as db:
+        assert db.execute("SELECT client_id FROM clients").fetchall() == [("shop",)]
+        assert db.execute("SELECT count(*) FROM sessions").fetchone() == (0,)
+        db.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Unavailable):  # reading would be answered
+            await store.check(NOW)
+        db.execute("ROLLBACK")
+    await store.check(NOW)
+
+
+async def test_a_full_disk_is_met_by_the_check(store: SqliteStore) -> None:
+    async with store.database.transaction() as db:
+        ((pages,),) = await db.execute_fetchall("PRAGMA page_count")
+        await db.execute_fetchall(f"PRAGMA max_page_count = {pages}")
+    assert list(await store.clients.all())  # reading goes on
+    with pytest.raises(Unavailable) as caught:
+        await store.check(NOW)
+    assert not isinstance(caught.value, Broken)
 
 
 async def test_a_cancelled_write_is_whole_or_not_at_all(store: SqliteStore) -> None:

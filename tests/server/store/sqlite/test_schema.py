@@ -9,6 +9,7 @@ import pytest
 from server.store.port import Unavailable, WrongSchema
 from server.store.sqlite.schema import MIGRATIONS
 from server.store.sqlite.store import SqliteStore
+from tests.server.conformance.records import NOW
 from tests.server.store.sqlite.another import another
 
 
@@ -31,4 +32,4 @@ async def test_a_newer_schema_is_refused(store: SqliteStore, path: Path) -> None
     with pytest.raises(WrongSchema):
         await store.open()
     with pytest.raises(Unavailable):
-        await store.ping()
+        await store.check(NOW)
