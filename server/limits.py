@@ -28,14 +28,14 @@ class Bucket:
         self._tokens = burst
         self._at_s = now_s
 
-    def take(self, now_s: float) -> float:
-        """Take one token: 0.0, or how many seconds until there is one."""
+    def take(self, now_s: float, count: float = 1.0) -> float:
+        """Take `count` tokens: 0.0, or how many seconds until there are so many."""
         self._tokens = min(self._burst, self._tokens + max(0.0, now_s - self._at_s) * self._rate)
         self._at_s = max(self._at_s, now_s)
-        if self._tokens >= 1.0:
-            self._tokens -= 1.0
+        if self._tokens >= count:
+            self._tokens -= count
             return 0.0
-        return (1.0 - self._tokens) / self._rate
+        return (count - self._tokens) / self._rate
 
 
 class Buckets:

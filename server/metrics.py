@@ -117,6 +117,11 @@ class Metrics:
         self.dropped = Counter(
             "lookgate_frames_dropped_total", "Frames that a newer one replaced before measuring."
         )
+        self.undecoded = Counter(
+            "lookgate_frames_undecoded_total",
+            "Frames that brought no picture: skipped before decoding, or failed.",
+            ("reason",),
+        )
         self.refused = Counter(
             "lookgate_messages_refused_total", "Data channel messages refused.", ("code",)
         )

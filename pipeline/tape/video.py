@@ -18,6 +18,7 @@ import msgspec
 from av.codec.context import CodecContext
 from av.video.codeccontext import VideoCodecContext
 
+from pipeline.encoded import MAX_PIXELS, size, unfit
 from pipeline.tape import CLOCK_HZ, TapeError
 
 Picture = av.VideoFrame
@@ -29,10 +30,8 @@ TICK = Fraction(1, CLOCK_HZ)
 DIGITS = 16
 CLUSTER_MS = 100
 """Matroska holds back what is in an open cluster: so much is lost in a crash."""
-MAX_PIXELS = 1920 * 1088
-"""As live (server/rtc/receiving.py)."""
-
-
+LIMITS = {"max_pixels": str(MAX_PIXELS)}
+"""For FFmpeg's own decoders; libvpx obeys none, so `unfit` is asked first, as live."""
 MAX_TICKS = 2**53
 """Of a frame's time: 3,000 years, and what a float tells apart."""
 
@@ -64,7 +63,7 @@ def decoder(codec: str) -> VideoCodecContext:
     """As the server's own: one thread, the same limits."""
     context = CodecContext.create(DECODERS[codec], "r")
     assert isinstance(context, VideoCodecContext)
-    context.options = {"max_pixels": str(MAX_PIXELS)}
+    context.options = LIMITS
     context.thread_count = 1
     return context
 
@@ -95,7 +94,7 @@ class VideoWriter:
         """One encoded frame. Raises OSError."""
         self.digest = digest(data)
         if self._container is None:
-            self._open(data, ticks)
+            self._open(data)
         assert self._container is not None
         made = packet(data, ticks, key=key)
         # The box wants rising times; the true ones are in tape.jsonl.
@@ -116,8 +115,9 @@ class VideoWriter:
         except OSError:
             self._container = None
 
-    def _open(self, data: bytes, ticks: int) -> None:
-        width, height = _size(self._codec, data, ticks)
+    def _open(self, data: bytes) -> None:
+        # The box wants to name a size; decoders do not ask it.
+        width, height = size(self._codec, data) or (16, 16)
         self._container = av.open(
             str(self._path),
             "w",
@@ -130,20 +130,11 @@ class VideoWriter:
         stream.time_base = TICK
 
 
-def _size(codec: str, data: bytes, ticks: int) -> tuple[int, int]:
-    """Width and height of a first frame, which the box wants to name; decoders do not ask it."""
-    context = decoder(codec)
-    try:
-        pictures = [*context.decode(packet(data, ticks)), *context.decode(None)]
-    except av.FFmpegError:
-        pictures = []
-    return (pictures[0].width, pictures[0].height) if pictures else (16, 16)
-
-
 def packets(stream: BinaryIO) -> Iterator[bytes]:
     """The encoded frames of a tape's video. Raises TapeError."""
     try:
-        with av.open(stream, mode="r", format="matroska") as container:
+        # Opening decodes, too: FFmpeg looks for what the box does not say.
+        with av.open(stream, mode="r", format="matroska", options=LIMITS) as container:
             for found in container.demux(container.streams.video[0]):
                 if found.size:
                     yield bytes(found)
@@ -173,6 +164,8 @@ def pictures(
     """
     context: VideoCodecContext | None = None
     for line, data in received(frames, stream, torn=torn):
+        if unfit(line.codec, data):
+            continue
         if context is None:
             context = decoder(line.codec)
         yield from _decoded(context, packet(data, line.ticks))

@@ -13,6 +13,7 @@ import time
 from dataclasses import asdict
 from typing import Any
 
+from pipeline.encoded import is_key
 from pipeline.events import Decided
 from pipeline.policy import Policy
 from pipeline.tape import TapeError
@@ -22,7 +23,6 @@ from pipeline.tape.reader import Tape, open_tape
 from pipeline.tape.replay import Replayed, replay
 from pipeline.tape.video import jpeg, packet, pictures, received
 from server import log
-from server.rtc.keyframes import is_key
 from server.settings import policies
 from server.settings.load import command_line, load
 from server.tools import reseeing

@@ -105,6 +105,7 @@ class Connection:
         self,
         on_message: Callable[[str | bytes], None],
         on_state: Callable[[str], None],
+        on_too_large: Callable[[], None] | None,
         clock: Callable[[], float],
     ) -> None:
         self.answer_sdp = ""
@@ -117,6 +118,7 @@ class Connection:
         """The clock at: offer, answer, ice, dtls, channel, frame; as far as it came."""
         self._on_message = on_message
         self._on_state = on_state
+        self._on_too_large = on_too_large
         self._clock = clock
         self._pc: Any = None
         self._channel: RTCDataChannel | None = None
@@ -135,15 +137,17 @@ class Connection:
         on_state: Callable[[str], None],
         clock: Callable[[], float],
         on_encoded: Callable[[str, int, bytes], None] | None = None,
+        on_too_large: Callable[[], None] | None = None,
     ) -> Connection:
         """Answer an offer; the connection then comes up by itself.
 
         `on_message` gets every message of the channel, `on_state` "connecting", "connected",
-        "failed", "closed", `on_encoded(codec, rtp_ticks, data)` every frame before decoding; all
-        on the event loop. `clock`, monotonic seconds, stamps pictures. Raises BadOffer and
-        NoAddress, and leaves nothing behind then.
+        "failed", "closed", `on_encoded(codec, rtp_ticks, data)` every frame that is going to be
+        decoded; `on_too_large` is called once, if the video is given up for its size; all on the
+        event loop. `clock`, monotonic seconds, stamps pictures. Raises BadOffer and NoAddress, and
+        leaves nothing behind then.
         """
-        connection = cls(on_message, on_state, clock)
+        connection = cls(on_message, on_state, on_too_large, clock)
         connection._mark("offer")
         offer = check_offer(offer_sdp)
         pc = connection._pc = RTCPeerConnection(configuration(settings))
@@ -177,7 +181,9 @@ class Connection:
         order = [f"video/{name}" for name in settings.codecs] + ["video/rtx"]
         video.setCodecPreferences([c for mime in order for c in known if c.mimeType == mime])
         await pc.setRemoteDescription(RTCSessionDescription(offer, "offer"))
-        self._tap = receiving.tap(video.receiver, self._picture_came, on_encoded)
+        self._tap = receiving.tap(
+            video.receiver, self._picture_came, self._too_large, self._clock, on_encoded
+        )
         for other in pc.getTransceivers():
             if other is not video:
                 other.direction = "inactive"
@@ -239,14 +245,16 @@ class Connection:
         self._ended("closed")
 
     def stats(self) -> dict[str, int]:
-        """Counters: frames decoded, dropped unseen, not decodable, discarded undecoded."""
+        """Counters: frames decoded, dropped unseen, channels."""
         return {
             "frames": self._pictures,
             "dropped": self.frames.dropped,
-            "decode_errors": self._tap.decode_errors if self._tap else 0,
-            "discarded": self._tap.discarded if self._tap else 0,
             "channels": self._channels,
         }
+
+    def undecoded(self) -> dict[str, int]:
+        """Encoded frames that brought no picture, by reason (receiving.Tap.undecoded)."""
+        return self._tap.undecoded if self._tap else {}
 
     def _mark(self, stage: str) -> None:
         self.times_s.setdefault(stage, self._clock())
@@ -281,6 +289,13 @@ class Connection:
             self._on_message(message)
         except Exception as fault:  # ours; inside the stack it would end the connection
             _log.error("message not handled", extra={"fault": type(fault).__name__})
+
+    def _too_large(self) -> None:
+        try:
+            if self._on_too_large is not None:
+                self._on_too_large()
+        except Exception as fault:
+            _log.error("end of video not handled", extra={"fault": type(fault).__name__})
 
     def _tell(self, state: str) -> None:
         try:

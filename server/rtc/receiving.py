@@ -1,6 +1,6 @@
-"""From a receiver's packets to pictures: whole frames at once, queues that end, nothing too large.
+"""From a receiver's packets to pictures: whole frames at once, queues that end.
 
-Not here: the list of what is patched (stack.py), what a key frame is (keyframes.py), the newest
+Not here: the list of what is patched (stack.py), which frames are decoded (intake.py), the newest
 picture (slot.py). Source: aiortc 1.16, its modules jitterbuffer and rtcrtpreceiver.
 """
 
@@ -17,12 +17,8 @@ import aiortc.codecs
 import aiortc.jitterbuffer
 import aiortc.rtcrtpreceiver
 
-from server.rtc.keyframes import KeyFrameAsked, is_key
-
-MAX_PIXELS = 1920 * 1088
-"""Larger pictures are not decoded: a VP8 key frame of 40 bytes may claim 16383x16383 (400 MB)."""
-MAX_WAITING = 60
-"""Encoded frames that may wait for the decoder: two seconds; a decoder needs 1 ms for each."""
+from pipeline.encoded import MAX_PIXELS
+from server.rtc.intake import Intake, Skipped
 
 
 def remove_frame(
@@ -65,7 +61,11 @@ _get_decoder_of_stack = aiortc.codecs.get_decoder
 
 
 def get_decoder(codec: Any) -> Any:
-    """The stack's decoder, with one thread, which takes no picture larger than MAX_PIXELS."""
+    """The stack's decoder, with one thread.
+
+    What is too large does not come so far (intake.py). FFmpeg's own decoder, that of H264, is told
+    the limit as well, as a second reader of the same bytes; libvpx has no such setting.
+    """
     decoder = _get_decoder_of_stack(codec)
     context = getattr(decoder, "codec", None)
     if context is not None:
@@ -91,13 +91,18 @@ class _EncodedQueue(queue.Queue[Any]):
     """Between the event loop and the decoder's thread; bounded, and open to a recorder."""
 
     def __init__(
-        self, on_encoded: Callable[[str, int, bytes], None] | None, fault: threading.Event
+        self,
+        on_encoded: Callable[[str, int, bytes], None] | None,
+        on_too_large: Callable[[], None],
+        faults: _Faults,
+        clock: Callable[[], float],
     ) -> None:
         super().__init__()
-        self.discarded = 0
+        self.intake = Intake(clock())
         self._on_encoded = on_encoded
-        self._fault = fault
-        self._wait_for_key = False
+        self._on_too_large = on_too_large
+        self._faults = faults
+        self._clock = clock
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
         if item is None:
@@ -105,51 +110,73 @@ class _EncodedQueue(queue.Queue[Any]):
             with contextlib.suppress(queue.Empty):
                 while True:
                     self.get_nowait()
-        else:
-            codec, frame = item
-            full = self.qsize() >= MAX_WAITING
-            if full or (self._wait_for_key and not is_key(codec.name, frame.data)):
-                # What follows a gap refers to what is missing: wait for a whole picture.
-                self._wait_for_key = True
-                self.discarded += 1
-                self._fault.set()  # asks for a key frame (PLI, RFC 4585 section 6.3.1)
-                return
-            self._wait_for_key = False
+        elif not self._takes(*item):
+            return
+        super().put(item, block, timeout)
+
+    def _takes(self, codec: Any, frame: aiortc.jitterbuffer.JitterFrame) -> bool:
+        intake = self.intake
+        if intake.given_up:
+            return False
+        why = intake.skip(codec.name, frame.data, self.qsize(), self._clock())
+        if why is None:
             if self._on_encoded is not None:
                 self._on_encoded(codec.name, frame.timestamp, frame.data)
-        super().put(item, block, timeout)
+            return True
+        if why is Skipped.GAP:
+            self._faults.ask()
+        if intake.given_up:
+            self._on_too_large()
+        return False
+
+
+class _Faults(threading.Event):
+    """The flag by which a key frame is asked for (PLI, RFC 4585 section 6.3.1)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.undecodable = 0
+        """Frames that the decoder could not decode."""
+
+    def set(self) -> None:
+        """The decoder's thread could not decode a frame."""
+        self.undecodable += 1
+        self.ask()
+
+    def ask(self) -> None:
+        """A key frame is needed."""
+        super().set()
 
 
 @dataclass(slots=True)
 class Tap:
     """Where a video receiver's frames go, and what was lost on the way."""
 
-    faults: KeyFrameAsked
+    faults: _Faults
     encoded: _EncodedQueue
 
     @property
-    def decode_errors(self) -> int:
-        """Frames that could not be decoded."""
-        return self.faults.count - self.encoded.discarded
-
-    @property
-    def discarded(self) -> int:
-        """Encoded frames that were thrown away because the decoder was too far behind."""
-        return self.encoded.discarded
+    def undecoded(self) -> dict[str, int]:
+        """Encoded frames that brought no picture, by reason: those of Skipped, and `failed`."""
+        skipped = {why.value: self.encoded.intake.skipped[why] for why in Skipped}
+        return {**skipped, "failed": self.faults.undecodable}
 
 
 def tap(
     receiver: aiortc.rtcrtpreceiver.RTCRtpReceiver,
     on_picture: Callable[[Any], None],
+    on_too_large: Callable[[], None],
+    clock: Callable[[], float],
     on_encoded: Callable[[str, int, bytes], None] | None = None,
 ) -> Tap:
     """Let a receiver that has not started hand over its pictures (av.VideoFrame, None at the end).
 
-    Both callbacks run on the event loop. `on_encoded(codec, rtp_ticks, data)` sees each frame
-    before it is decoded; ticks of 1/90000 s from 0.
+    The callbacks run on the event loop. `on_encoded(codec, rtp_ticks, data)` sees each frame that
+    is going to be decoded; ticks of 1/90000 s from 0. `on_too_large` is called once, when too many
+    frames were too large: nothing of the stream is decoded any more.
     """
-    faults = KeyFrameAsked()
-    encoded = _EncodedQueue(on_encoded, faults)
+    faults = _Faults()
+    encoded = _EncodedQueue(on_encoded, on_too_large, faults, clock)
     receiver._RTCRtpReceiver__decoder_error = faults  # type: ignore[attr-defined]
     receiver._RTCRtpReceiver__decoder_queue = encoded  # type: ignore[attr-defined]
     receiver.track._queue = _DecodedQueue(on_picture)  # type: ignore[attr-defined]

@@ -42,6 +42,9 @@ class Connection(Protocol):
     def times_s(self) -> Mapping[str, float]:
         """When it came how far, monotonic seconds, for the log; "offer" is the first."""
 
+    def undecoded(self) -> Mapping[str, int]:
+        """Frames that brought no picture, by reason."""
+
     def send(self, text: str) -> bool:
         """Send a message; False if nobody can hear it."""
 

@@ -105,6 +105,7 @@ class Opening:
                     self.rtc,
                     on_message=peer.on_message,
                     on_state=peer.on_state,
+                    on_too_large=peer.on_too_large,
                     on_encoded=peer.on_encoded if peer.recorded else None,
                     clock=self.clock,
                 )

@@ -146,6 +146,12 @@ class Peer:
         if self._recorder is not None:
             self._recorder.frame(codec, ticks, data)
 
+    def on_too_large(self) -> None:
+        """The video was given up for its size: say so, because silence would say nothing."""
+        if not self._decided.done():
+            self._error = "video_too_large"
+            self._tell(Disconnected(self.clock()))
+
     def on_state(self, state: str) -> None:
         """The connection came up or went down."""
         if state in ("failed", "closed") and not self._decided.done():
@@ -170,6 +176,8 @@ class Peer:
             await self._settle(connection, decided)
         finally:
             self.metrics.dropped.add(by=connection.frames.dropped)
+            for why, count in connection.undecoded().items():
+                self.metrics.undecoded.add(why, by=count)
             await connection.close()
             if self._recorder is not None:
                 self._recorder.close()

@@ -50,6 +50,7 @@ TEXTS: Mapping[str, str] = {
     Fault.RATE: "Messages come too fast.",
     "session_over": "This session is already over.",
     "subject_enrolled": "This subject was enrolled by another session meanwhile.",
+    "video_too_large": "The camera's picture is larger than 1920x1088 pixels.",
     "store_unavailable": "The server cannot reach its database.",
     "server_stopping": "The server is being stopped.",
     "internal": "The server made a mistake.",

@@ -16,13 +16,13 @@ from functools import cache
 from typing import Any
 
 from models import manifest
+from pipeline.encoded import is_key
 from pipeline.events import Event
 from pipeline.inputs import Input
 from pipeline.observation import Ask
 from pipeline.reasons import Purpose
 from pipeline.tape.writer import TapeWriter
 from server.people.shelf import Shelf
-from server.rtc.keyframes import is_key
 from server.store.port import SessionRecord
 
 logger = logging.getLogger(__name__)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.encoded import is_key
 from pipeline.frame import Frame
 from pipeline.inputs import Began, Cancelled, Seen
 from pipeline.observation import Ask, Observation
@@ -29,7 +30,6 @@ from pipeline.tape.video import FrameLine, decoder, packet
 from pipeline.tape.writer import TapedSession, TapeWriter
 from server.commands import main, tape_verbs
 from server.frames.convert import to_frame
-from server.rtc.keyframes import is_key
 from server.tools.reseeing import TOLERANCE, differences, resee
 from tests.pipeline.observations import Camera, gallery
 from tests.server.pictures import until

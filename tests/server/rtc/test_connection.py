@@ -14,6 +14,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack
 from hypothesis import given, settings
 
+from pipeline.encoded import is_key
 from server.frames.convert import to_frame
 from server.rtc.answer import candidates
 from server.rtc.connection import (
@@ -23,7 +24,6 @@ from server.rtc.connection import (
     configuration,
     prepare,
 )
-from server.rtc.keyframes import is_key
 from server.rtc.lines import BadOffer
 from server.rtc.network import Network, listening
 from server.rtc.slot import SlotClosed
@@ -75,7 +75,7 @@ async def test_pictures_and_messages_arrive(codec: str) -> None:
     times = [connection.times_s[stage] for stage in stages]
     assert times[:4] == sorted(times[:4])
     assert max(times) == max(times[4:])
-    assert connection.stats()["decode_errors"] == 0
+    assert connection.undecoded()["failed"] == 0
     await pair.close()
     assert pair.states == ["connecting", "connected", "closed"]
     assert connection.frames.closed

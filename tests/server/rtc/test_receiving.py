@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from fractions import Fraction
 from types import SimpleNamespace
 
 import aiortc.rtcrtpreceiver
@@ -14,9 +13,9 @@ from aiortc import RTCRtpReceiver
 from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 
 from server.rtc import receiving
-from server.rtc.keyframes import is_key
-from server.rtc.receiving import MAX_WAITING
-from tests.server.pictures import Pair, call, film, paint, pictured
+from server.rtc.intake import MAX_TOO_LARGE
+from tests.pipeline.streams import BOMB, h264, sps, vp8
+from tests.server.pictures import Pair, call, film, pictured
 
 
 def packets(
@@ -94,54 +93,71 @@ async def test_a_single_picture_arrives_without_a_next_one() -> None:
     await pair.close()
 
 
-def vp8(width: int, height: int) -> JitterFrame:
-    picture = av.VideoFrame.from_ndarray(paint(1, width, height), format="bgr24")
-    context = av.CodecContext.create("libvpx", "w")
-    context.width, context.height, context.pix_fmt = width, height, "yuv420p"  # type: ignore[attr-defined]
-    context.time_base = Fraction(1, 90000)
-    context.options = {"deadline": "realtime", "cpu-used": "-8", "lag-in-frames": "0"}
-    frame = picture.reformat(format="yuv420p")
-    frame.pts = 0
-    data = b"".join(bytes(p) for p in context.encode(frame))  # type: ignore[attr-defined]
-    data += b"".join(bytes(p) for p in context.encode(None))  # type: ignore[attr-defined]
-    assert is_key("VP8", data)
-    return JitterFrame(data=data, timestamp=0)
-
-
-def test_a_picture_that_is_too_large_is_not_decoded() -> None:
+def test_ffmpegs_own_decoder_is_told_the_largest_size_too() -> None:
     """May go when aiortc's decoders can be told a largest size (1.16 has no setting)."""
-    codec = SimpleNamespace(mimeType="video/VP8")
-    pictures = receiving.get_decoder(codec).decode(vp8(1280, 720))
-    assert [(p.width, p.height) for p in pictures] == [(1280, 720)]
+    codec = SimpleNamespace(mimeType="video/H264")
+    pictures = receiving.get_decoder(codec).decode(JitterFrame(h264(sps((40, 30))), 0))
+    assert [(p.width, p.height) for p in pictures] == [(640, 480)]
     with pytest.raises(av.FFmpegError):
-        receiving.get_decoder(codec).decode(vp8(2560, 1440))
+        receiving.get_decoder(codec).decode(JitterFrame(h264(sps((160, 90))), 0))
 
 
-async def test_the_decoders_backlog_is_bounded_and_continues_with_a_key_frame() -> None:
+class Tapped:
+    """A queue before the decoder, without one."""
+
+    def __init__(self) -> None:
+        self.recorded: list[int] = []
+        self.given_up = 0
+        self.tap = receiving.tap(
+            SimpleNamespace(track=SimpleNamespace()),  # type: ignore[arg-type]
+            on_picture=lambda picture: None,
+            on_too_large=self.give_up,
+            clock=lambda: 0.0,
+            on_encoded=lambda codec, ticks, data: self.recorded.append(ticks),
+        )
+
+    def give_up(self) -> None:
+        self.given_up += 1
+
+    def put(self, data: bytes, ticks: int) -> None:
+        self.tap.encoded.put((SimpleNamespace(name="VP8"), JitterFrame(data, ticks)))
+
+    def of(self, why: str) -> int:
+        return self.tap.undecoded[why]
+
+
+KEY, DELTA = vp8(640, 480), b"\x11"
+
+
+async def test_what_is_skipped_is_neither_decoded_nor_recorded() -> None:
     """May go when aiortc's queues are bounded (its issue 554)."""
-    receiver = SimpleNamespace(track=SimpleNamespace())
-    seen: list[int] = []
-    tap = receiving.tap(
-        receiver,  # type: ignore[arg-type]
-        on_picture=lambda picture: None,
-        on_encoded=lambda codec, ticks, data: seen.append(ticks),
-    )
-    codec = SimpleNamespace(name="VP8")
-    key, delta = b"\x10", b"\x11"
-    for n in range(MAX_WAITING + 5):
-        tap.encoded.put((codec, JitterFrame(key if n == 0 else delta, n)))
-    assert tap.encoded.qsize() == MAX_WAITING
-    assert (tap.discarded, tap.decode_errors) == (5, 0)
-    assert tap.faults.is_set(), "a key frame is asked for"
-    tap.encoded.get()
-    tap.encoded.put((codec, JitterFrame(delta, 100)))
-    assert tap.discarded == 6, "it would refer to what was thrown away"
-    tap.encoded.put((codec, JitterFrame(key, 101)))
-    assert seen == [*range(MAX_WAITING), 101]
-    tap.faults.set()
-    assert tap.decode_errors == 1
-    tap.encoded.put(None)
-    assert tap.encoded.get_nowait() is None, "the end does not wait for the backlog"
+    tapped = Tapped()
+    tapped.put(KEY, 0)
+    tapped.put(BOMB, 1)
+    assert not tapped.tap.faults.is_set(), "no key frame is missed before something refers to it"
+    tapped.put(DELTA, 2)
+    assert tapped.tap.faults.is_set(), "a key frame is asked for"
+    tapped.put(KEY, 3)
+    tapped.put(DELTA, 4)
+    assert tapped.recorded == [0, 3, 4]
+    assert tapped.tap.encoded.qsize() == 3
+    assert {why: n for why, n in tapped.tap.undecoded.items() if n} == {"too_large": 1, "gap": 1}
+    tapped.tap.faults.set()
+    assert tapped.of("failed") == 1
+    tapped.tap.encoded.put(None)
+    assert tapped.tap.encoded.get_nowait() is None, "the end does not wait for the backlog"
+
+
+async def test_a_stream_of_bombs_is_given_up_once() -> None:
+    tapped = Tapped()
+    for n in range(MAX_TOO_LARGE - 1):
+        tapped.put(BOMB, n)
+    assert tapped.given_up == 0
+    for n in range(3):
+        tapped.put(BOMB, 10 + n)
+    tapped.put(KEY, 20)
+    assert (tapped.given_up, tapped.recorded) == (1, [])
+    assert tapped.tap.encoded.qsize() == 0
 
 
 async def test_the_private_names_are_there() -> None:
