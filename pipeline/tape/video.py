@@ -32,6 +32,8 @@ CLUSTER_MS = 100
 """Matroska holds back what is in an open cluster: so much is lost in a crash."""
 LIMITS = {"max_pixels": str(MAX_PIXELS)}
 """For FFmpeg's own decoders; libvpx obeys none, so `unfit` is asked first, as live."""
+UNDECODED = {"codec_whitelist": "none"}
+"""Else FFmpeg decodes while it opens a file, to learn what the box does not say."""
 MAX_TICKS = 2**53
 """Of a frame's time: 3,000 years, and what a float tells apart."""
 
@@ -133,8 +135,7 @@ class VideoWriter:
 def packets(stream: BinaryIO) -> Iterator[bytes]:
     """The encoded frames of a tape's video. Raises TapeError."""
     try:
-        # Opening decodes, too: FFmpeg looks for what the box does not say.
-        with av.open(stream, mode="r", format="matroska", options=LIMITS) as container:
+        with av.open(stream, mode="r", format="matroska", options=UNDECODED) as container:
             for found in container.demux(container.streams.video[0]):
                 if found.size:
                     yield bytes(found)

@@ -75,6 +75,7 @@ async def call(
     codec: str = "VP8",
     on_encoded: Callable[[str, int, bytes], None] | None = None,
     connect: bool = True,
+    on_too_large: Callable[[], None] | None = None,
 ) -> Pair:
     pair = Pair()
     pair.caller = await Caller.offer(
@@ -89,6 +90,7 @@ async def call(
         on_message=pair.at_server.append,
         on_state=pair.states.append,
         on_encoded=on_encoded,
+        on_too_large=on_too_large,
         clock=time.monotonic,
     )
     if connect:

@@ -1,0 +1,45 @@
+"""Pictures that claim to be huge: wherever they come from, they cost no memory."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from server.rtc.intake import MAX_TOO_LARGE
+from tests.attack.large_pictures import BOMBS
+from tests.walk import ROOT
+
+MB = 20
+"""May be used for a moment. The same frames took 850 (VP8) and 1,200 (H.264) when decoded."""
+
+
+def attacked(case: str, codec: str, folder: Path) -> dict[str, Any]:
+    command = [sys.executable, "-m", "tests.attack.large_pictures", case, codec, str(folder)]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0, run.stderr[-2000:]
+    said: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
+    assert said.pop("grown_mb") <= MB
+    return said
+
+
+both = pytest.mark.parametrize("codec", ["VP8", "H264"])
+
+
+@both
+def test_live_they_are_counted_and_what_follows_is_decoded(codec: str, tmp_path: Path) -> None:
+    assert attacked("live", codec, tmp_path) == {"too_large": BOMBS, "recorded": False}
+
+
+@both
+def test_live_they_end_the_video_after_a_few(codec: str, tmp_path: Path) -> None:
+    assert attacked("given_up", codec, tmp_path) == {"too_large": MAX_TOO_LARGE}
+
+
+@both
+def test_on_a_tape_they_are_left_out(codec: str, tmp_path: Path) -> None:
+    assert attacked("tape", codec, tmp_path) == {"seen": [0, 6000]}
