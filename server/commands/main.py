@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
@@ -17,8 +18,10 @@ from pipeline.refusal import Refusal
 from server import log
 from server.commands.arguments import parser
 from server.settings import markdown
-from server.settings.load import ConfigError, Settings, command_line, load
+from server.settings.load import ConfigError, Settings, command_line, load, of_services
 from server.tools.evaluation import command as evaluation
+
+logger = logging.getLogger(__name__)
 
 REFUSED = 1
 UNAVAILABLE = 2
@@ -58,6 +61,9 @@ def _tell(code: str, text: str, status: int) -> int:
 def _settings() -> Settings:
     settings = load()
     log.set_up(style=settings.log_format, level=settings.log_level)
+    if ignored := of_services():
+        text = "variables of a Kubernetes Service are no settings"
+        logger.info(text, extra={"ignored": " ".join(ignored)})
     return settings
 
 

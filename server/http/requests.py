@@ -12,18 +12,18 @@ import base64
 import binascii
 import hashlib
 import hmac
-import ipaddress
 import logging
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote_plus
 
 from aiohttp import web
 
 from pipeline.policy import Policy
 from pipeline.reasons import Purpose
 from server import strict_json
-from server.http.addresses import counted
+from server.http.addresses import counted, local
 from server.log import LONGEST
 from server.origins import is_origin
 from server.parts import Parts
@@ -47,6 +47,8 @@ _SUBJECT = re.compile(r"[A-Za-z0-9._@+:-]{1,128}")
 _NONCE = re.compile(r"[A-Za-z0-9._~-]{16,128}")
 _TICKET = re.compile(r"[A-Za-z0-9_-]{43}")
 """secrets.token_urlsafe(32): tickets and session ids."""
+_UNKNOWN = "unknown"
+"""The address of all callers whose address cannot be read."""
 _NOBODY = hashlib.sha256(b"no such client").digest()
 
 
@@ -92,14 +94,19 @@ def policy_of(parts: Parts, client: Client) -> Policy:
 
 
 def _basic(header: str) -> tuple[str, str]:
-    """User and password of RFC 7617; empty ones for anything else, which match no client."""
+    """User and password of RFC 7617; empty ones for anything else, which match no client.
+
+    OAuth clients form-encode both first (RFC 6749 section 2.3.1). Raw ones are taken as well,
+    because neither holds what an encoding would change: `+` or `%`.
+    """
     scheme, _, rest = header.partition(" ")
     if scheme.lower() == "basic" and len(rest) <= 512:
         try:
             text = base64.b64decode(rest.strip(), validate=True).decode()
+            user, colon, secret = text.partition(":")
+            user, secret = (unquote_plus(part, errors="strict") for part in (user, secret))
         except (binascii.Error, ValueError):
             return "", ""
-        user, colon, secret = text.partition(":")
         if colon and re.fullmatch(r"[!-9;-~]{1,64}", user):
             return user, secret
     return "", ""
@@ -141,23 +148,32 @@ def _tell_origin(client: Client, origin: str | None) -> None:
 
 
 def address_of(request: web.Request, parts: Parts) -> str:
-    """The caller's address, as limits count it."""
+    """The caller's address, as limits count it; all that cannot be read are one."""
     hops = parts.settings.proxy_hops
-    text = request.remote or ""
-    if hops:
-        chain = ",".join(request.headers.getall("X-Forwarded-For", [])).split(",")
-        if len(chain) >= hops:
-            text = chain[-hops].strip()
-    return counted(text) or "unknown"
+    if not hops:
+        return counted(request.remote or "") or _UNKNOWN
+    chain = ",".join(request.headers.getall("X-Forwarded-For", [])).split(",")
+    if len(chain) < hops:
+        _tell_address(parts, "fewer than LOOKGATE_PROXY_HOPS")
+        return counted(request.remote or "") or _UNKNOWN
+    text = chain[-hops].strip()
+    found = counted(text)
+    if found is None:
+        # RFC 7239 sections 6.2 and 6.3: a proxy may hide an address, or not know it.
+        hidden = text.lower() == "unknown" or text.startswith("_")
+        _tell_address(parts, "none" if not text else "hidden" if hidden else "no address")
+    return found or _UNKNOWN
+
+
+def _tell_address(parts: Parts, what: str) -> None:
+    """Say once that limits cannot tell callers apart, and why."""
+    if parts.told.first(f"forwarded {what}"):
+        logger.warning("X-Forwarded-For has no address of the caller", extra={"has": what})
 
 
 def from_this_machine(request: web.Request) -> bool:
     """Whether the connection itself comes from here, and nobody forwarded it."""
-    forwarded = {"X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"} & set(request.headers)
-    try:
-        return not forwarded and ipaddress.ip_address(request.remote or "").is_loopback
-    except ValueError:
-        return False
+    return local(request.remote, request.headers)
 
 
 async def session_of(parts: Parts, session_id: str) -> SessionRecord | None:

@@ -7,6 +7,7 @@ The only file of the server that reads the environment. Not here: which settings
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -67,7 +68,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
 
     An empty variable counts as unset, as compose files write them.
     """
-    given = os.environ if environ is None else environ
+    given = _told(environ)
     problems = _unknown(given)
     values: dict[str, Any] = {}
     for row in TABLE:
@@ -101,7 +102,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
 
 def command_line(environ: Mapping[str, str] | None = None) -> dict[str, str | None]:
     """SERVER and CLIENT_SECRET. Raises ConfigError."""
-    given = os.environ if environ is None else environ
+    given = _told(environ)
     problems, values = [], {}
     for row in COMMAND_LINE:
         try:
@@ -131,6 +132,39 @@ def child_environ(**changed: str) -> dict[str, str]:
 def _value(row: Setting, given: Mapping[str, str]) -> Any:
     text = given.get(PREFIX + row.name, "").strip() or row.default
     return None if text is None else row.read(text)
+
+
+def of_services(environ: Mapping[str, str] | None = None) -> list[str]:
+    """Names of variables that Kubernetes made of a Service, for the log: they are no settings.
+
+    A Service named `lookgate` brings LOOKGATE_PORT=tcp://... and six others into every pod of its
+    namespace, and one named `lookgate-x` as many.
+    """
+    given = os.environ if environ is None else environ
+    return sorted(name for name in given if _of_service(name, given[name]))
+
+
+def _of_service(name: str, text: str) -> bool:
+    return any(names.fullmatch(name) and texts.fullmatch(text) for names, texts in _SERVICE)
+
+
+_SERVICE = tuple(
+    (re.compile(rf"{PREFIX[:-1]}(?:_[A-Z0-9_]+)?_(?:{names})"), re.compile(texts))
+    for names, texts in (
+        (r"SERVICE_HOST|PORT_[0-9]+_(?:TCP|UDP|SCTP)_ADDR", r"[0-9A-Fa-f.:]+"),
+        (r"SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT_[0-9]+_(?:TCP|UDP|SCTP)_PORT", r"[0-9]+"),
+        (r"PORT_[0-9]+_(?:TCP|UDP|SCTP)_PROTO", r"tcp|udp|sctp"),
+        (r"PORT(?:_[0-9]+_(?:TCP|UDP|SCTP))?", r"(?:tcp|udp|sctp)://[0-9A-Fa-f.:\[\]]+:[0-9]+"),
+    )
+)
+"""Names and texts of the variables of a Service, `lookgate` or `lookgate-x` (Kubernetes, "Service",
+"Environment variables"; pkg/kubelet/envvars/envvars.go)."""
+
+
+def _told(environ: Mapping[str, str] | None) -> Mapping[str, str]:
+    """What somebody told us, without what Kubernetes made."""
+    given = os.environ if environ is None else environ
+    return {name: text for name, text in given.items() if not _of_service(name, text)}
 
 
 def _unknown(given: Mapping[str, str]) -> list[str]:

@@ -73,7 +73,9 @@ def read_settings(arguments: Sequence[str], environ: Mapping[str, str] | None = 
     problems: list[str] = []
 
     def value(name: str, default: str = "") -> str:
-        return given[name] or environ.get(f"LOOKGATE_DEMO_{name.upper()}") or default
+        told = environ.get(f"LOOKGATE_DEMO_{name.upper()}", "")
+        # Kubernetes makes LOOKGATE_DEMO_PORT=tcp://... of a Service named lookgate-demo.
+        return given[name] or (told if not told.startswith("tcp://") else "") or default
 
     def url(name: str, default: str) -> str:
         text = value(name, default).rstrip("/")

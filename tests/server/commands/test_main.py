@@ -171,6 +171,17 @@ def test_a_backup_is_made_and_taken_back(
         assert "mongodump" in err
 
 
+def test_a_kubernetes_service_costs_one_log_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOOKGATE_PORT", "tcp://10.96.12.7:8470")
+    monkeypatch.setenv("LOOKGATE_SERVICE_HOST", "10.96.12.7")
+    status, _, err = _run(capsys, "client", "list")
+    assert status == 0
+    (line,) = err.splitlines()
+    assert line.endswith("ignored=LOOKGATE_PORT LOOKGATE_SERVICE_HOST")
+
+
 def test_settings_are_shown_or_all_their_problems(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from server.settings.load import ConfigError, command_line, load
+from server.settings.load import ConfigError, command_line, load, of_services
 
 HOME = {"HOME": "/home/somebody"}
 
@@ -101,3 +101,53 @@ def test_command_line_settings() -> None:
     assert found == {"server": "http://127.0.0.1:8470", "client_secret": "s"}
     with pytest.raises(ConfigError, match="LOOKGATE_SERVER"):
         command_line({"LOOKGATE_SERVER": "face.example"})
+
+
+SERVICE = {
+    "LOOKGATE_SERVICE_HOST": "10.96.12.7",
+    "LOOKGATE_SERVICE_PORT": "8470",
+    "LOOKGATE_PORT": "tcp://10.96.12.7:8470",
+    "LOOKGATE_PORT_8470_TCP": "tcp://10.96.12.7:8470",
+    "LOOKGATE_PORT_8470_TCP_PROTO": "tcp",
+    "LOOKGATE_PORT_8470_TCP_PORT": "8470",
+    "LOOKGATE_PORT_8470_TCP_ADDR": "10.96.12.7",
+}
+"""What Kubernetes puts into every pod beside a Service named `lookgate`."""
+MORE = {
+    "LOOKGATE_SERVICE_PORT_HTTP": "8470",
+    "LOOKGATE_PORT_3478_UDP": "udp://[fd00::7]:3478",
+    "LOOKGATE_PORT_3478_UDP_ADDR": "fd00::7",
+    "LOOKGATE_MONGO_SERVICE_HOST": "10.96.12.8",
+    "LOOKGATE_MONGO_PORT": "tcp://10.96.12.8:27017",
+    "LOOKGATE_MONGO_PORT_27017_TCP_PROTO": "tcp",
+}
+"""Named ports, IPv6, and a Service named `lookgate-mongo`."""
+
+
+def test_variables_of_a_kubernetes_service_are_no_settings() -> None:
+    settings = load({**HOME, **SERVICE, **MORE, "LOOKGATE_MAX_SESSIONS": "3"})
+    assert settings == load({**HOME, "LOOKGATE_MAX_SESSIONS": "3"})
+    assert of_services({**HOME, **SERVICE, **MORE}) == sorted({**SERVICE, **MORE})
+    assert of_services(HOME) == []
+    # One that somebody wrote takes the place of the injected one.
+    assert load({**HOME, **SERVICE, "LOOKGATE_PORT": "9000"}).port == 9000
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "tcp://10.96.12.7"),
+        ("PORT", "http://10.96.12.7:8470"),
+        ("PORT", "tcp://lookgate:8470"),
+        ("PORT", "8470x"),
+        ("SERVICE_HOST", "lookgate.default.svc"),
+        ("SERVICE_PORT", "http://10.96.12.7:8470"),
+        ("SERVICE_PORTS", "8470"),
+        ("PORT_8470_TCP_PROTO", "http"),
+        ("PORT_TCP", "tcp://10.96.12.7:8470"),
+        ("SERVICE", "10.96.12.7"),
+    ],
+)
+def test_nothing_else_is_ignored(name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=f"LOOKGATE_{name} "):
+        load({**HOME, f"LOOKGATE_{name}": value})
