@@ -1,4 +1,4 @@
-"""For all tests: what one of them does to logging ends with it; how Hypothesis runs for mutants."""
+"""For all tests: logging as it was before each, Hypothesis for mutants, the list of skips."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import Phase, settings
+
+from tests.skips import add_option as pytest_addoption  # noqa: F401
+from tests.skips import hold as pytest_configure  # noqa: F401
 
 # For tests/mutants/run.py: the examples of every other run, but one that fails is enough there, so
 # none is shrunk, which can take minutes.

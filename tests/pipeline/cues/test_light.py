@@ -149,6 +149,37 @@ def test_what_is_clipped_is_unknown_and_says_so_early(
     assert (row.stand, row.reason) == (Stand.UNKNOWN, reason)
 
 
+def test_one_region_that_is_clipped_is_done_without() -> None:
+    light = drawn(1)
+    answer = cue.LightAnswer(light, 100.0)
+    for k, due in enumerate(light.starts_ms):
+        answer.painted(k, float(due), 100.0 + due / 1000 + 0.01)
+    tint = np.full((4, 3), 120.0, np.float32)
+    tint[1] = np.nan
+    for seq in range(60):
+        answer.add(observation(seq, 100.0 + seq / 15, face(tint=tint, luma=205.0)))
+    assert answer.missing() is None
+    assert answer.row(POLICY, 105.0).reason == "no_answer"
+
+
+def test_what_holds_no_colours_is_no_picture() -> None:
+    answer = cue.LightAnswer(drawn(1), 100.0)
+    for seq in range(60):
+        answer.add(observation(seq, 100.0 + seq / 15, face() if seq % 2 else None))
+    assert answer.share(POLICY) == 0.0
+    assert answer.missing() is None
+
+
+def test_steps_that_there_are_not_were_not_painted() -> None:
+    light = drawn(1)
+    answer = cue.LightAnswer(light, 100.0)
+    for step in (-1, len(light.steps), 10**9):
+        answer.painted(step, 1.0, 101.0)
+    assert answer.row(POLICY, 101.0).numbers["steps"] == 0.0
+    answer.painted(0, 1.0, 101.0)
+    assert answer.row(POLICY, 101.0).numbers["steps"] == 1.0
+
+
 def test_the_row_waits_for_the_end_and_then_stays() -> None:
     light = drawn(1)
     answer = cue.LightAnswer(light, 100.0)
@@ -157,6 +188,7 @@ def test_the_row_waits_for_the_end_and_then_stays() -> None:
     final = answer.row(POLICY, 100.0 + light.length_s + 0.31)
     assert final.stand is Stand.UNKNOWN
     assert answer.row(POLICY, 200.0) is final
+    assert (answer.share(POLICY), answer.missing()) == (1.0, None)
     assert not answer.wants(110.0, POLICY)
 
 

@@ -235,6 +235,14 @@ def test_a_report_about_another_challenge_changes_nothing(n: int, steps: float) 
     assert row.numbers["steps"] == steps
 
 
+def test_a_page_that_was_asked_to_paint_nothing_paints_nothing() -> None:
+    one = person(still=True)
+    one.look(1.0)
+    assert one.session.receive(PaintedStep(1, 0, 5.0, one.camera.now_s)) == []
+    one.look(20.0)
+    assert (one.verdict.phase, one.verdict.acr) == (Phase.ACCEPTED, "turn")
+
+
 def test_between_two_challenges_nobody_is_asked_to_turn() -> None:
     one = person(still=True, obeys=False)
     one.look(2.0)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from pipeline.decision import liveness_sum
@@ -9,6 +10,7 @@ from pipeline.observation import Ask
 from pipeline.policy import POLICIES
 from pipeline.reasons import Purpose
 from pipeline.session.window import Window
+from pipeline.template import Gallery
 from tests.pipeline.observations import ROI, Camera, gallery
 from tests.pipeline.session.test_rules import EVERYTHING
 
@@ -98,6 +100,30 @@ def test_a_reference_of_motion_is_given_up_when_it_is_lost_twice_or_old():
         assert (window.tracks(POLICY, camera.now_s) is None) is given_up
 
 
+def test_a_new_reference_of_motion_begins_its_own_time():
+    window, camera = Window(Purpose.LOGIN, gallery(1), "test", 100.0), Camera()
+    anew = replace(EVERYTHING, tracks=None)
+    window.add(camera.shot(anew), POLICY, usable=True)
+    first_s, camera.now_s = camera.now_s, camera.now_s + POLICY.window_s - 0.5
+    window.add(camera.shot(anew), POLICY, usable=True)
+    known = window.tracks(POLICY, first_s + POLICY.window_s)
+    assert known is not None
+    second_s = camera.now_s
+    window.add(camera.shot(replace(EVERYTHING, tracks=known)), POLICY, usable=True)
+    assert window.tracks(POLICY, second_s + POLICY.window_s - 0.1) is not None
+    assert window.tracks(POLICY, second_s + POLICY.window_s) is None
+
+
+def test_only_who_searches_needs_a_margin():
+    one = gallery(1)
+    twins = Gallery(("a", "b"), np.vstack([one.matrix, one.matrix]))
+    for purpose, reason in ((Purpose.LOGIN, "match"), (Purpose.IDENTIFY, "ambiguous")):
+        window, camera = Window(purpose, twins, "test", 100.0), Camera()
+        for obs in camera.shots(EVERYTHING, 24):
+            window.add(obs, POLICY, usable=True)
+        assert window.rows(POLICY, camera.now_s)[-1].reason == reason
+
+
 @pytest.mark.parametrize(
     ("purpose", "subject", "stored"),
     [
@@ -139,6 +165,9 @@ def test_a_picture_that_stands_still_is_frozen_and_a_moving_one_is_not():
 )
 def test_doubtful_is_a_sum_below_acceptance_once_the_votes_are_in(margin, votes, doubtful):
     window = Window(Purpose.LOGIN, gallery(1), "test", 100.0)
+    everything_else = replace(EVERYTHING, spoof=False, edges=True)
+    for obs in Camera(margin=margin, glow=0.5).shots(everything_else, 2):
+        window.add(obs, POLICY, usable=True)
     for obs in Camera(margin=margin).shots(Ask(detect=True, roi=ROI, spoof=True), votes):
         window.add(obs, POLICY, usable=True)
     assert window.doubtful(POLICY, window.weighed(POLICY)) is doubtful
