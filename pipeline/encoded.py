@@ -21,6 +21,8 @@ MAX_PIXELS = 1920 * 1088
 MAX_REFERENCE_PIXELS = 32_768 * 256
 """Pixels of all pictures that an H.264 decoder keeps: MaxDpbMbs of level 4.1 (table A-1), which is
 4 pictures of 1920x1088 and 16 of 800x600. Each pixel is 1.5 bytes."""
+PROFILES = frozenset({66, 77, 100})
+"""Baseline, Main, High: what browsers send (RFC 7742 section 6.2)."""
 MAX_SETS = 4
 """Parameter sets in one H.264 frame; encoders send one."""
 
@@ -63,7 +65,7 @@ def unfit(codec: str, data: bytes) -> Unfit | None:
     if len(sets) > MAX_SETS:
         return Unfit.MALFORMED
     for found in sets:
-        if found is None:
+        if found is None or found.profile not in PROFILES or not found.plain:
             return Unfit.MALFORMED
         if why := _too_large(found.width, found.height, found.references):
             return why

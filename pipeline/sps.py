@@ -2,7 +2,8 @@
 
 Read as FFmpeg reads it, and no further than the size. A set that two readers could read in two
 ways is not readable here: else one reads a small size, and the other allocates a large one. Not
-here: which frames are decoded (encoded.py). Source: ITU-T H.264 (08/2021), 7.3.2.1.1 and 7.4.2.1.1.
+here: which frames are decoded (encoded.py), H.265 (server/tools/h265.py).
+Source: ITU-T H.264 (08/2021), 7.3.2.1.1 and 7.4.2.1.1.
 """
 
 from __future__ import annotations
@@ -15,10 +16,8 @@ MAX_BYTES = 1024
 MAX_ZEROS = 16
 """Leading zeros of an Exp-Golomb code: no number before the size is larger than 2^16 in a stream
 that is meant to be decoded, and FFmpeg reads longer codes in more than one way."""
-PROFILES = frozenset({66, 77, 100})
-"""Baseline, Main, High: what browsers send (RFC 7742 section 6.2). Other profiles have fields that
-FFmpeg and the standard do not read alike."""
-HIGH = 100
+HIGH = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 144})
+"""Profiles whose sets have more fields, for FFmpeg. The standard has 139, 134 and 135 for 144."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,23 +29,26 @@ class Sps:
     height: int
     references: int
     """Pictures that it keeps (max_num_ref_frames)."""
+    profile: int = 66
+    plain: bool = True
+    """Whether it is 8 bit and 4:2:0 or grey."""
 
 
-class _Unreadable(Exception):
-    """Inside `read` only."""
+class Unreadable(Exception):
+    """Of `Bits`: they end, or say what they must not."""
 
 
 def read(nal: bytes) -> Sps | None:
     """A set as it stands in the stream: from after its header byte to before the next start code.
 
-    None if it cannot be read for certain, or is not 8 bit 4:2:0 (or grey). Never raises.
+    None if it cannot be read for certain. Never raises.
     """
     raw = nal[:MAX_BYTES]
     try:
-        found = _read(_Bits(unescape(raw)))
+        found = _read(Bits(unescape(raw)))
         # FFmpeg tries a set that it cannot read again with its emulation prevention left in.
-        return found if found == _read(_Bits(raw)) else None
-    except _Unreadable:
+        return found if found == _read(Bits(raw)) else None
+    except Unreadable:
         return None
 
 
@@ -64,8 +66,8 @@ def unescape(data: bytes) -> bytes:
     return bytes(out)
 
 
-class _Bits:
-    """Bits from the front; raises _Unreadable where they end."""
+class Bits:
+    """Bits from the front; every method raises Unreadable."""
 
     def __init__(self, data: bytes) -> None:
         self._value = int.from_bytes(data, "big")
@@ -74,7 +76,7 @@ class _Bits:
     def u(self, count: int) -> int:
         """An unsigned number of so many bits."""
         if count > self._left:
-            raise _Unreadable
+            raise Unreadable
         self._left -= count
         return self._value >> self._left & (1 << count) - 1
 
@@ -84,10 +86,10 @@ class _Bits:
         while self.u(1) == 0:
             zeros += 1
             if zeros > MAX_ZEROS:
-                raise _Unreadable
+                raise Unreadable
         value = (1 << zeros) - 1 + self.u(zeros)
         if value > most:
-            raise _Unreadable
+            raise Unreadable
         return value
 
     def se(self) -> int:
@@ -96,14 +98,12 @@ class _Bits:
         return (value + 1) // 2 if value & 1 else -(value // 2)
 
 
-def _read(bits: _Bits) -> Sps:
-    profile = bits.u(8)
-    if profile not in PROFILES:
-        raise _Unreadable
+def _read(bits: Bits) -> Sps:
+    profile, plain = bits.u(8), True
     bits.u(16)  # constraint flags, level_idc: claims that no decoder is bound by
     bits.ue(31)  # seq_parameter_set_id
-    if profile == HIGH:
-        _read_high(bits)
+    if profile in HIGH:
+        plain = _read_high(bits)
     bits.ue(12)  # log2_max_frame_num_minus4
     order = bits.ue(2)  # pic_order_cnt_type
     if order == 0:
@@ -120,29 +120,31 @@ def _read(bits: _Bits) -> Sps:
     height = 16 * (bits.ue(1 << MAX_ZEROS) + 1)  # pic_height_in_map_units_minus1
     if bits.u(1) == 0:  # frame_mbs_only_flag
         height *= 2
-    return Sps(width, height, references)
+    return Sps(width, height, references, profile, plain)
 
 
-def _read_high(bits: _Bits) -> None:
-    if bits.ue(3) > 1:  # chroma_format_idc: grey and 4:2:0
-        raise _Unreadable
-    bits.ue(0)  # bit_depth_luma_minus8
-    bits.ue(0)  # bit_depth_chroma_minus8
+def _read_high(bits: Bits) -> bool:
+    """Whether it is plain."""
+    chroma = bits.ue(3)  # chroma_format_idc
+    if chroma == 3:
+        bits.u(1)  # separate_colour_plane_flag
+    depths = bits.ue(6), bits.ue(6)  # bit_depth_luma_minus8, bit_depth_chroma_minus8
     bits.u(1)  # qpprime_y_zero_transform_bypass_flag
     if bits.u(1):  # seq_scaling_matrix_present_flag
-        for size in [16] * 6 + [64] * 2:
+        for size in [16] * 6 + [64] * (6 if chroma == 3 else 2):
             if bits.u(1):
                 _skip_scaling_list(bits, size)
+    return chroma <= 1 and depths == (0, 0)
 
 
-def _skip_scaling_list(bits: _Bits, size: int) -> None:
+def _skip_scaling_list(bits: Bits, size: int) -> None:
     """7.3.2.1.1.1: a list ends early where the next scale becomes 0."""
     last = following = 8
     for _ in range(size):
         if following:
             delta = bits.se()
             if not -128 <= delta <= 127:
-                raise _Unreadable
+                raise Unreadable
             following = (last + delta) % 256
         last = following or last
 

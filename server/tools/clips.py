@@ -20,10 +20,17 @@ from numpy.typing import NDArray
 from pipeline.refusal import Refusal
 from server.frames.convert import fit
 from server.frames.orientation import orientation
+from server.tools import picture_size
 from server.tools.file_kinds import is_animated_webp, tiff_pages
 
 MOST_OBLONG = 4
 """Width of a pixel over its height, or the other way round: anamorphic film has 2, DV 1.5."""
+
+OPENING = {"codec_whitelist": "none", "protocol_whitelist": "none"}
+"""Else FFmpeg decodes while it opens a file, to learn what the file does not say in its head, and a
+playlist (HLS, SDP) reaches into the network."""
+LYING = ("h264", "hevc", "vp8")
+"""Codecs whose sizes are looked at packet by packet (picture_size.py)."""
 
 Timed = tuple[float, av.VideoFrame]
 """A picture and its time, seconds from 0."""
@@ -44,8 +51,8 @@ def read_clip(
     `fps` thins out to at most that many a second and never repeats a picture, `max_s` ends early.
     Pictures are upright, and their pixels are square. A file is shown whole, or refused by a code
     that names what cannot be read. Raises MediaError (media_missing, media_unreadable,
-    media_no_video, media_broken, media_animated_webp, media_pages, media_parts, media_tilted,
-    media_pixel_shape) at the first picture that is asked for.
+    media_no_video, media_broken, media_too_large, media_animated_webp, media_pages, media_parts,
+    media_tilted, media_pixel_shape) at the first picture that is asked for.
     """
     file = Path(path)
     if not file.is_file():
@@ -53,20 +60,24 @@ def read_clip(
     with contextlib.ExitStack() as stack:
         try:
             # An open file, not its name: a name may say a protocol that reaches the network.
-            container = stack.enter_context(av.open(stack.enter_context(file.open("rb")), mode="r"))
+            opened = stack.enter_context(file.open("rb"))
+            container = stack.enter_context(av.open(opened, mode="r", options=OPENING))
         except (av.FFmpegError, OSError, ValueError) as fault:
             raise MediaError("media_unreadable", "the file is no video that we can read") from fault
         stream = _stream(container)
         still = container.format.name == "image2" or container.format.name.endswith("_pipe")
         if still:
             _whole(file)
+            _bounded(picture_size.of_still(file))
+        options = {"max_pixels": str(picture_size.MAX_PIXELS)}
         if stream.codec_context.name == "mjpeg" and still:
             # Else FFmpeg fills up with grey what is missing of a JPEG, and says nothing.
-            stream.codec_context.options = {"err_detect": "explode"}
+            options["err_detect"] = "explode"
+        stream.codec_context.options = options
         stream.thread_type = "NONE"
         pictures = 0
         try:
-            for time_s, picture in _thin(container.decode(stream), fps, max_s):
+            for time_s, picture in _thin(_decoded(container, stream), fps, max_s):
                 pictures += 1
                 yield time_s, _square(_upright(picture), _aspect(stream, still=still))
         except av.FFmpegError as fault:
@@ -101,6 +112,33 @@ def _thin(
                 continue
             due_s = max(due_s + 1 / fps, time_s)
         yield time_s, picture
+
+
+def _decoded(container: InputContainer, stream: av.VideoStream) -> Iterator[av.VideoFrame]:
+    """Every picture, after a look at its size. Raises MediaError and FFmpegError."""
+    context = stream.codec_context
+    box = context.extradata or b""
+    _bounded((context.width, context.height))
+    _all_bounded(picture_size.of_box(context.name, box))
+    for packet in container.demux(stream):
+        if context.name in LYING:
+            _all_bounded(picture_size.of_packet(context.name, box, bytes(packet)))
+        yield from packet.decode()
+        # What is not known to lie may do so once.
+        _bounded((context.coded_width, context.coded_height))
+
+
+def _all_bounded(sizes: Iterator[picture_size.Size | None]) -> None:
+    for size in sizes:
+        if size is None:
+            raise MediaError("media_broken", "the video breaks off or is damaged")
+        _bounded(size)
+
+
+def _bounded(size: picture_size.Size | None) -> None:
+    if size is not None and picture_size.too_large(size):
+        most = picture_size.MAX_PIXELS // 1_000_000
+        raise MediaError("media_too_large", f"the picture has more than {most} million pixels")
 
 
 def _stream(container: InputContainer) -> av.VideoStream:

@@ -43,3 +43,8 @@ def test_live_they_end_the_video_after_a_few(codec: str, tmp_path: Path) -> None
 @both
 def test_on_a_tape_they_are_left_out(codec: str, tmp_path: Path) -> None:
     assert attacked("tape", codec, tmp_path) == {"seen": [0, 6000]}
+
+
+@both
+def test_in_a_film_they_are_refused_by_name(codec: str, tmp_path: Path) -> None:
+    assert attacked("clip", codec, tmp_path) == {"seen": 1, "code": "media_too_large"}

@@ -9,6 +9,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
+from pipeline.sps import HIGH
+
 START = b"\0\0\0\1"
 
 
@@ -79,9 +81,10 @@ def sps(
     """A sequence parameter set without its header byte, escaped. `mbs`: width and height in
     macroblocks (with `fields` in pairs of them), `lists`: the deltas of scaling lists."""
     bits = Bits().u(8, profile).u(8, 0).u(8, 40).ue(0)
-    if profile == 100:
-        bits.ue(chroma, depth - 8, depth - 8).u(1, 0).u(1, lists is not None)
-        for index in range(8 if lists is not None else 0):
+    if profile in HIGH:
+        bits.ue(chroma).u(int(chroma == 3), 0)
+        bits.ue(depth - 8, depth - 8).u(1, 0).u(1, lists is not None)
+        for index in range((12 if chroma == 3 else 8) if lists is not None else 0):
             deltas = lists[index] if lists is not None and index < len(lists) else ()
             bits.u(1, bool(deltas))
             for delta in deltas:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.encoded import MAX_SETS, Unfit, is_key, size, unfit
 from tests.pipeline.streams import BOMB, START, h264, sps, vp8
+
+VECTORS = Path(__file__).parents[1] / "vectors" / "video"
 
 
 @pytest.mark.parametrize(
@@ -61,6 +66,11 @@ def test_what_a_decoder_of_vp8_may_have(data: bytes, why: Unfit | None) -> None:
         (h264(sps((40, 30))) + bytes(9000) + h264(sps((1000, 1000))), Unfit.TOO_LARGE),
         (h264(*[sps((40, 30))] * (MAX_SETS + 1)), Unfit.MALFORMED),
         (h264(sps((40, 30))[:4]), Unfit.MALFORMED),
+        (h264(sps((40, 30), profile=100)), None),
+        (h264(sps((40, 30), profile=110)), Unfit.MALFORMED),
+        (h264(sps((40, 30), profile=88)), Unfit.MALFORMED),
+        (h264(sps((40, 30), profile=100, chroma=2)), Unfit.MALFORMED),
+        (h264(sps((40, 30), profile=100, depth=10)), Unfit.MALFORMED),
         (START + b"\x07", Unfit.MALFORMED),
         (START + b"\x65\x88", None),
         (b"", None),
@@ -83,3 +93,10 @@ def test_a_frame_tells_its_size() -> None:
     assert size("H264", h264(sps((40, 30)))) == (640, 480)
     assert size("VP8", b"\x11" + BOMB[1:]) is None
     assert size("H264", START + b"\x41\x9a") is None
+
+
+@pytest.mark.parametrize("path", sorted(VECTORS.glob("*.json")), ids=lambda path: path.stem)
+def test_vectors_of_frames(path: Path) -> None:
+    vector = json.loads(path.read_text("utf-8"))
+    assert vector["name"] == path.stem
+    assert unfit(vector["codec"], bytes.fromhex(vector["hex"])) == vector["unfit"]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.sps import MAX_BYTES, Sps, read, unescape, units
+from pipeline.sps import HIGH, MAX_BYTES, Sps, read, unescape, units
 from tests.pipeline.streams import Bits, escape, sps
 
 SIDE = st.integers(1, 1 << 16)
@@ -17,18 +17,23 @@ def written(draw: st.DrawFn) -> tuple[bytes, Sps]:
     """A set, and what it says."""
     mbs = draw(SIDE), draw(SIDE)
     references, fields = draw(st.integers(0, 16)), draw(st.booleans())
+    profile = draw(st.sampled_from([66, 77, 100, 244, 144, 139]))
+    chroma, depth = draw(st.integers(0, 3)), draw(st.integers(8, 14))
     data = sps(
         mbs,
-        profile=draw(st.sampled_from([66, 77, 100])),
+        profile=profile,
         references=references,
         crop=draw(st.sampled_from([(), (0, 4, 0, 7)])),
         order=draw(st.integers(0, 2)),
         cycle=draw(st.lists(st.integers(-60_000, 60_000), max_size=20)),
         fields=fields,
         lists=draw(st.sampled_from([None, [], [[8] * 16], [[-8], [3] * 16]])),
-        chroma=draw(st.integers(0, 1)),
+        chroma=chroma,
+        depth=depth,
     )
-    return data, Sps(16 * mbs[0], 16 * mbs[1] * (2 if fields else 1), references)
+    plain = profile not in HIGH or (chroma <= 1 and depth == 8)
+    size = 16 * mbs[0], 16 * mbs[1] * (2 if fields else 1)
+    return data, Sps(*size, references, profile, plain)
 
 
 @given(written())
@@ -68,10 +73,8 @@ def test_the_size_is_that_of_what_is_decoded_not_of_what_is_shown() -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        sps((40, 30), profile=244),
-        sps((40, 30), profile=144),
-        sps((40, 30), profile=100, chroma=3),
-        sps((40, 30), profile=100, depth=10),
+        sps((40, 30), profile=100, chroma=4),
+        sps((40, 30), profile=100, depth=15),
         sps((40, 30), references=17),
         sps((40, 30), order=1, cycle=[1] * 256),
         sps((40, 30), order=1, cycle=[1 << 20]),
