@@ -10,8 +10,13 @@ from typing import Any
 
 import pytest
 
+from pipeline.tape.video import packet
 from server.rtc.intake import MAX_TOO_LARGE
+from server.tools.caller import headless
+from server.tools.caller.rtc_caller import Encoded
 from tests.attack.large_pictures import BOMBS
+from tests.pipeline.streams import BOMB
+from tests.server.test_app import Running, Scene
 from tests.walk import ROOT
 
 MB = 20
@@ -48,3 +53,21 @@ def test_on_a_tape_they_are_left_out(codec: str, tmp_path: Path) -> None:
 @both
 def test_in_a_film_they_are_refused_by_name(codec: str, tmp_path: Path) -> None:
     assert attacked("clip", codec, tmp_path) == {"seen": 1, "code": "media_too_large"}
+
+
+async def test_the_page_hears_why_and_the_operator_counts(tmp_path: Path) -> None:
+    frames = [(n / 15, packet(BOMB, 6000 * n)) for n in range(150)]
+    heard: list[dict[str, Any]] = []
+    async with Running(tmp_path, Scene()) as running:
+        made = await running.post("/v1/sessions", purpose="enroll", subject="ann", nonce="n" * 20)
+        result = await headless.run(
+            server_url=str(running.server.make_url("")).rstrip("/"),
+            session=made["session"],
+            ticket=made["ticket"],
+            video=Encoded("VP8", frames),
+            on_message=heard.append,
+        )
+        undecoded = running.parts.metrics.undecoded.value("too_large")
+    assert (result.verdict["outcome"], result.verdict["reasons"]) == ("expired", ["disconnected"])
+    assert [m["error"]["code"] for m in heard if m["type"] == "error"] == ["video_too_large"]
+    assert undecoded == MAX_TOO_LARGE
