@@ -76,7 +76,7 @@ async def owner(site: Site, films: dict[str, Path]) -> str:
         page = await first_page(context)
         await register(page, site, "owner")
         await start(page)
-        await page.wait_for_url("**/members", timeout=VERDICT_MS)
+        await page.wait_for_url("**/codes", timeout=VERDICT_MS)
         await shot(page, "enrolled")
     return "owner"
 

@@ -17,7 +17,7 @@ from aiohttp.test_utils import TestServer, unused_port
 from playwright.async_api import Page, async_playwright, expect
 
 from tests.web.fake_lookgate import FakeLookgate, Line, only_loopback
-from tests.web.test_demo_app import ADA, SECRET, StandIn
+from tests.web.relying_app import ADA, SECRET, StandIn
 from tests.web.test_widget import CHROMIUM, FLAGS, SHOTS, gathering
 from web.demo.app import make_app
 from web.demo.config import Settings
@@ -92,7 +92,7 @@ async def test_the_whole_way(walk: Walk) -> None:
             outcome="accepted",
             reasons=[],
             retry=False,
-            token=lookgate.token(lookgate.claims()),
+            token=lookgate.accept(),
             expires_in_s=60,
         )
 
@@ -117,13 +117,21 @@ async def test_the_whole_way(walk: Walk) -> None:
     await expect(page).to_have_url(walk.app_url + "/enroll")
     await shot(page, "enroll")
     await page.get_by_role("button", name="Start").click()
+    await expect(page).to_have_url(walk.app_url + "/codes")
+    await shot(page, "codes")
+    await page.get_by_label("Your password").fill(ADA["password"])
+    await page.get_by_role("button", name="Make recovery codes").click()
+    code = await page.locator("ol.codes code").first.text_content()
+    assert code is not None
+    await shot(page, "codes-fresh")
+    await page.get_by_role("link", name="I have kept them").click()
     await expect(page).to_have_url(walk.app_url + "/members")
     await expect(page.get_by_text("You are in: password and face.")).to_be_visible()
     await shot(page, "members")
 
     await page.get_by_role("button", name="Log out").click()
     await page.get_by_role("link", name="Log in").first.click()
-    await page.get_by_label("User name or e-mail").fill("ada")
+    await page.get_by_label("User name").fill("ada")
     await page.get_by_label("Password").fill(ADA["password"])
     await shot(page, "login")
     await page.get_by_role("button", name="Next: your face").click()
@@ -141,6 +149,25 @@ async def test_the_whole_way(walk: Walk) -> None:
     await page.emulate_media(color_scheme="dark")
     await shot(page, "members-dark-320")
     assert await page.evaluate("document.documentElement.scrollWidth") <= 320
+    await page.get_by_role("link", name="Make new codes").click()
+    await page.get_by_label("Your password").fill(ADA["password"])
+    await page.get_by_role("button", name="Make recovery codes").click()
+    await shot(page, "codes-dark-320")
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 320
+    code = await page.locator("ol.codes code").first.text_content()
+    assert code is not None
+
+    # Without the face.
+    await page.get_by_role("button", name="Log out").click()
+    await page.get_by_role("link", name="Log in").first.click()
+    await page.get_by_role("link", name="Use a recovery code").click()
+    await page.get_by_label("User name").fill("ada")
+    await page.get_by_label("Password").fill(ADA["password"])
+    await page.get_by_label("Recovery code").fill(code.upper().replace("-", " "))
+    await shot(page, "recover-dark-320")
+    await page.get_by_role("button", name="Log in").click()
+    await expect(page.get_by_text("You are in: password and recovery code.")).to_be_visible()
+    await shot(page, "members-by-code")
     await page.get_by_label("Your password").fill(ADA["password"])
     await page.get_by_role("button", name="Delete my account").click()
     await expect(page).to_have_url(walk.app_url + "/")

@@ -1,4 +1,4 @@
-"""Lookgate as a third party knows it: ask for a session, forget a subject, verify a token.
+"""Lookgate as a third party knows it: a subject's template, a session, forgetting, a token.
 
 Over HTTP, by docs/protocol.md. No cookies and no users. Sources: RFC 7519, RFC 8725, PyJWT's docs.
 """
@@ -27,6 +27,15 @@ MAX_AGE_S = 120
 LEEWAY_S = 5
 """How far two servers' clocks may differ."""
 _REQUIRED = ["iss", "aud", "sub", "iat", "nbf", "exp", "jti", "nonce", "sid", "purpose"]
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """What Lookgate has of a subject."""
+
+    enrolled: bool
+    usable: bool
+    """Whether a login can compare with it: False after another embedder or key, for example."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +77,19 @@ class Lookgate:
         except (aiohttp.ClientError, TimeoutError):
             return False
 
+    async def template(self, subject: str) -> Template:
+        """Ask, because a memory of ours can be wrong: the face can go there without our knowing.
+
+        Raises Refused.
+        """
+        answer = await self._call("GET", f"/v1/subjects/{quote(subject, safe='')}")
+        enrolled, usable = answer.get("enrolled"), answer.get("usable")
+        if not isinstance(enrolled, bool) or not isinstance(usable, bool):
+            raise Refused("lookgate_refused", "answer without enrolled and usable")
+        return Template(enrolled, usable)
+
     async def open_session(self, *, purpose: str, subject: str, replace: bool = False) -> Opened:
-        """Raises Refused; `subject_enrolled` is told as Refused("lookgate_refused", that code)."""
+        """Raises Refused."""
         nonce = secrets.token_urlsafe(32)
         body: dict[str, object] = {"purpose": purpose, "subject": subject, "nonce": nonce}
         if purpose == "enroll":
@@ -155,8 +175,6 @@ def _refusal(status: int, content: object) -> Refused:
         return Refused("face_locked", code)
     if status in (429, 503):
         return Refused("lookgate_busy", code)
-    if code == "subject_enrolled":
-        return Refused("lookgate_refused", code)
     # Anything else is this app's mistake or misconfiguration: for the operator, not the person.
     _log.error("lookgate refused a request", extra={"status": status, "code": code[:64]})
     return Refused("lookgate_refused", code)

@@ -5,16 +5,16 @@ No database, no decisions. No inline script or style: the CSP forbids both.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from web.demo.accounts import Entry, User
 from web.demo.html import Html, html, join
+from web.demo.lookgate import Template
+from web.demo.people.accounts import APP, Entry, User
+from web.demo.people.visits import Visit
 from web.demo.refusals import Refused
-from web.demo.visits import Visit
 
-APP = "Lantern"
 _NOTHING = Html("")
 
 _LAYOUT = """<!doctype html>
@@ -44,6 +44,19 @@ _BUTTON = """<form method="post" action="{action}" class="inline">
 def button(visit: Visit, action: str, text: str, kind: str = "", more: Html = _NOTHING) -> Html:
     """A form with nothing but a button."""
     return html(_BUTTON, action=action, csrf=visit.csrf, text=text, kind=kind, more=more)
+
+
+def confirmed(visit: Visit, user: User, action: str, text: str, kind: str = "") -> Html:
+    """A form that asks for the password once more."""
+    more = html(
+        # Hidden, so that a password manager knows whose password this is.
+        '<input name="username" autocomplete="username" value="{username}" hidden readonly>'
+        '<label for="confirm">Your password</label>'
+        '<input id="confirm" name="password" type="password" autocomplete="current-password" '
+        "required>",
+        username=user.username,
+    )
+    return button(visit, action, text, kind, more)
 
 
 def layout(title: str, main: Html, *, visit: Visit | None = None, head: Html = _NOTHING) -> Html:
@@ -133,13 +146,61 @@ def login(visit: Visit, *, username: str = "", wrong: str = "") -> Html:
         """<h1>Log in</h1><form method="post" action="/login" class="card">
 <input type="hidden" name="csrf" value="{csrf}">{wrong}{username}{password}
 <button class="primary">Next: your face</button>
+<p class="muted"><a href="/recover">Use a recovery code</a></p>
 <p class="muted">New here? <a href="/register">Register</a></p></form>""",
         csrf=visit.csrf,
-        wrong=html('<p class="wrong" role="alert">{w}</p>', w=wrong) if wrong else _NOTHING,
-        username=field("username", "User name or e-mail", "text", "username", value=username),
+        wrong=alert(wrong),
+        username=field("username", "User name", "text", "username", value=username),
         password=field("password", "Password", "password", "current-password"),
     )
     return layout("Log in", main, visit=visit)
+
+
+def alert(text: str) -> Html:
+    return html('<p class="wrong" role="alert">{t}</p>', t=text) if text else _NOTHING
+
+
+def recover(visit: Visit, *, username: str = "", wrong: str = "") -> Html:
+    """The form for people whose face cannot be shown, or is not recognised."""
+    main = html(
+        """<h1>Log in without your face</h1>
+<p class="lead">A recovery code stands for your face once. You got the codes when you set it up.</p>
+<form method="post" action="/recover" class="card">
+<input type="hidden" name="csrf" value="{csrf}">{wrong}{username}{password}{code}
+<button class="primary">Log in</button>
+<p class="muted"><a href="/login">Use your face</a></p></form>""",
+        csrf=visit.csrf,
+        wrong=alert(wrong),
+        username=field("username", "User name", "text", "username", value=username),
+        password=field("password", "Password", "password", "current-password"),
+        code=field("code", "Recovery code", "text", "off"),
+    )
+    return layout("Recovery code", main, visit=visit)
+
+
+def codes(visit: Visit, user: User, *, left: int) -> Html:
+    """Before codes are made: what they are for."""
+    main = html(
+        """<h1>Keep another way in</h1>
+<p class="lead">A camera can break, and a face can change. A recovery code and your password let you
+in without the face. Each code works once.</p>
+<section class="card"><p>{state}</p>{form}</section>
+<p><a href="/members">Not now</a></p>""",
+        state=f"You have {left} left. New ones end the old ones." if left else "You have none yet.",
+        form=confirmed(visit, user, "/codes", "Make recovery codes", "primary"),
+    )
+    return layout("Recovery codes", main, visit=visit)
+
+
+def fresh_codes(visit: Visit, texts: Sequence[str]) -> Html:
+    main = html(
+        """<h1>Your recovery codes</h1>
+<p class="lead">Print them, or write them down. They are shown this once.</p>
+<section class="card"><ol class="codes">{rows}</ol></section>
+<p><a class="button primary" href="/members">I have kept them</a></p>""",
+        rows=join(html("<li><code>{t}</code></li>", t=text) for text in texts),
+    )
+    return layout("Recovery codes", main, visit=visit)
 
 
 _FACE = """<h1>{title}</h1>{intro}
@@ -153,8 +214,11 @@ _FACE = """<h1>{title}</h1>{intro}
 </div>"""
 
 
-def face(visit: Visit, *, purpose: str, server: str, again: bool = False) -> Html:
-    """The page with the element: `purpose` is enroll or login."""
+def face(
+    visit: Visit, *, purpose: str, server: str, user: User | None = None, again: bool = False
+) -> Html:
+    """The page with the element: `purpose` is enroll, which needs the `user`, or login."""
+    more = _NOTHING
     if purpose == "enroll":
         title = "Show your face again" if again else "Set up your face"
         intro = html(
@@ -163,61 +227,90 @@ encrypted numbers of it and keeps no picture. It is used only to log you in here
 it at any time. By pressing Start you agree to that.</p>"""
         )
         url = "/api/face/enroll"
+        if user is not None and visit.level != "member":
+            more = leave(visit, user)
     else:
         title, url = "Now your face", "/api/face/login"
         intro = html('<p class="lead">The password was right. One look and you are in.</p>')
+        more = html(
+            '<p class="face">No luck? <a href="/recover">Use a recovery code</a></p>',
+        )
     head = html(
         """<script type="module" src="{server}/web/face-login.js" crossorigin="anonymous"></script>
 <script type="module" src="/static/demo.js"></script>""",
         server=server,
     )
     main = html(_FACE, title=title, intro=intro, url=url, csrf=visit.csrf)
-    return layout(title, main, visit=visit, head=head)
+    return layout(title, join([main, more]), visit=visit, head=head)
 
 
-def members(visit: Visit, user: User) -> Html:
-    rows = join(
-        html("<tr><th>{k}</th><td>{v}</td></tr>", k=name, v=_claim(name, value))
-        for name, value in (visit.claims or {}).items()
+def leave(visit: Visit, user: User) -> Html:
+    return html(
+        """<section class="card"><h2>Leave</h2>
+<p>Deletes your account here and your face at the server.</p>{form}</section>""",
+        form=confirmed(visit, user, "/account/delete", "Delete my account", "danger"),
     )
-    confirm = html(
-        # Hidden, so that a password manager knows whose password this is.
-        '<input name="username" autocomplete="username" value="{username}" hidden readonly>'
-        '<label for="confirm">Your password</label>'
-        '<input id="confirm" name="password" type="password" autocomplete="current-password" '
-        "required>",
-        username=user.username,
-    )
-    face_buttons = join(
-        [
-            html('<a class="button" href="/enroll">{t}</a> ', t="Show your face again"),
-            button(visit, "/face/delete", "Delete my face"),
-        ]
-        if user.enrolled
-        else [html('<a class="button primary" href="/enroll">Set up your face</a>')]
-    )
+
+
+def members(visit: Visit, user: User, *, template: Template | None, codes_left: int) -> Html:
+    """`template` is None when the face-login server cannot be asked."""
     main = html(
-        """<h1>Hello, {name}</h1><p class="lead">You are in: password and face.</p>
-<section class="card"><h2>The proof</h2>
-<p class="muted">What the face-login server signed, as this app verified it.</p>
-<div class="scroll"><table>{rows}</table></div></section>
+        """<h1>Hello, {name}</h1><p class="lead">You are in: password and {how}.</p>
+{proof}
 <section class="card"><h2>You</h2><dl>
 <dt>User name</dt><dd>{username}</dd><dt>E-mail</dt><dd>{email}</dd>
 <dt>Phone</dt><dd>{phone}</dd></dl></section>
-<section class="card"><h2>Your face</h2><p>{state}</p>
-<div class="row">{face_buttons}</div></section>
-<section class="card"><h2>Leave</h2><p>Deletes your account here and your face at the server.</p>
-{leave}</section>""",
+{face}
+<section class="card"><h2>Recovery codes</h2><p>{codes}</p>
+<p class="row"><a class="button" href="/codes">Make new codes</a></p></section>
+{leave}""",
         name=user.name,
-        rows=rows,
+        how="recovery code" if visit.claims is None else "face",
+        proof=_NOTHING if visit.claims is None else _proof(visit.claims),
         username=user.username,
         email=user.email,
         phone=user.phone,
-        state="Set up." if user.enrolled else "Not set up: your next login asks for it.",
-        face_buttons=face_buttons,
-        leave=button(visit, "/account/delete", "Delete my account", "danger", confirm),
+        face=_face_card(visit, template),
+        codes=f"{codes_left} left: each is another way in." if codes_left else _NO_CODES,
+        leave=leave(visit, user),
     )
     return layout("Members", main, visit=visit)
+
+
+_NO_CODES = "None. If your face is not recognised, you have no other way in."
+
+
+def _proof(claims: Mapping[str, Any]) -> Html:
+    rows = (
+        html("<tr><th>{k}</th><td>{v}</td></tr>", k=name, v=_claim(name, value))
+        for name, value in claims.items()
+    )
+    return html(
+        """<section class="card"><h2>The proof</h2>
+<p class="muted">What the face-login server signed, as this app verified it.</p>
+<div class="scroll"><table>{rows}</table></div></section>""",
+        rows=join(rows),
+    )
+
+
+def _face_card(visit: Visit, template: Template | None) -> Html:
+    if template is None:
+        state, word = "The face-login server cannot be asked right now.", ""
+    elif template.usable:
+        state, word = "Set up.", "Show your face again"
+    elif template.enrolled:
+        state, word = "No longer usable: set it up again.", "Set up your face"
+    else:
+        state, word = "Not set up: your next login asks for it.", "Set up your face"
+    parts = [html('<a class="button" href="/enroll">{t}</a> ', t=word)] if word else []
+    if template is not None and template.enrolled:
+        parts.append(button(visit, "/face/delete", "Delete my face"))
+    return html(
+        """<section class="card"><h2>Your face</h2><p>{state}</p>
+<div class="row">{buttons}</div></section>""",
+        state=state,
+        buttons=join(parts),
+    )
 
 
 def _claim(name: str, value: Any) -> str:

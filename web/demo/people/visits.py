@@ -1,7 +1,8 @@
 """Who is behind a cookie, how far they have come, and which face session they are in the middle of.
 
-guest -> password (password was right) -> member (and the face). Every step up gets a new cookie,
-so a cookie planted before is worth nothing (session fixation, OWASP ASVS 5.0 7.2.4). No HTTP here.
+guest -> password (password was right) -> member (and the face, or a recovery code). Every step up
+gets a new cookie, so a cookie planted before is worth nothing (session fixation, OWASP ASVS 5.0
+7.2.4). A guest is a cookie and no more: looking at pages leaves nothing behind here. No HTTP here.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from web.demo.refusals import Refused
 
 Level = Literal["guest", "password", "member"]
 
-LIFETIME_S: dict[str, float] = {"guest": 3600.0, "password": 900.0, "member": 8 * 3600.0}
+LIFETIME_S: dict[str, float] = {"password": 900.0, "member": 8 * 3600.0}
 """How long a visit lives, by level; never prolonged."""
+_GUEST = "guest."
+"""What a guest's cookie begins with; no other does, because it has a dot."""
 ATTEMPT_S = 300.0
 """How long a face session may take, start to token: longer than any ticket and session lives."""
 
@@ -33,6 +36,7 @@ class Visit:
     level: Level
     csrf: str = field(repr=False)
     claims: dict[str, Any] | None
+    """Those of the token; None for a member who came with a recovery code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +52,30 @@ def hash_cookie(cookie: str) -> str:
     return hashlib.sha256(cookie.encode("utf-8", "replace")).hexdigest()
 
 
+def new_guest() -> tuple[str, Visit]:
+    """A new cookie and its visit, for the CSRF token of the forms."""
+    cookie = _GUEST + secrets.token_urlsafe(32)
+    visit = find_guest(cookie)
+    assert visit is not None
+    return cookie, visit
+
+
+def find_guest(cookie: str) -> Visit | None:
+    if not cookie.startswith(_GUEST):
+        return None
+    # Scripts cannot read the cookie, so that only our own forms know what is made of it.
+    csrf = hmac.digest(cookie.encode("utf-8", "replace"), b"csrf", "sha256").hex()
+    return Visit(hash_cookie(cookie), None, "guest", csrf, None)
+
+
 def open_visit(
     db: sqlite3.Connection,
     *,
     now_s: float,
-    level: Level = "guest",
-    user_id: str | None = None,
+    level: Literal["password", "member"],
+    user_id: str,
     claims: dict[str, Any] | None = None,
-    instead_of: Visit | None = None,
+    instead_of: Visit | None,
 ) -> tuple[str, Visit]:
     """A new cookie and its visit; the one it replaces ends here, with its attempts."""
     db.execute("DELETE FROM visits WHERE expires_s < ?", (now_s,))
