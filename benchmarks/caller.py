@@ -43,6 +43,10 @@ class Film:
     start_s: float
     seconds: float
 
+    def subject_of(self, n: int) -> str:
+        """A name for the n-th of those who play this film at once: a person has one session."""
+        return self.subject if n == 0 else f"{self.subject}-{n}"
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -100,7 +104,7 @@ def played(pictures: list[NDArray[np.uint8]], start_s: float) -> Iterator[clips.
         n += 1
 
 
-async def _call(order: Order, video: Iterator[clips.Timed]) -> Call:
+async def _call(order: Order, subject: str, video: Iterator[clips.Timed]) -> Call:
     session = ""
 
     def hear(message: dict[str, Any]) -> None:
@@ -114,7 +118,7 @@ async def _call(order: Order, video: Iterator[clips.Timed]) -> Call:
             client_id=CLIENT,
             secret=order.secret,
             purpose=order.purpose,
-            subject=order.film.subject,
+            subject=subject,
             video=video,
             on_message=hear,
         )
@@ -140,13 +144,13 @@ async def _all(order: Order) -> None:
     pictures = [_flat(image) for image in images]
     waiting = starts(order.calls, len(pictures) / FPS)[::-1]
 
-    async def line() -> None:
+    async def line(n: int) -> None:
         while waiting:
-            call = await _call(order, played(pictures, waiting.pop()))
+            call = await _call(order, film.subject_of(n), played(pictures, waiting.pop()))
             print(json.dumps(asdict(call)), flush=True)
 
     began = _clocks()
-    await asyncio.gather(*(line() for _ in range(order.at_once)))
+    await asyncio.gather(*(line(n) for n in range(order.at_once)))
     print(json.dumps({name: at_s - began[name] for name, at_s in _clocks().items()}), flush=True)
 
 

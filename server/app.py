@@ -26,7 +26,7 @@ from pipeline.policy import POLICIES, Policy
 from pipeline.refusal import Refusal
 from pipeline.template import Gallery
 from server import memory
-from server.frames.inference import Inference, Place
+from server.frames.inference import Inference
 from server.frames.look import load_see
 from server.http import listening, middleware, routes
 from server.http.connections import Connections, kept_back
@@ -42,9 +42,11 @@ from server.private_folder import PrivateFolderError, private_folder
 from server.readiness import Readiness
 from server.rtc.connection import RtcSettings, prepare
 from server.rtc.network import host_addresses
+from server.session.occupancy import Occupancy, Place, Room
 from server.session.opening import Opening
-from server.session.peer import CallLater, Peer
+from server.session.peer import Peer
 from server.session.recorder import Recording, nets_here
+from server.session.timer import CallLater
 from server.session.verdict import Verdicts
 from server.session.whom import Decoys
 from server.settings import policies
@@ -91,7 +93,7 @@ def build(
         found.keys, vault, issuer=settings.public_url, lifetime_s=settings.token_ttl_s
     )
     metrics = Metrics()
-    inference = Inference(look, settings.workers, settings.max_sessions)
+    inference = Inference(look, settings.workers)
     peers = Peers(when_empty=memory.give_back)
     shelf = _shelf(settings)
     verdicts = Verdicts(
@@ -116,6 +118,7 @@ def build(
             gallery=gallery,
             model_id=embedder.model_id,
             place=place,
+            viewer=inference.viewer(),
             verdicts=verdicts,
             recording=recording,
             metrics=metrics,
@@ -126,7 +129,14 @@ def build(
     opening = Opening(
         sessions=found.sessions,
         failures=found.failures,
-        inference=inference,
+        occupancy=Occupancy(
+            Room(
+                showing=settings.max_sessions,
+                connecting=settings.max_connecting,
+                subject_addresses=settings.subject_addresses,
+                identify=settings.identify_sessions,
+            )
+        ),
         galleries=Galleries(
             found.templates, vault, model_id=embedder.model_id, unused=metrics.unused
         ),
@@ -322,7 +332,7 @@ def connections(settings: Settings, descriptors: int) -> Connections:
     most = settings.max_connections
     if descriptors != resource.RLIM_INFINITY:
         kept = kept_back(
-            sessions=settings.max_sessions,
+            sessions=settings.max_sessions + settings.max_connecting,
             addresses=len(settings.rtc_addresses) or len(host_addresses(True, True)),
             backlog=listening.BACKLOG,
         )

@@ -60,6 +60,8 @@ class Parts:
     """Faults of the set-up that the log names once."""
     client_limit: Buckets = field(init=False)
     """Per relying app."""
+    subject_limit: Buckets = field(init=False)
+    """Per relying app and person, a fifth of the app's."""
     address_limit: Buckets = field(init=False)
     """Per address: offers and wrong secrets."""
 
@@ -67,5 +69,6 @@ class Parts:
         self.failed = asyncio.get_running_loop().create_future()
         rate = self.settings.client_rate
         self.client_limit = Buckets(rate, max(1.0, 6 * rate))
+        self.subject_limit = Buckets(rate / 5, max(1.0, 6 * rate / 5))
         rate = self.settings.offer_rate
         self.address_limit = Buckets(rate, max(1.0, 40 * rate))

@@ -45,6 +45,9 @@ KINDS: Mapping[str, Kind] = {
     "too_many_requests": Kind(429, "Requests come too fast.", True),
     "too_many_connections": Kind(503, "There are too many connections at this moment.", True),
     "too_many_failures": Kind(429, "Too many failed logins of this subject in a row.", True),
+    "too_many_sessions": Kind(
+        429, "This person or this address has as many sessions as it may at this moment.", True
+    ),
     "busy": Kind(503, "The server has as many sessions as it takes.", True),
     "store_unavailable": Kind(503, "The server cannot reach its database.", True),
     "store_broken": Kind(503, "The server's database is damaged; the operator must mend it."),

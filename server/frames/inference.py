@@ -1,7 +1,7 @@
-"""Threads that look at pictures, and how many sessions may ask them. No nets, no session logic.
+"""Threads that look at pictures. No nets, no session logic.
 
-`see` is given: it runs in a pool, because the nets release the GIL while they work. Admission is
-a count: a refused session is better than ten slow ones, whose cues would all starve for frames.
+`see` is given: it runs in a pool, because the nets release the GIL while they work. Not here: how
+many sessions may ask them (server/session/occupancy.py).
 """
 
 from __future__ import annotations
@@ -19,54 +19,38 @@ class InferenceFailed(Exception):
     """A picture could not be looked at; the cause says why. Ours to mend, never the peer's."""
 
 
-class Place:
-    """One session's right to have its pictures looked at. Made by `Inference.place`; whoever holds
-    it gives it back, or hands it on."""
+class Viewer:
+    """Looks at one session's pictures. Made by `Inference.viewer`."""
 
     def __init__(self, inference: Inference) -> None:
         self._inference = inference
         self._reference = Reference()
-        self._given_back = False
 
     async def see(self, picture: Decoded | Frame, ask: Ask) -> Observation:
         """As `Inference.see`, with the session's own reference."""
         return await self._inference.see(picture, ask, self._reference)
 
-    def give_back(self) -> None:
-        """Exactly once: let another session have it."""
-        if self._given_back:
-            raise AssertionError("a place was given back twice")
-        self._given_back = True
-        self._inference.reserved -= 1
-
 
 class Inference:
-    """A pool of `workers` threads, and places for `admit` sessions.
+    """A pool of `workers` threads.
 
     At most one picture a session may be in flight: the caller sees to it, which also bounds the
-    queue at `admit`. Pictures are taken in the order of arrival.
+    queue at the number of sessions. Pictures are taken in the order of arrival.
     """
 
-    def __init__(self, see: Callable[[Frame, Ask], Observation], workers: int, admit: int) -> None:
-        if workers < 1 or admit < 1:
-            raise ValueError("workers and admit are at least 1")
+    def __init__(self, see: Callable[[Frame, Ask], Observation], workers: int) -> None:
+        if workers < 1:
+            raise ValueError("workers are at least 1")
         self.workers = workers
-        self.admit = admit
-        self.reserved = 0
-        """Sessions that have a place."""
         self.in_flight = 0
         """Pictures that wait or are being looked at."""
         self._see = see
         self._pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="see")
         self._closed = False
 
-    def place(self) -> Place | None:
-        """A place for a session, which is given back when it needs no pictures looked at any more;
-        None if all are taken."""
-        if self._closed or self.reserved >= self.admit:
-            return None
-        self.reserved += 1
-        return Place(self)
+    def viewer(self) -> Viewer:
+        """One for one session, with a reference of its own."""
+        return Viewer(self)
 
     async def see(
         self, picture: Decoded | Frame, ask: Ask, reference: Reference | None = None

@@ -18,10 +18,10 @@ def kept_back(*, sessions: int, addresses: int, backlog: int) -> int:
     """Descriptors that connections must not take, because media and files need them.
 
     `addresses`: of this machine, because each is a socket of a session's ICE; a session has at most
-    two sockets more. Twice the sessions, because as many may be connecting or closing. `backlog`:
-    connections that are accepted before they can be refused.
+    two sockets more. `sessions`: those that connect included. `backlog`: connections that are
+    accepted before they can be refused.
     """
-    return DESCRIPTORS_OF_OURS + backlog + 2 * sessions * (addresses + 2)
+    return DESCRIPTORS_OF_OURS + backlog + sessions * (addresses + 2)
 
 
 class Closable(Protocol):

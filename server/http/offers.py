@@ -34,7 +34,8 @@ async def take_offer(request: web.Request) -> web.Response:
     record, client = await _addressed(request, parts)
     if client is not None:  # else the session is unknown, which is refused below
         request[CORS_ORIGIN] = check_origin(request, parts, client)
-    wait_s = parts.address_limit.take(address_of(request, parts), parts.clock())
+    address = address_of(request, parts)
+    wait_s = parts.address_limit.take(address, parts.clock())
     if wait_s:
         raise Problem("too_many_requests", retry_after_s=wait_s)
     ticket_hash = ticket_of(request)
@@ -42,7 +43,7 @@ async def take_offer(request: web.Request) -> web.Response:
     if record is None or client is None or not hmac.compare_digest(record.ticket_hash, ticket_hash):
         raise Problem("ticket_invalid")
     sdp = offered(await body_of(request, MAX_BODY_BYTES))
-    answer = await parts.opening.answer(record, ticket_hash, sdp, policy_of(parts, client))
+    answer = await parts.opening.answer(record, ticket_hash, sdp, policy_of(parts, client), address)
     return web.json_response(
         {"type": "answer", "sdp": answer}, headers={"Cache-Control": "no-store"}
     )

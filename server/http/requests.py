@@ -63,8 +63,33 @@ def opened_parts(request: web.Request) -> Parts:
 
 
 async def client_of(request: web.Request, parts: Parts) -> Client:
-    """The relying app behind HTTP Basic. Raises Problem client_unauthorized or too_many_requests.
+    """The relying app behind HTTP Basic, whose request is counted.
 
+    Raises Problem client_unauthorized or too_many_requests.
+    """
+    client = await known_client(request, parts)
+    count(parts, client)
+    return client
+
+
+def count(parts: Parts, client: Client, subject: str | None = None) -> None:
+    """Count a request of a relying app, about this person. Raises Problem too_many_requests.
+
+    The person first: what comes too fast of one must not use up what others need.
+    """
+    now_s = parts.clock()
+    wait_s = 0.0
+    if subject is not None:
+        wait_s = parts.subject_limit.take(f"{client.client_id} {subject}", now_s)
+    wait_s = wait_s or parts.client_limit.take(client.client_id, now_s)
+    if wait_s:
+        raise Problem("too_many_requests", retry_after_s=wait_s)
+
+
+async def known_client(request: web.Request, parts: Parts) -> Client:
+    """The relying app behind HTTP Basic; the caller counts its request.
+
+    Raises Problem client_unauthorized, or too_many_requests for wrong secrets.
     An unknown client costs the same read and the same comparison as a wrong secret.
     """
     user, secret = _basic(request.headers.get("Authorization", ""))
@@ -79,9 +104,6 @@ async def client_of(request: web.Request, parts: Parts) -> Client:
         if wait_s:
             raise Problem("too_many_requests", retry_after_s=wait_s)
         raise Problem("client_unauthorized")
-    wait_s = parts.client_limit.take(client.client_id, parts.clock())
-    if wait_s:
-        raise Problem("too_many_requests", retry_after_s=wait_s)
     return client
 
 

@@ -21,6 +21,8 @@ from server.http.requests import (
     MAX_REQUEST_BYTES,
     body_of,
     client_of,
+    count,
+    known_client,
     opened_parts,
     policy_of,
     session_of,
@@ -35,8 +37,14 @@ from server.store.port import NotFound, SessionRecord
 async def create_session(request: web.Request) -> web.Response:
     """A relying app's backend starts an attempt."""
     parts = opened_parts(request)
-    client = await client_of(request, parts)
-    purpose, subject, nonce, replace, challenge = wanted(await body_of(request, MAX_REQUEST_BYTES))
+    client = await known_client(request, parts)
+    try:
+        wish = wanted(await body_of(request, MAX_REQUEST_BYTES))
+    except Problem:
+        count(parts, client)
+        raise
+    purpose, subject, nonce, replace, challenge = wish
+    count(parts, client, subject)
     now = parts.now()
     session_id, ticket = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
     record = SessionRecord(

@@ -10,20 +10,19 @@ from __future__ import annotations
 from aiohttp import web
 
 from server.http.answers import rfc3339
-from server.http.requests import client_of, is_subject, opened_parts
+from server.http.requests import count, is_subject, known_client, opened_parts
 from server.keys.vault import VaultError
 from server.parts import Parts
 from server.people.forgetting import forget_subject
 from server.people.templates import open_template
 from server.problems import Problem
-from server.store.port import NotFound, TemplateRecord
+from server.store.port import Client, NotFound, TemplateRecord
 
 
 async def show_subject(request: web.Request) -> web.Response:
     """A relying app's backend asks whether a person is enrolled, and whether a login can work."""
     parts = opened_parts(request)
-    client = await client_of(request, parts)
-    subject = _subject_of(request)
+    client, subject = await _asked(request, parts)
     try:
         record: TemplateRecord | None = await parts.store.templates.get(client.client_id, subject)
     except NotFound:
@@ -54,15 +53,17 @@ def _usable(parts: Parts, record: TemplateRecord) -> bool:
 async def remove_subject(request: web.Request) -> web.Response:
     """A relying app's backend has a person forgotten."""
     parts = opened_parts(request)
-    client = await client_of(request, parts)
-    subject = _subject_of(request)
+    client, subject = await _asked(request, parts)
     removed = await forget_subject(parts.store, parts.shelf, client.client_id, subject)
     return web.json_response({"removed": removed})
 
 
-def _subject_of(request: web.Request) -> str:
-    """The subject that an address names. Raises Problem request_invalid."""
+async def _asked(request: web.Request, parts: Parts) -> tuple[Client, str]:
+    """Who asks about which subject; counted. Raises Problem, request_invalid too."""
+    client = await known_client(request, parts)
     subject = request.match_info["subject"]
-    if not is_subject(subject):
+    known = is_subject(subject)
+    count(parts, client, subject if known else None)
+    if not known:
         raise Problem("request_invalid", "The subject is not one that can exist.")
-    return subject
+    return client, subject

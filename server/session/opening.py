@@ -2,7 +2,7 @@
 
 What is cheap and harmless comes before the ticket is taken; whatever fails after that ends the
 session in the store and gives its place back. Not here: reading requests (server/http/offers.py),
-the peer's life (peer.py).
+who may have a session (occupancy.py), the peer's life (peer.py).
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from typing import Protocol
 from pipeline.policy import Policy
 from pipeline.reasons import Reason
 from pipeline.template import Gallery
-from server.frames.inference import Inference, Place
 from server.peers import Peers
 from server.people.galleries import Galleries
 from server.problems import Problem
@@ -24,6 +23,7 @@ from server.rtc.connection import Connection, NoAddress, RtcSettings
 from server.rtc.lines import BadOffer
 from server.rtc.offer import check_offer
 from server.session import whom
+from server.session.occupancy import Holder, Occupancy, Place
 from server.session.peer import Peer
 from server.store.port import Conflict, Failures, NotFound, SessionRecord, Sessions, Unavailable
 
@@ -44,7 +44,7 @@ class Opening:
 
     sessions: Sessions
     failures: Failures
-    inference: Inference
+    occupancy: Occupancy
     galleries: Galleries
     decoys: whom.Decoys
     peers: Peers
@@ -55,12 +55,13 @@ class Opening:
     now: Callable[[], datetime]
 
     async def answer(
-        self, record: SessionRecord, ticket_hash: bytes, sdp: str, policy: Policy
+        self, record: SessionRecord, ticket_hash: bytes, sdp: str, policy: Policy, address: str
     ) -> str:
         """The answer to an offer; the peer lives on in a task of its own.
 
+        `address`: the page's, as limits count it.
         Raises Problem (codes of server.rtc.lines, ticket_invalid, ticket_used, too_many_failures,
-        busy) and Unavailable.
+        too_many_sessions, busy) and Unavailable.
         """
         try:
             check_offer(sdp)  # a malformed offer must not burn the ticket
@@ -71,11 +72,11 @@ class Opening:
             wait_s = await whom.locked(self.failures, record, self.now())
             if wait_s:
                 raise Problem("too_many_failures", retry_after_s=wait_s)
-        place = self.inference.place()
-        if place is None:
-            raise Problem("busy", retry_after_s=2.0)
+        holder = Holder(record.client_id, record.subject, address)
+        place = self.occupancy.enter(holder, self.clock())
         try:
             claimed = await self._claim(record, ticket_hash)
+            place.take_over()
             peer, connection = await self._connect(claimed, sdp, policy, place)
         except BaseException:
             place.give_back()

@@ -15,7 +15,7 @@ import math
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from pipeline.cues.camera import Claim
 from pipeline.events import Decided, PhaseChanged
@@ -35,15 +35,17 @@ from pipeline.reasons import Phase, Purpose, Reason
 from pipeline.session import SessionPipeline
 from pipeline.tape.writer import TapedSession
 from pipeline.template import Gallery
-from server.frames.inference import Place
+from server.frames.inference import Viewer
 from server.limits import Bucket
 from server.metrics import Metrics
 from server.rtc.slot import SlotClosed
 from server.session import protocol
 from server.session.connection import Connection
+from server.session.occupancy import Place
 from server.session.presence import Presence
 from server.session.protocol import BadMessage, Cancel, Decline, Fault, Hello, Painted, Ping
 from server.session.recorder import Recorder, Recording
+from server.session.timer import CallLater, Timer
 from server.session.verdict import Verdicts
 from server.store.port import SessionRecord
 
@@ -52,17 +54,6 @@ logger = logging.getLogger(__name__)
 
 GOODBYE_S = 1.0
 """How long the page has to close after the verdict."""
-
-
-class Timer(Protocol):
-    """What `call_later` gives, as asyncio's event loop does."""
-
-    def cancel(self) -> None:
-        """Do not call any more."""
-
-
-CallLater = Callable[[float, Callable[[], None]], Timer]
-"""Calls something in so many seconds, as asyncio's event loop does."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -77,6 +68,7 @@ class Peer:
     """The embedder that runs."""
     place: Place
     """Given back once by `run`."""
+    viewer: Viewer
     verdicts: Verdicts
     recording: Recording | None
     """None: sessions are not recorded."""
@@ -93,6 +85,8 @@ class Peer:
     _error: str | None = field(init=False, default=None)
     """What to say beside the verdict."""
     _presence: Presence = field(init=False)
+    _crowded: bool = field(init=False, default=False)
+    """It has pictures to show, and others have all places."""
     _timer: Timer | None = field(init=False, default=None)
     _timer_s: float = field(init=False, default=math.inf)
     """When `_timer` calls."""
@@ -101,7 +95,7 @@ class Peer:
 
     def __post_init__(self) -> None:
         now_s = self.clock()
-        self._presence = Presence(now_s)
+        self._presence = Presence(now_s, self.place.patience)
         self._bucket = Bucket(protocol.RATE_PER_S, protocol.BURST, now_s)
         self._decided = asyncio.get_running_loop().create_future()
         told = dict[str, Any](
@@ -163,11 +157,18 @@ class Peer:
             self._error = "server_stopping"
             self._tell(Failed(self.clock()))
 
+    def replace(self) -> None:
+        """End now: the same person began a newer session at the same address."""
+        if not self._decided.done():
+            self._error = "session_replaced"
+            self._tell(Cancelled(self.clock()))
+
     # The life
 
     async def run(self, connection: Connection) -> None:
         """Live until the connection is closed. Gives its place back when all is decided."""
         self._connection = connection
+        self.place.when_replaced(self.replace)
         try:
             try:
                 decided = await self._judge(connection)
@@ -209,10 +210,15 @@ class Peer:
             except SlotClosed:
                 return  # the timer or on_state ends the session
             began_s = self.clock()
+            if not self.place.show():
+                self._crowded = True  # the first picture stays due; newer ones come
+                presence.hear(picture.arrival_s)
+                continue
+            self._crowded = False
             if presence.first_s is None and presence.opened_s is not None:
                 metrics.stages.observe("first_frame", began_s - presence.opened_s)
             presence.measure(picture.arrival_s, began_s)
-            seen = await self.place.see(picture, self._session.ask())
+            seen = await self.viewer.see(picture, self._session.ask())
             looked_s = self.clock()
             presence.measured(looked_s)
             metrics.frames.add()
@@ -242,6 +248,8 @@ class Peer:
         now_s = self.clock()
         try:
             if self._presence.gone_s() <= now_s:
+                if self._crowded:
+                    self._error = "busy"
                 self._tell(Disconnected(now_s))
             elif self._session.deadline_s() <= now_s:
                 self._tell(TimePassed(now_s))

@@ -52,6 +52,8 @@ TEXTS: Mapping[str, str] = {
     "subject_enrolled": "This subject was enrolled by another session meanwhile.",
     "video_too_large": "The camera's picture is larger than 1920x1088 pixels.",
     "store_unavailable": "The server cannot reach its database.",
+    "session_replaced": "A newer session of this person began at the same address.",
+    "busy": "The server has as many sessions as it takes.",
     "server_stopping": "The server is being stopped.",
     "internal": "The server made a mistake.",
 }

@@ -41,6 +41,9 @@ class Settings:
     store: str
     master_key: str | None
     max_sessions: int
+    max_connecting: int
+    subject_addresses: int
+    identify_sessions: int
     workers: int
     ticket_ttl_s: float
     token_ttl_s: int

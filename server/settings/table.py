@@ -105,7 +105,32 @@ TABLE: tuple[Setting, ...] = (
         "MAX_SESSIONS",
         "number",
         "8",
-        "Sessions with a camera at the same time; more are told `busy`.",
+        "Sessions that show a picture at the same time; more are told `busy`.",
+        readers.integer(1, 1000),
+    ),
+    Setting(
+        "MAX_CONNECTING",
+        "number",
+        "32",
+        "Sessions that show no picture yet, beside those; more are told `busy`. Where few places"
+        " are free, they have 5 s in place of 10 s to connect, and as long for the first picture.",
+        readers.integer(1, 1000),
+    ),
+    Setting(
+        "SUBJECT_ADDRESSES",
+        "number",
+        "3",
+        "Addresses (IPv6: /64) at which one subject may have a session at the same time, one at"
+        " each: a new one ends the older one of the same address. More are told"
+        " `too_many_sessions`.",
+        readers.integer(1, 1000),
+    ),
+    Setting(
+        "IDENTIFY_SESSIONS",
+        "number",
+        "30",
+        "Sessions without a subject of one relying app and address at the same time, and always"
+        " fewer than MAX_SESSIONS; more are told `too_many_sessions`.",
         readers.integer(1, 1000),
     ),
     Setting(
@@ -146,7 +171,8 @@ TABLE: tuple[Setting, ...] = (
         "CLIENT_RATE",
         "per second",
         "10",
-        "Requests of one relying app, on average; six times as many at once.",
+        "Requests of one relying app, on average; six times as many at once. About one person no"
+        " more than a fifth of that.",
         readers.number(0.1, 10000),
     ),
     Setting(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from server.limits import Buckets
 from server.parts import Parts
 from server.problems import KINDS
 from server.rtc.lines import CODES
+from server.session.occupancy import Holder
 from server.store.port import Broken, Unavailable
 from tests.e2e.site import CHROMIUM, ROOT, browser
 from tests.pipeline.observations import Camera
@@ -123,13 +124,26 @@ async def _used(world: World) -> tuple[int, str]:
     return await world.offer(GOOD_SDP, made=made)
 
 
-async def _busy(world: World) -> tuple[int, str]:
-    places = [world.parts.inference.place() for _ in range(world.parts.inference.admit)]
+async def _beside(world: World, *holders: Holder) -> tuple[int, str]:
+    """An offer while these have places."""
+    occupancy, now_s = world.parts.opening.occupancy, world.parts.clock()
+    places = [occupancy.enter(holder, now_s) for holder in holders]
     try:
         return await world.offer(GOOD_SDP)
     finally:
-        for place in filter(None, places):
+        for place in places:
             place.give_back()
+
+
+def _busy(world: World) -> Awaitable[tuple[int, str]]:
+    most = world.parts.settings.max_sessions
+    return _beside(world, *(Holder(CLIENT, f"person{n}", "10.0.0.1") for n in range(most)))
+
+
+def _everywhere(world: World) -> Awaitable[tuple[int, str]]:
+    room = replace(world.parts.opening.occupancy.room, subject_addresses=1)
+    world.patch.setattr(world.parts.opening.occupancy, "room", room)
+    return _beside(world, Holder(CLIENT, "ann", "10.0.0.1"))
 
 
 async def _failed(world: World) -> tuple[int, str]:
@@ -232,6 +246,7 @@ PROVOKE: dict[str, Provoke] = {
     "too_many_requests": _limited,
     "too_many_connections": _crowded,
     "too_many_failures": _failed,
+    "too_many_sessions": _everywhere,
     "busy": _busy,
     "store_unavailable": _failing(Unavailable()),
     "store_broken": _failing(Broken("the database", "x")),

@@ -24,6 +24,7 @@ from server.keys.vault import Vault
 from server.parts import Parts
 from server.people.templates import seal_template
 from server.session import whom
+from server.session.occupancy import Holder
 from server.session.peer import Peer
 from server.settings.load import Settings, load
 from server.store.port import Client, SessionRecord, Store
@@ -189,8 +190,7 @@ class Stage:
         policy: Policy = POLICY,
     ) -> Stage:
         """As server.session.opening does it, with a fake connection."""
-        place = parts.inference.place()
-        assert place is not None
+        place = parts.opening.occupancy.enter(Holder(CLIENT, record.subject, "127.0.0.1"), clock.s)
         peer = parts.opening.new_peer(record, policy, gallery, place)
         connection = FakeConnection()
         camera.now_s = clock.s

@@ -39,7 +39,7 @@ async def test_a_decoded_picture_is_converted_and_looked_at_in_another_thread() 
         assert ask.detect
         return look(picture, ask)
 
-    inference = Inference(see, 1, 1)
+    inference = Inference(see, 1)
     picture = av.VideoFrame.from_ndarray(paint(77), format="bgr24").reformat(format="yuv420p")
     picture.pts, picture.time_base = 6000, Fraction(1, 90000)
     seen = await inference.see(Decoded(picture, 3, 1.5, 0.25), Ask(detect=True))
@@ -66,7 +66,7 @@ async def test_pictures_are_taken_in_the_order_of_arrival_by_so_many_threads() -
             inside -= 1
         return look(picture, ask)
 
-    inference = Inference(see, workers=2, admit=6)
+    inference = Inference(see, workers=2)
     tasks = [asyncio.create_task(inference.see(frame(n), Ask())) for n in range(6)]
     await asyncio.sleep(0)
     assert inference.in_flight == 6
@@ -83,7 +83,7 @@ async def test_a_fault_in_see_is_ours_and_keeps_its_cause() -> None:
     def see(picture: Frame, ask: Ask) -> Observation:
         raise RuntimeError("a net fell over")
 
-    inference = Inference(see, 1, 1)
+    inference = Inference(see, 1)
     with pytest.raises(InferenceFailed) as caught:
         await inference.see(frame(0), Ask())
     assert isinstance(caught.value.__cause__, RuntimeError)
@@ -98,7 +98,7 @@ async def test_a_session_gets_its_own_reference_back_converted() -> None:
         references.append(None if picture.reference is None else number(picture.reference))
         return look(picture, ask)
 
-    inference = Inference(see, 2, 2)
+    inference = Inference(see, 2)
     one, other = Reference(), Reference()
     for n in range(3):
         picture = av.VideoFrame.from_ndarray(paint(n), format="bgr24").reformat(format="yuv420p")
@@ -111,44 +111,15 @@ async def test_a_session_gets_its_own_reference_back_converted() -> None:
     await inference.close()
 
 
-async def test_there_are_so_many_places() -> None:
-    inference = Inference(look, 1, admit=2)
-    one, other = inference.place(), inference.place()
-    assert one is not None
-    assert other is not None
-    assert inference.place() is None
-    assert inference.reserved == 2
-    one.give_back()
-    assert inference.place() is not None
-    assert inference.place() is None
-    other.give_back()
-    await inference.close()
-    assert inference.place() is None
-
-
-async def test_a_place_is_given_back_exactly_once() -> None:
-    inference = Inference(look, 1, admit=2)
-    one, other = inference.place(), inference.place()
-    assert one is not None
-    assert other is not None
-    one.give_back()
-    with pytest.raises(AssertionError):
-        one.give_back()
-    assert inference.reserved == 1
-    await inference.close()
-
-
-async def test_a_place_has_the_reference_of_its_session() -> None:
+async def test_a_viewer_has_the_reference_of_its_session() -> None:
     references: list[int | None] = []
 
     def see(picture: Frame, ask: Ask) -> Observation:
         references.append(None if picture.reference is None else number(picture.reference))
         return look(picture, ask)
 
-    inference = Inference(see, 1, 2)
-    one, other = inference.place(), inference.place()
-    assert one is not None
-    assert other is not None
+    inference = Inference(see, 1)
+    one, other = inference.viewer(), inference.viewer()
     for n in range(2):
         await one.see(frame(n), Ask(motion=True))
         await other.see(frame(n + 10), Ask(motion=True))
@@ -164,7 +135,7 @@ async def test_closing_lets_the_running_end_and_refuses_the_waiting() -> None:
         assert parts.wait(5)
         return look(picture, ask)
 
-    inference = Inference(see, 1, 2)
+    inference = Inference(see, 1)
     running = asyncio.create_task(inference.see(frame(0), Ask()))
     waiting = asyncio.create_task(inference.see(frame(1), Ask()))
     await asyncio.to_thread(began.wait, 5)
@@ -187,7 +158,7 @@ async def test_a_cancelled_caller_is_cancelled() -> None:
         assert parts.wait(5)
         return look(picture, ask)
 
-    inference = Inference(see, 1, 1)
+    inference = Inference(see, 1)
     task = asyncio.create_task(inference.see(frame(0), Ask()))
     await asyncio.to_thread(began.wait, 5)
     task.cancel()
@@ -198,7 +169,6 @@ async def test_a_cancelled_caller_is_cancelled() -> None:
     await inference.close()
 
 
-@pytest.mark.parametrize(("workers", "admit"), [(0, 1), (1, 0)])
-def test_a_pool_of_nothing_is_refused(workers: int, admit: int) -> None:
+def test_a_pool_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 1"):
-        Inference(look, workers, admit)
+        Inference(look, 0)

@@ -76,4 +76,4 @@ def test_one_that_was_not_taken_in_changes_nothing() -> None:
 
 def test_media_keep_descriptors_for_every_address_of_every_session() -> None:
     fewest = kept_back(sessions=0, addresses=1, backlog=128)
-    assert kept_back(sessions=8, addresses=3, backlog=128) == fewest + 80
+    assert kept_back(sessions=8, addresses=3, backlog=128) == fewest + 40

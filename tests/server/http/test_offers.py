@@ -24,10 +24,10 @@ async def test_an_offer_is_answered_once(http: Http, parts: Parts, offer: str) -
         assert response.headers["Vary"] == "Origin"
     assert set(body) == {"type", "sdp"}
     assert body["type"] == "answer"
-    assert parts.inference.reserved == 1
+    assert len(parts.opening.occupancy) == 1
     async with post_offer(http, made, offer) as response:
         assert await code_of(response, 409) == "ticket_used"
-    assert parts.inference.reserved == 1
+    assert len(parts.opening.occupancy) == 1
 
 
 async def test_of_many_offers_with_one_ticket_one_is_answered(
@@ -42,7 +42,7 @@ async def test_of_many_offers_with_one_ticket_one_is_answered(
     statuses = await asyncio.gather(*(one() for _ in range(12)))
     assert statuses.count(200) == 1
     assert set(statuses) <= {200, 409, 503}
-    assert parts.inference.reserved == 1
+    assert len(parts.opening.occupancy) == 1
 
 
 async def test_wrong_tickets(http: Http, parts: Parts, offer: str) -> None:
@@ -57,7 +57,7 @@ async def test_wrong_tickets(http: Http, parts: Parts, offer: str) -> None:
     clock.s += 60
     async with post_offer(http, made, offer) as response:
         assert await code_of(response, 401) == "ticket_invalid"
-    assert parts.inference.reserved == 0
+    assert len(parts.opening.occupancy) == 0
 
 
 async def test_without_the_ticket_an_offer_is_not_even_read(http: Http) -> None:
@@ -224,7 +224,7 @@ async def test_wrong_offer_bodies(
 
 
 async def test_more_sessions_than_admitted(http: Http, parts: Parts, offer: str) -> None:
-    made = [await create(http) for _ in range(3)]
+    made = [await create(http, subject=f"person{n}") for n in range(3)]
     for one in made[:2]:
         async with post_offer(http, one, offer) as response:
             assert response.status == 200
@@ -234,10 +234,34 @@ async def test_more_sessions_than_admitted(http: Http, parts: Parts, offer: str)
         assert (await response.json())["error"]["retry"] is True
     next(iter(parts.peers)).stop()
     async with asyncio.timeout(5):
-        while parts.inference.reserved == 2:  # noqa: ASYNC110
+        while len(parts.opening.occupancy) == 2:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     async with post_offer(http, made[2], offer) as response:  # the ticket was not burnt
         assert response.status == 200
+
+
+async def test_a_person_has_one_session_at_an_address(http: Http, parts: Parts, offer: str) -> None:
+    for _ in range(5):
+        made = await create(http)
+        async with post_offer(http, made, offer) as response:
+            assert response.status == 200
+        assert len(parts.opening.occupancy) == 1
+    async with asyncio.timeout(5):
+        while len(parts.peers) > 1:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert (await parts.store.sessions.get(made["session"])).state == "live"
+
+
+async def test_addresses_are_those_that_the_proxy_forwards(
+    http: Http, parts: Parts, offer: str
+) -> None:
+    parts.settings = replace(parts.settings, proxy_hops=1)
+    for n in range(2):
+        made = await create(http)
+        header = {"X-Forwarded-For": f"10.0.0.{n}"}
+        async with post_offer(http, made, offer, **header) as response:
+            assert response.status == 200
+    assert len(parts.opening.occupancy) == 2
 
 
 async def test_what_fails_after_the_claim_gives_everything_back(
@@ -252,7 +276,7 @@ async def test_what_fails_after_the_claim_gives_everything_back(
     async with post_offer(http, made, offer) as response:
         assert await code_of(response, 500) == "internal"
         assert "aiortc" not in await response.text()
-    assert parts.inference.reserved == 0
+    assert len(parts.opening.occupancy) == 0
     assert (await parts.store.sessions.get(made["session"])).state == "expired"
 
 

@@ -32,7 +32,7 @@ from server.http.requests import (
 from server.limits import Buckets
 from server.parts import Parts
 from server.problems import Problem
-from tests.server.http.asking import AUTH, NONCE, Http, code_of
+from tests.server.http.asking import AUTH, NONCE, Http, code_of, create
 from tests.server.stage import CLIENT, ORIGIN, SECRET, claimed
 
 JSON = st.recursive(
@@ -261,6 +261,35 @@ async def test_a_relying_app_has_its_rate(http: Http, parts: Parts) -> None:
         async with http.get("/v1/sessions/unknown", headers=AUTH) as response:
             codes.append(response.status)
     assert codes == [404] * 60 + [429]
+
+
+async def test_a_person_takes_no_more_than_a_fifth_of_the_apps_rate(http: Http) -> None:
+    wish = {"purpose": "login", "subject": "mallory", "nonce": NONCE}
+    codes = []
+    for _ in range(100):
+        async with http.post("/v1/sessions", json=wish, headers=AUTH) as response:
+            codes.append(response.status)
+    assert codes == [201] * 12 + [429] * 88
+    async with http.get("/v1/subjects/mallory", headers=AUTH) as response:
+        assert await code_of(response, 429) == "too_many_requests"
+    for n in range(60 - 12):  # what was refused is not counted for the others
+        await create(http, subject=f"person{n}")
+    for path in ("/v1/sessions/unknown", "/v1/subjects/bob"):
+        async with http.get(path, headers=AUTH) as response:
+            assert await code_of(response, 429) == "too_many_requests"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("POST", "/v1/sessions", 400), ("GET", "/v1/subjects/%20", 400)]
+)
+async def test_wrong_requests_are_counted_too(
+    http: Http, method: str, path: str, status: int
+) -> None:
+    codes = []
+    for _ in range(61):
+        async with http.request(method, path, data=b"[]", headers=AUTH) as response:
+            codes.append(response.status)
+    assert codes == [status] * 60 + [429]
 
 
 async def test_an_address_has_its_rate_of_wrong_secrets(http: Http, parts: Parts) -> None:

@@ -5,6 +5,7 @@ Over HTTP: tests/server/http/test_offers.py. With a real connection: tests/serve
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from server.problems import Problem
 from server.rtc.connection import Connection, NoAddress
 from server.rtc.lines import BadOffer
 from server.session import opening
+from server.session.occupancy import Room
 from server.store.port import SessionRecord, Unavailable
 from tests.pipeline.observations import Camera
 from tests.server.fake_connection import FakeConnection
@@ -47,7 +49,7 @@ class Door:
         self.made.append(Answered())
         return self.made[-1]
 
-    async def session(self, session_id: str = "s1") -> SessionRecord:
+    async def session(self, session_id: str = "s") -> SessionRecord:
         now = self.parts.now()
         record = SessionRecord(
             session_id=session_id,
@@ -63,12 +65,16 @@ class Door:
         await self.parts.store.sessions.add(record)
         return record
 
-    async def answer(self, record: SessionRecord, ticket_hash: bytes = TICKET) -> str:
-        return await self.parts.opening.answer(record, ticket_hash, "offer", POLICY)
+    async def answer(
+        self, record: SessionRecord, ticket_hash: bytes = TICKET, address: str = "127.0.0.1"
+    ) -> str:
+        return await self.parts.opening.answer(record, ticket_hash, "offer", POLICY, address)
 
-    async def refused(self, record: SessionRecord, ticket_hash: bytes = TICKET) -> str:
+    async def refused(
+        self, record: SessionRecord, ticket_hash: bytes = TICKET, address: str = "127.0.0.1"
+    ) -> str:
         with pytest.raises(Problem) as refusal:
-            await self.answer(record, ticket_hash)
+            await self.answer(record, ticket_hash, address)
         return refusal.value.code
 
     async def state(self, record: SessionRecord) -> str:
@@ -77,7 +83,7 @@ class Door:
     @property
     def taken(self) -> tuple[int, int]:
         """Places and peers."""
-        return self.parts.inference.reserved, len(self.parts.peers)
+        return len(self.parts.opening.occupancy), len(self.parts.peers)
 
 
 @pytest.fixture
@@ -117,8 +123,34 @@ async def test_a_malformed_offer_burns_no_ticket(
 async def test_a_full_server_burns_no_ticket(door: Door) -> None:
     first, second = await door.session("s1"), await door.session("s2")
     await door.answer(first)
-    assert await door.refused(second) == "busy"
+    assert await door.refused(second, address="127.0.0.2") == "busy"
     assert (door.taken, await door.state(second)) == ((1, 1), "new")
+
+
+async def test_a_newer_session_of_the_same_person_at_the_address_takes_over(door: Door) -> None:
+    older, newer = await door.session("s1"), await door.session("s2")
+    await door.answer(older)
+    assert await door.refused(newer, bytes(32)) == "ticket_invalid"
+    assert await door.state(older) == "live"
+    await door.answer(newer)
+    async with asyncio.timeout(5):
+        while await door.state(older) == "live":  # noqa: ASYNC110
+            await asyncio.sleep(0.002)
+    assert (await door.parts.store.sessions.get("s1")).reasons == ("cancelled",)
+    assert await door.state(newer) == "live"
+    assert [one["error"]["code"] for one in door.made[0].of("error")] == ["session_replaced"]
+    assert door.taken[0] == 1
+
+
+async def test_a_person_at_too_many_addresses_burns_no_ticket(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door.parts.opening.occupancy, "room", Room(8, 8, 2, 8))
+    for n in range(2):
+        await door.answer(await door.session(f"s{n}"), address=f"10.0.0.{n}")
+    record = await door.session()
+    assert await door.refused(record, address="10.0.0.9") == "too_many_sessions"
+    assert (door.taken, await door.state(record)) == ((2, 2), "new")
 
 
 async def test_a_lock_burns_no_ticket_and_is_told_to_its_holder_alone(door: Door) -> None:

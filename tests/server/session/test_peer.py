@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from pipeline.events import Decided, PhaseChanged
+from pipeline.frame import Frame
 from pipeline.inputs import Began, Seen
 from pipeline.observation import Ask, Observation
 from pipeline.reasons import Phase, Purpose
@@ -23,10 +24,12 @@ from pipeline.template import Gallery
 from server.keys.token import verify
 from server.parts import Parts
 from server.session import peer, protocol
+from server.session.occupancy import YOUNG_S, Holder, Place
 from server.store.port import Conflict, NotFound, SessionRecord, Unavailable
 from tests.pipeline.observations import Camera, gallery
 from tests.server.stage import (
     CLIENT,
+    PIXELS,
     POLICY,
     Clock,
     Stage,
@@ -91,7 +94,7 @@ async def _disconnected(stage: Stage) -> None:
 
 
 def _let_go(stage: Stage) -> None:
-    assert stage.parts.inference.reserved == 0
+    assert len(stage.parts.opening.occupancy) == 0
     assert not stage.parts.peers
     assert stage.connection.closings == 1
 
@@ -671,3 +674,62 @@ async def test_a_video_that_was_given_up_for_its_size_is_named(
     assert stage.parts.metrics.undecoded.value("too_large") == 5
     stage.peer.on_too_large()  # too late to change anything
     assert len(stage.connection.of("error")) == 1
+
+
+async def test_a_replaced_session_says_so_and_counts_what_stood_against_it(
+    opened: tuple[Parts, Clock], camera: Camera
+) -> None:
+    parts, _ = opened
+    await enrolled(parts, "ann", 1)
+    camera.person = 2
+    stage = await _stage(opened, camera, "login", "ann")
+    await stage.show(18)
+    assert not stage.connection.of("verdict")
+    stage.peer.place.replaced()
+    verdict = await stage.end()
+    assert (verdict["outcome"], verdict["reasons"]) == ("expired", ["cancelled"])
+    assert [one["error"]["code"] for one in stage.connection.of("error")] == ["session_replaced"]
+    assert (await parts.store.failures.count(CLIENT, "ann"))[0] == 1
+    _let_go(stage)
+
+
+async def _crowd(
+    opened: tuple[Parts, Clock], camera: Camera, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Stage, list[Place]]:
+    """A session that connected so slowly that others have all places when it shows a picture."""
+    parts, clock = opened
+    stage = await _stage(opened, camera, "login", "ann")
+    clock.advance(YOUNG_S)
+    stage.peer.on_message(_message("ping", n=1))
+    others = []
+    for n in range(parts.settings.max_sessions):
+        others.append(parts.opening.occupancy.enter(Holder(CLIENT, f"p{n}", "b"), clock.s))
+        assert others[-1].show()
+    asked, show = list[bool](), stage.peer.place.show
+    monkeypatch.setattr(stage.peer.place, "show", lambda: asked.append(show()) or asked[-1])
+    stage.connection.frames.put(Frame(PIXELS, 0, clock.s, 0.0))
+    await stage.until(lambda: asked == [False])
+    return stage, others
+
+
+async def test_pictures_wait_for_a_place(
+    opened: tuple[Parts, Clock], camera: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts, _ = opened
+    await enrolled(parts, "ann", 1)
+    stage, others = await _crowd(opened, camera, monkeypatch)
+    assert parts.metrics.frames.value() == 0
+    others[0].give_back()
+    await stage.show(LONG)
+    assert (await stage.end())["outcome"] == "accepted"
+
+
+async def test_who_finds_no_place_in_time_is_told_that_it_is_busy(
+    opened: tuple[Parts, Clock], camera: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage, _ = await _crowd(opened, camera, monkeypatch)
+    for n in range(8):
+        stage.peer.on_message(_message("ping", n=n))
+        stage.clock.advance(1.0)
+    await _disconnected(stage)
+    assert [one["error"]["code"] for one in stage.connection.of("error")] == ["busy"]

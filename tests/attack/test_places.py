@@ -1,0 +1,125 @@
+"""One account at one address leaves others their places (facts: attack 4, CWE-770).
+
+Scaled down: 8 s in place of 75, and pictures that hold nothing. Both ways that were measured: an
+attacker who never connects, and one who shows a picture for as long as a session may last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import av
+import numpy as np
+import pytest
+from aiohttp import encode_basic_auth
+
+from server.commands.admin import Admin
+from server.tools.caller.rtc_caller import Caller
+from tests.attack.victim import Victim, victim
+from tests.server.stage import settings
+
+LASTS_S = 8.0
+TRIES = 25
+
+
+def black() -> Any:
+    """64x48 black, 3 a second."""
+    n = 0
+    while True:
+        picture = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), "bgr24")
+        picture.pts, picture.time_base = n, Fraction(1, 3)
+        yield n / 3, picture
+        n += 1
+
+
+class Person:
+    """Somebody with an account at the relying app, at one address."""
+
+    def __init__(self, found: Victim, secret: str, subject: str, address: str) -> None:
+        self.subject = subject
+        self._url = f"http://127.0.0.1:{found.port}"
+        self._auth = {"Authorization": encode_basic_auth("shop", secret)}
+        self._http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(local_addr=(address, 0), force_close=True)
+        )
+
+    async def close(self) -> None:
+        await self._http.close()
+
+    async def offer(self, sdp: str) -> tuple[int, dict[str, Any]]:
+        """Status and answer to one offer with a fresh ticket; 0 if there was none to get."""
+        wish = {"purpose": "login", "subject": self.subject, "nonce": secrets.token_hex(10)}
+        url = f"{self._url}/v1/sessions"
+        async with self._http.post(url, json=wish, headers=self._auth) as response:
+            if response.status != 201:
+                return 0, {}
+            made = await response.json()
+        async with self._http.post(
+            f"{url}/{made['session']}/offer",
+            json={"type": "offer", "sdp": sdp},
+            headers={"Authorization": f"Bearer {made['ticket']}"},
+        ) as response:
+            return response.status, await response.json()
+
+
+@asynccontextmanager
+async def two(tmp_path: Path, **changed: str) -> AsyncIterator[tuple[Person, Person]]:
+    """Mallory and somebody honest elsewhere."""
+    async with Admin.of(settings(tmp_path)) as admin:
+        secret = await admin.add_client("shop")
+    async with victim(tmp_path, **changed) as found:
+        mallory = Person(found, secret, "mallory", "127.0.1.1")
+        honest = Person(found, secret, "ann", "127.0.2.1")
+        yield mallory, honest
+        await mallory.close()
+        await honest.close()
+
+
+async def never_connects(mallory: Person, sdp: str) -> None:
+    while True:
+        await mallory.offer(sdp)
+        await asyncio.sleep(0.1)
+
+
+async def shows_black(mallory: Person, sdp: str) -> None:
+    while True:
+        caller = await Caller.offer(black(), on_message=lambda _: None)
+        try:
+            status, answer = await mallory.offer(caller.offer_sdp)
+            if status == 200:
+                await caller.connect(answer["sdp"])
+                await asyncio.wait_for(caller.closed.wait(), 30)
+        except TimeoutError:
+            pass
+        finally:
+            await caller.close()
+        await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize("attack", [never_connects, shows_black])
+async def test_one_account_at_one_address_keeps_nobody_out(tmp_path: Path, attack: Any) -> None:
+    caller = await Caller.offer(iter(()), on_message=lambda _: None)
+    sdp = caller.offer_sdp
+    async with two(tmp_path, max_sessions="4") as (mallory, honest):
+        tasks = [asyncio.create_task(attack(mallory, sdp)) for _ in range(9)]
+        await asyncio.sleep(2.0)  # let them take what they can
+        statuses = []
+        for _ in range(TRIES):
+            statuses.append((await honest.offer(sdp))[0])
+            await asyncio.sleep(LASTS_S / TRIES)
+        for task in tasks:
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(*tasks, return_exceptions=True)
+    await caller.close()
+    answered = [status for status in statuses if status]
+    assert len(answered) >= TRIES // 2, "the honest one's own rate was to be enough"
+    assert sum(status != 200 for status in answered) <= len(answered) * 0.05, statuses
