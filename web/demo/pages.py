@@ -233,7 +233,7 @@ it at any time. By pressing Start you agree to that.</p>"""
         title, url = "Now your face", "/api/face/login"
         intro = html('<p class="lead">The password was right. One look and you are in.</p>')
         more = html(
-            '<p class="face">No luck? <a href="/recover">Use a recovery code</a></p>',
+            '<p class="face"><a href="/recover">Use a recovery code</a></p>',
         )
     head = html(
         """<script type="module" src="{server}/web/face-login.js" crossorigin="anonymous"></script>
