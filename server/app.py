@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import resource
 import secrets
 import signal
@@ -58,6 +59,8 @@ RETRY_S = 2.0
 """Between attempts to open a store that is down at start."""
 FEWEST_CONNECTIONS = 32
 """HTTP connections that a server is of no use without."""
+SETTLE_S = 60.0
+"""Between two looks for verdicts that a dead process left half recorded (Endings in port.py)."""
 SWEEP_S = 3600.0
 """Expired rows are absent already; this only frees their space."""
 
@@ -97,9 +100,8 @@ def build(
     peers = Peers(when_empty=memory.give_back)
     shelf = _shelf(settings)
     verdicts = Verdicts(
-        sessions=found.sessions,
+        endings=found.endings,
         templates=found.templates,
-        failures=found.failures,
         keyring=keyring,
         vault=vault,
         model_id=embedder.model_id,
@@ -159,6 +161,7 @@ def build(
         readiness=Readiness(found, keyring, vault, clock=clock, now=now),
         inference=inference,
         opening=opening,
+        verdicts=verdicts,
         peers=peers,
         metrics=metrics,
         shelf=shelf,
@@ -207,28 +210,54 @@ def application(parts: Parts) -> web.Application:
 
 async def _life(app: web.Application) -> AsyncIterator[None]:
     parts = app[PARTS]
-    keeper = asyncio.create_task(_keep(parts), name="store keeper")
+    tasks = [asyncio.create_task(kept(parts)) for kept in (_keep, _pay_debts)]
     try:
         yield
     finally:
-        keeper.cancel()
-        await asyncio.gather(keeper, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await parts.peers.stop()
+        with contextlib.suppress(Unavailable):
+            await parts.verdicts.settle()
+        if parts.verdicts.owing.is_set():
+            logger.error("stopped with refusals that the store did not record")
         await parts.inference.close()
         await parts.store.close()
 
 
 async def _keep(parts: Parts) -> None:
-    """Open the store, however long it is down; then sweep it now and then."""
+    """Open the store, however long it is down; then settle and sweep it now and then."""
     await open_parts(parts)
+    swept_s = -math.inf
     while True:
         with contextlib.suppress(Unavailable):
-            await parts.store.sweep(parts.now())
-        if parts.shelf is not None:
-            with contextlib.suppress(OSError):
-                removed = await asyncio.to_thread(parts.shelf.sweep, parts.now())
-                logger.info("recordings swept", extra={"removed": removed})
-        await asyncio.sleep(SWEEP_S)
+            settled = await parts.store.endings.settle()
+            if settled:
+                logger.warning("verdicts settled", extra={"sessions": settled})
+        if parts.clock() - swept_s >= SWEEP_S:
+            swept_s = parts.clock()
+            await _sweep(parts)
+        await asyncio.sleep(SETTLE_S)
+
+
+async def _sweep(parts: Parts) -> None:
+    with contextlib.suppress(Unavailable):
+        await parts.store.sweep(parts.now())
+    if parts.shelf is not None:
+        with contextlib.suppress(OSError):
+            removed = await asyncio.to_thread(parts.shelf.sweep, parts.now())
+            logger.info("recordings swept", extra={"removed": removed})
+
+
+async def _pay_debts(parts: Parts) -> None:
+    """Record the refusals that pages heard while the store was away, as soon as it is back."""
+    while True:
+        await parts.verdicts.owing.wait()
+        try:
+            await parts.verdicts.settle()
+        except Unavailable:
+            await asyncio.sleep(RETRY_S)
 
 
 async def open_parts(parts: Parts) -> None:

@@ -20,6 +20,7 @@ from server.peers import Peers
 from server.people.shelf import Shelf
 from server.readiness import Readiness
 from server.session.opening import Opening
+from server.session.verdict import Verdicts
 from server.settings.load import Settings
 from server.store.port import Store
 
@@ -42,6 +43,7 @@ class Parts:
     readiness: Readiness
     inference: Inference
     opening: Opening
+    verdicts: Verdicts
     peers: Peers
     """Sessions with a connection."""
     metrics: Metrics

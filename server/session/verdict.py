@@ -1,16 +1,21 @@
-"""From the core's decision to what is recorded and said: compare-and-set, template, token.
+"""From the core's decision to what is recorded and said: token, record with template, word.
 
-The order is the safest one: first the session is won in the store, then the token is minted but
-kept back, then a new template is stored, then the token is handed out. A crash between leaves a
-session marked as accepted whose token nobody has, never a template or token of a lost session.
+The token is minted and kept back. Then the store ends the session with all that goes with it, which
+is one act there, and the token is handed out. An acceptance that the store did not answer for is
+told as refused, and it is made so as soon as the store answers (`settle`), because what the page
+heard counts. Not here: the acts (Endings of server/store/port.py), when `settle` is called
+(server/app.py).
+Source: docs/decisions/verdicts.md.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import math
 import secrets
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,13 +31,17 @@ from server.limits import locked_for_s
 from server.people.templates import seal_template
 from server.store.port import (
     Conflict,
-    Failures,
+    Endings,
+    Enrolled,
     NotFound,
     SessionRecord,
-    Sessions,
+    TemplateRecord,
     Templates,
     Unavailable,
 )
+
+MOST_OWED = 1000
+"""Refusals that wait for the store: more than the places of any server in any outage."""
 
 logger = logging.getLogger(__name__)
 
@@ -66,17 +75,40 @@ class _Undone(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class _Owed:
+    """A refusal that the page heard and the store did not."""
+
+    at: datetime
+    now_is: str
+    reasons: tuple[str, ...]
+    evidence: str
+    failure: bool
+    won: bool
+
+
 class Verdicts:
     """Makes decisions count in one store."""
 
-    sessions: Sessions
-    templates: Templates
-    failures: Failures
-    keyring: Keyring
-    vault: Vault
-    model_id: str
-    """The embedder whose templates can be compared."""
-    now: Callable[[], datetime]
+    def __init__(
+        self,
+        *,
+        endings: Endings,
+        templates: Templates,
+        keyring: Keyring,
+        vault: Vault,
+        model_id: str,
+        now: Callable[[], datetime],
+    ) -> None:
+        """`model_id`: the embedder whose templates can be compared."""
+        self._endings = endings
+        self._templates = templates
+        self._keyring = keyring
+        self._vault = vault
+        self.model_id = model_id
+        self._now = now
+        self._owed: OrderedDict[str, _Owed] = OrderedDict()
+        self.owing = asyncio.Event()
+        """Set while there is something for `settle` to do."""
 
     async def record(
         self,
@@ -103,109 +135,125 @@ class Verdicts:
         decided: Decided,
         rows: Sequence[Evidence],
     ) -> Said:
-        subject = session.subject if session.purpose == Purpose.ENROLL else decided.subject
-        if subject is None:
-            raise AssertionError("an acceptance names somebody")
-        await self._finish(session, decided, rows, subject)
+        asked = False
         try:
-            token = await self.keyring.mint(
+            subject = session.subject if session.purpose == Purpose.ENROLL else decided.subject
+            if subject is None:
+                raise AssertionError("an acceptance names somebody")
+            template = None
+            if session.purpose == Purpose.ENROLL:
+                template = self._sealed(session, decided, subject)
+            else:
+                # Removed while the camera ran, or a decoy, which never was: nobody to be.
+                kept = await self._templates.get(session.client_id, subject)
+                if kept.model_id != self.model_id:
+                    raise NotFound  # what was compared was not this template
+            token = await self._keyring.mint(
                 subject=subject,
                 client_id=session.client_id,
                 nonce=session.nonce,
                 session_id=session.session_id,
                 purpose=session.purpose,
                 acr=decided.acr or policy.acr,
-                auth_time=self.now(),
-                now=self.now(),
+                auth_time=self._now(),
+                now=self._now(),
             )
-            if session.purpose == Purpose.ENROLL:
-                if decided.template is None:
-                    raise AssertionError("an accepted enrolment has a template")
-                sealed = seal_template(
-                    self.vault,
-                    decided.template,
-                    client_id=session.client_id,
-                    subject=subject,
-                    template_id=secrets.token_hex(16),
-                    created_at=self.now(),
-                )
-                await self.templates.put(sealed, replace=session.replace)
-            else:
-                # Removed while the camera ran, or a decoy, which never was: nobody to be.
-                kept = await self.templates.get(session.client_id, subject)
-                if kept.model_id != self.model_id:
-                    raise NotFound  # what was compared was not this template
-        except Exception as error:
-            await self._undo(session)
-            raise _why(error) from error
-        if session.purpose == Purpose.LOGIN:
-            try:
-                await self.failures.clear(session.client_id, subject)
-            except Unavailable:
-                logger.warning("failures not cleared", extra={"client": session.client_id})
-        return Said(Phase.ACCEPTED, token=token, expires_in_s=self.keyring.lifetime_s, retry=False)
-
-    async def _finish(
-        self,
-        session: SessionRecord,
-        decided: Decided,
-        rows: Sequence[Evidence],
-        subject: str | None,
-    ) -> None:
-        try:
-            await self.sessions.finish(
+            asked = True
+            await self._endings.accept(
                 session.session_id,
-                was="live",
-                now_is=decided.phase.value,
-                at=self.now(),
-                reasons=tuple(reason.value for reason in decided.reasons),
-                evidence=table(rows),
+                at=self._now(),
                 subject=subject,
+                evidence=table(rows),
+                template=template,
+                forgive=session.purpose == Purpose.LOGIN,
             )
-        except (Conflict, NotFound) as error:
-            raise _Undone("session_over") from error
-        except Unavailable as error:
-            raise _Undone("store_unavailable") from error
+        except Exception as error:
+            undone = _why(error)
+            if not isinstance(error, Conflict) or isinstance(error, Enrolled):
+                refusal = Decided(Phase.REJECTED, (undone.reason,))
+                owed = self._owed_for(refusal, table(rows), failure=False, won=asked)
+                if isinstance(error, Unavailable):
+                    self._owe(session, owed)  # it does not answer: nobody waits for it twice
+                else:
+                    await self._end(session, owed)
+            raise undone from error
+        return Said(Phase.ACCEPTED, token=token, expires_in_s=self._keyring.lifetime_s, retry=False)
 
-    async def _undo(self, session: SessionRecord) -> None:
-        """Take the acceptance back in the record; no token of it is in the world."""
-        try:
-            await self.sessions.finish(
-                session.session_id,
-                was="accepted",
-                now_is="rejected",
-                at=self.now(),
-                reasons=(Reason.INTERNAL.value,),
-            )
-        except (Conflict, NotFound, Unavailable):
-            logger.error("acceptance not taken back", extra={"session": session.session_id[:8]})
+    def _sealed(self, session: SessionRecord, decided: Decided, subject: str) -> TemplateRecord:
+        if decided.template is None:
+            raise AssertionError("an accepted enrolment has a template")
+        return seal_template(
+            self._vault,
+            decided.template,
+            client_id=session.client_id,
+            subject=subject,
+            template_id=secrets.token_hex(16),
+            created_at=self._now(),
+        )
 
     async def _refuse(
         self, session: SessionRecord, decided: Decided, rows: Sequence[Evidence]
     ) -> Said:
-        error = None
-        try:
-            await self._finish(session, decided, rows, None)
-        except _Undone as undone:
-            # The refusal stands whatever the store says; the person learns the reason that is true.
-            error = undone.code
-        wait_s = 0.0
-        if counts_as_failure(session, decided, rows) and session.subject is not None:
-            try:
-                count = await self.failures.add(session.client_id, session.subject, self.now())
-                wait_s = locked_for_s(count, self.now(), self.now())
-            except (Unavailable, NotFound):
-                logger.warning("failure not counted", extra={"client": session.client_id})
+        # The refusal stands whatever the store says; the person learns the reason that is true.
+        failure = counts_as_failure(session, decided, rows)
+        owed = self._owed_for(decided, table(rows), failure=failure, won=False)
+        error, count = await self._end(session, owed)
+        wait_s = locked_for_s(count, self._now(), self._now())
         return Said(decided.phase, decided.reasons, retry=wait_s == 0.0, error=error)
+
+    def _owed_for(self, decided: Decided, evidence: str, *, failure: bool, won: bool) -> _Owed:
+        reasons = tuple(reason.value for reason in decided.reasons)
+        return _Owed(self._now(), decided.phase.value, reasons, evidence, failure, won)
+
+    async def _end(self, session: SessionRecord, owed: _Owed) -> tuple[str | None, int]:
+        """Record a refusal, now or when the store answers again: a code, failures in a row."""
+        try:
+            return None, await self._pay(session.session_id, owed)
+        except (Conflict, NotFound):
+            return "session_over", 0
+        except Unavailable:
+            self._owe(session, owed)
+            return "store_unavailable", 0
+
+    def _owe(self, session: SessionRecord, owed: _Owed) -> None:
+        self._owed[session.session_id] = owed
+        while len(self._owed) > MOST_OWED:
+            lost, _ = self._owed.popitem(last=False)
+            logger.error("a refusal is not recorded", extra={"session": lost[:8]})
+        self.owing.set()
+
+    async def _pay(self, session_id: str, owed: _Owed) -> int:
+        return await self._endings.refuse(
+            session_id,
+            now_is=owed.now_is,
+            at=owed.at,
+            reasons=owed.reasons,
+            evidence=owed.evidence,
+            failure=owed.failure,
+            won=owed.won,
+        )
+
+    async def settle(self) -> None:
+        """Record the refusals that are owed. Raises Unavailable: then some still are."""
+        while self._owed:
+            session_id, owed = next(iter(self._owed.items()))
+            try:
+                await self._pay(session_id, owed)
+            except (Conflict, NotFound) as error:
+                # Ended or forgotten meanwhile; won and settled by another server is told.
+                if owed.won and isinstance(error, Conflict):
+                    logger.error("acceptance not taken back", extra={"session": session_id[:8]})
+            self._owed.pop(session_id, None)
+        self.owing.clear()
 
 
 def _why(error: Exception) -> _Undone:
     match error:
         case Unavailable():
             return _Undone("store_unavailable")
-        case Conflict():
+        case Enrolled():
             return _Undone("subject_enrolled")
-        case NotFound():
+        case Conflict() | NotFound():
             return _Undone("session_over")
         case _:
             logger.error("bug in a verdict", exc_info=error)

@@ -28,6 +28,10 @@ class Conflict(Exception):
     """It exists already, or it is not in the state that the caller says it was in."""
 
 
+class Enrolled(Conflict):
+    """The subject has a template, and the session may not replace it."""
+
+
 class Unavailable(Refusal):
     """The database cannot be reached or did not answer in time; trying again may help.
 
@@ -228,6 +232,54 @@ class Failures(Protocol):
         """After a success, or by the operator."""
 
 
+class Endings(Protocol):
+    """How a session ends, with all that goes with it. Every method may raise Unavailable.
+
+    The record of the session is what counts, and everything else follows it: whoever looks later
+    can tell from it what is still to be done, and `settle` does it. After Unavailable nobody knows
+    whether it was written, now or when the database goes on: call `refuse` with `won` until it
+    answers.
+    """
+
+    async def accept(
+        self,
+        session_id: str,
+        *,
+        at: datetime,
+        subject: str,
+        evidence: str = "[]",
+        template: TemplateRecord | None = None,
+        forgive: bool = False,
+    ) -> None:
+        """live -> accepted; `template` becomes the subject's, and its failures are forgiven.
+
+        All of it or nothing, also if the process dies within. Raises Conflict (not live, or for
+        another subject), Enrolled, NotFound (no such session or client).
+        """
+
+    async def refuse(
+        self,
+        session_id: str,
+        *,
+        now_is: str,
+        at: datetime,
+        reasons: tuple[str, ...] = (),
+        evidence: str = "[]",
+        failure: bool = False,
+        won: bool = False,
+    ) -> int:
+        """live -> rejected or expired, and a failed login is counted; how many in a row now, or 0.
+
+        `won`: an `accept` of the caller became Unavailable, and what it may have written is refused
+        as well. Raises Conflict, NotFound.
+        """
+
+    async def settle(self) -> int:
+        """Do what a process that died left to be done; how many sessions. At start and once a
+        minute: it does only what it saw the time before, too, because the living finish their own.
+        """
+
+
 class Keys(Protocol):
     """The keys that sign tokens. Every method may raise Unavailable."""
 
@@ -258,6 +310,9 @@ class Store(Protocol):
     def failures(self) -> Failures: ...
 
     @property
+    def endings(self) -> Endings: ...
+
+    @property
     def keys(self) -> Keys: ...
 
     async def open(self) -> None:
@@ -274,4 +329,7 @@ class Store(Protocol):
         """Remove what expired longer than KEPT_AFTER_EXPIRY ago; how many. Housekeeping only."""
 
     async def forget_subject(self, client_id: str, subject: str) -> int:
-        """Templates, failure counts and finished sessions of a subject; how many templates."""
+        """Templates, failure counts and sessions of a subject; how many templates.
+
+        Its open sessions are over: none of them stores a template or counts a failure any more.
+        """

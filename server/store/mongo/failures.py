@@ -5,10 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import DuplicateKeyError
 
 from server.store.mongo.clients import owned
 from server.store.mongo.database import Database
-from server.store.mongo.documents import Document, upsert, utc
+from server.store.mongo.documents import TRIES, Document, upsert, utc
+
+REMEMBERED = 8
+"""Sessions whose failure was counted: a server that died may have counted one and not said so."""
 
 
 class Failures:
@@ -37,6 +41,31 @@ class Failures:
         """Remove the document."""
         async with self._database.turn() as db:
             await forget(db, client_id, subject)
+
+
+async def count_once(
+    db: AsyncDatabase[Document], owner: Document, session_id: str, at: datetime
+) -> int:
+    """Count a session's failure, unless it is among the last that were counted; how many in a row.
+
+    Raises NotFound: no such client.
+    """
+    uncounted = {**owner, "counted": {"$ne": session_id}}
+    change = {
+        "$inc": {"n": 1},
+        "$max": {"last_at": at},
+        "$push": {"counted": {"$each": [session_id], "$slice": -REMEMBERED}},
+    }
+    for _ in range(TRIES):
+        try:
+            await db["failures"].update_one(uncounted, change, upsert=True)
+            break
+        except DuplicateKeyError:  # counted before, or another made the document just now
+            if await db["failures"].find_one({**owner, "counted": session_id}) is not None:
+                break
+    await owned(db, "failures", owner["client_id"], owner)
+    document = await db["failures"].find_one(owner)
+    return int(document["n"]) if document else 1
 
 
 async def forget(db: AsyncDatabase[Document], client_id: str, subject: str) -> None:

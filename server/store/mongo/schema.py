@@ -36,6 +36,8 @@ async def make_indexes(db: AsyncDatabase[Document]) -> None:
             # Cleans up only, a minute late and by the database's clock: every filter that
             # depends on time says so itself.
             IndexModel("expires_at", expireAfterSeconds=int(KEPT_AFTER_EXPIRY.total_seconds())),
+            # The few that are being ended now, or whose server died within (endings.py).
+            IndexModel("unsettled.at", sparse=True),
         ]
     )
     await db["templates"].create_indexes([IndexModel(owner, unique=True)])

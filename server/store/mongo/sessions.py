@@ -15,7 +15,8 @@ from server.store.mongo.database import Database
 from server.store.mongo.documents import Document, utc
 from server.store.port import Conflict, NotFound, SessionRecord
 
-_DONE = ["accepted", "rejected", "expired"]
+UNSETTLED = "unsettled"
+"""The member of a session that ended and whose consequences are not all written (endings.py)."""
 
 
 def _session(document: Mapping[str, Any]) -> SessionRecord:
@@ -26,7 +27,10 @@ def _session(document: Mapping[str, Any]) -> SessionRecord:
         subject=document["subject"],
         nonce=document["nonce"],
         ticket_hash=bytes(document["ticket_hash"]),
-        state=document["state"],
+        # What was won and is not settled may yet be refused, if its server hears of nothing.
+        state="live"
+        if document["state"] == "accepted" and UNSETTLED in document
+        else document["state"],
         created_at=document["created_at"],
         expires_at=document["expires_at"],
         claimed_at=document["claimed_at"],
@@ -133,10 +137,8 @@ class Sessions:
 
 
 async def forget(db: AsyncDatabase[Document], client_id: str, subject: str) -> None:
-    """Remove a subject's finished sessions."""
-    await db["sessions"].delete_many(
-        {"client_id": client_id, "subject": subject, "state": {"$in": _DONE}}
-    )
+    """Remove a subject's sessions; open ones are over by that."""
+    await db["sessions"].delete_many({"client_id": client_id, "subject": subject})
 
 
 async def sweep(db: AsyncDatabase[Document], before: datetime) -> int:

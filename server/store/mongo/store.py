@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 from datetime import datetime
 
-from server.store.mongo import clients, failures, keys, sessions, templates
+from server.store.mongo import clients, endings, failures, keys, sessions, templates
 from server.store.mongo.database import WAIT_S, Database
 from server.store.port import KEPT_AFTER_EXPIRY, Unavailable
 
@@ -26,6 +26,7 @@ class MongoStore:
         self.templates = templates.Templates(self.database)
         self.failures = failures.Failures(self.database)
         self.keys = keys.Keys(self.database)
+        self.endings = endings.Endings(self.database)
 
     async def open(self) -> None:
         """Connect, check the schema, make the indexes. Raises Unavailable, Broken, WrongSchema.
@@ -59,9 +60,10 @@ class MongoStore:
             return await sessions.sweep(db, before) + await keys.sweep(db, before)
 
     async def forget_subject(self, client_id: str, subject: str) -> int:
-        """The template first; interrupted, the same call finishes the job."""
+        """Sessions first, so that none of them stores anything any more (endings.py); interrupted,
+        the same call finishes the job."""
         async with self.database.turn() as db:
+            await sessions.forget(db, client_id, subject)
             removed = await templates.forget(db, client_id, subject)
             await failures.forget(db, client_id, subject)
-            await sessions.forget(db, client_id, subject)
             return removed

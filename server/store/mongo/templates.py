@@ -32,6 +32,18 @@ def _template(document: Mapping[str, Any]) -> TemplateRecord:
     )
 
 
+def content_of(record: TemplateRecord) -> Document:
+    """All of a template but whose it is."""
+    return {
+        "template_id": record.template_id,
+        "model_id": record.model_id,
+        "created_at": utc(record.created_at),
+        "quality": float(record.quality),
+        "key_id": record.key_id,
+        "sealed": Binary(record.sealed),
+    }
+
+
 class Templates:
     """The sealed templates in MongoDB."""
 
@@ -41,22 +53,15 @@ class Templates:
     async def put(self, record: TemplateRecord, *, replace: bool) -> None:
         """The unique index on the owner finds the Conflict."""
         owner = {"client_id": record.client_id, "subject": record.subject}
-        content = {
-            "template_id": record.template_id,
-            "model_id": record.model_id,
-            "created_at": utc(record.created_at),
-            "quality": float(record.quality),
-            "key_id": record.key_id,
-            "sealed": Binary(record.sealed),
-        }
+        content = content_of(record)
         try:
             async with self._database.turn() as db:
-                await _bump(db, record.client_id)
+                await bump(db, record.client_id)
                 if replace:
                     await upsert(db, "templates", owner, {"$set": content})
                 else:
                     await db["templates"].insert_one({**owner, **content})
-                await _bump(db, record.client_id)
+                await bump(db, record.client_id)
                 await owned(db, "templates", record.client_id, owner)
         except DuplicateKeyError as error:
             raise Conflict("template") from error
@@ -93,12 +98,13 @@ async def forget(db: AsyncDatabase[Document], client_id: str, subject: str) -> i
     owner: Document = {"client_id": client_id, "subject": subject}
     known = await db["templates"].find_one(owner, {"_id": 1})
     if known is not None:
-        await _bump(db, client_id)
+        await bump(db, client_id)
     removed = (await db["templates"].delete_many(owner)).deleted_count
     if known is not None or removed:
-        await _bump(db, client_id)
+        await bump(db, client_id)
     return removed
 
 
-async def _bump(db: AsyncDatabase[Document], client_id: str) -> None:
+async def bump(db: AsyncDatabase[Document], client_id: str) -> None:
+    """Let the gallery's version grow."""
     await upsert(db, "galleries", {"_id": client_id}, {"$inc": {"version": 1}})

@@ -22,13 +22,7 @@ class Failures:
         """Insert 1 or add 1, in one statement."""
         try:
             async with self._database.transaction() as db:
-                ((n,),) = await db.execute_fetchall(
-                    "INSERT INTO failures (client_id, subject, n, last_at) VALUES (?, ?, 1, ?)"
-                    " ON CONFLICT (client_id, subject) DO UPDATE SET n = n + 1,"
-                    " last_at = max(last_at, excluded.last_at) RETURNING n",
-                    (client_id, subject, micros(now)),
-                )
-                return int(n)
+                return await count_one(db, client_id, subject, now)
         except sqlite3.IntegrityError as error:
             raise NotFound("client") from error
 
@@ -45,6 +39,17 @@ class Failures:
         """Remove the row."""
         async with self._database.transaction() as db:
             await forget(db, client_id, subject)
+
+
+async def count_one(db: aiosqlite.Connection, client_id: str, subject: str, now: datetime) -> int:
+    """One more, within the caller's transaction; how many. Raises IntegrityError: no client."""
+    ((n,),) = await db.execute_fetchall(
+        "INSERT INTO failures (client_id, subject, n, last_at) VALUES (?, ?, 1, ?)"
+        " ON CONFLICT (client_id, subject) DO UPDATE SET n = n + 1,"
+        " last_at = max(last_at, excluded.last_at) RETURNING n",
+        (client_id, subject, micros(now)),
+    )
+    return int(n)
 
 
 async def forget(db: aiosqlite.Connection, client_id: str, subject: str) -> None:

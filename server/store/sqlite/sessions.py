@@ -158,12 +158,9 @@ async def insert(db: aiosqlite.Connection, record: SessionRecord) -> None:
 
 
 async def forget(db: aiosqlite.Connection, client_id: str, subject: str) -> None:
-    """Remove a subject's finished sessions, within the caller's transaction."""
+    """Remove a subject's sessions, within the caller's transaction; open ones are over by that."""
     await changed(
-        db,
-        "DELETE FROM sessions WHERE client_id = ? AND subject = ? AND state NOT IN ('new', 'live')",
-        client_id,
-        subject,
+        db, "DELETE FROM sessions WHERE client_id = ? AND subject = ?", client_id, subject
     )
 
 

@@ -27,28 +27,9 @@ class Templates:
 
     async def put(self, record: TemplateRecord, *, replace: bool) -> None:
         """Insert, or replace what the subject has; the gallery's version grows with it."""
-        instead = (
-            " ON CONFLICT (client_id, subject) DO UPDATE SET template_id = excluded.template_id,"
-            " model_id = excluded.model_id, created_at = excluded.created_at,"
-            " quality = excluded.quality, key_id = excluded.key_id, sealed = excluded.sealed"
-        )
         try:
             async with self._database.transaction() as db:
-                await db.execute_fetchall(
-                    f"INSERT INTO templates ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-                    + (instead if replace else ""),
-                    (
-                        record.client_id,
-                        record.subject,
-                        record.template_id,
-                        record.model_id,
-                        micros(record.created_at),
-                        float(record.quality),
-                        record.key_id,
-                        record.sealed,
-                    ),
-                )
-                await _bump(db, record.client_id)
+                await insert(db, record, replace=replace)
         except sqlite3.IntegrityError as error:
             if is_missing_client(error):
                 raise NotFound("client") from error
@@ -83,6 +64,31 @@ class Templates:
             "SELECT version FROM galleries WHERE client_id = ?", client_id
         )
         return int(rows[0][0]) if rows else 0
+
+
+async def insert(db: aiosqlite.Connection, record: TemplateRecord, *, replace: bool) -> None:
+    """Insert, or replace what the subject has, within the caller's transaction; the gallery's
+    version grows with it. Raises IntegrityError."""
+    instead = (
+        " ON CONFLICT (client_id, subject) DO UPDATE SET template_id = excluded.template_id,"
+        " model_id = excluded.model_id, created_at = excluded.created_at,"
+        " quality = excluded.quality, key_id = excluded.key_id, sealed = excluded.sealed"
+    )
+    await db.execute_fetchall(
+        f"INSERT INTO templates ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+        + (instead if replace else ""),
+        (
+            record.client_id,
+            record.subject,
+            record.template_id,
+            record.model_id,
+            micros(record.created_at),
+            float(record.quality),
+            record.key_id,
+            record.sealed,
+        ),
+    )
+    await _bump(db, record.client_id)
 
 
 async def forget(db: aiosqlite.Connection, client_id: str, subject: str) -> int:

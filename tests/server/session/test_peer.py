@@ -360,10 +360,10 @@ async def test_what_cannot_be_recorded_is_not_accepted(
     await enrolled(parts, "ann", 1)
     stage = await _stage(opened, camera, "login", "ann")
 
-    async def refuse(*args: Any, **kwargs: Any) -> SessionRecord:
+    async def refuse(*args: Any, **kwargs: Any) -> None:
         raise error
 
-    monkeypatch.setattr(parts.store.sessions, "finish", refuse)
+    monkeypatch.setattr(parts.store.endings, "accept", refuse)
     await stage.show(LONG)
     verdict = await stage.end()
     assert (verdict["outcome"], verdict["reasons"]) == ("rejected", ["internal"])
@@ -373,8 +373,8 @@ async def test_what_cannot_be_recorded_is_not_accepted(
     _let_go(stage)
 
 
-@pytest.mark.parametrize("verb", ["mint", "put"])
-async def test_a_failure_after_the_record_takes_it_back(
+@pytest.mark.parametrize("verb", ["mint", "accept"])
+async def test_what_the_page_hears_is_what_is_recorded_in_the_end(
     opened: tuple[Parts, Clock], camera: Camera, monkeypatch: pytest.MonkeyPatch, verb: str
 ) -> None:
     parts, _ = opened
@@ -383,10 +383,11 @@ async def test_a_failure_after_the_record_takes_it_back(
     async def refuse(*args: Any, **kwargs: Any) -> None:
         raise Unavailable
 
-    monkeypatch.setattr(parts.keyring if verb == "mint" else parts.store.templates, verb, refuse)
+    monkeypatch.setattr(parts.keyring if verb == "mint" else parts.store.endings, verb, refuse)
     await stage.show(200)
     verdict = await stage.end()
     assert (verdict["outcome"], verdict["reasons"]) == ("rejected", ["internal"])
+    await parts.verdicts.settle()
     assert (await _state(stage)).state == "rejected"
     with pytest.raises(NotFound):
         await parts.store.templates.get(CLIENT, "ann")
@@ -635,13 +636,13 @@ async def test_an_end_is_said_only_once_it_is_recorded(
     parts, _ = opened
     await enrolled(parts, "ann", 1)
     stage = await _stage(opened, camera, "login", "ann")
-    finish, said_before = parts.store.sessions.finish, []
+    accept, said_before = parts.store.endings.accept, []
 
-    async def watched(*args: Any, **kwargs: Any) -> SessionRecord:
+    async def watched(*args: Any, **kwargs: Any) -> None:
         said_before.extend(stage.connection.sent)
-        return await finish(*args, **kwargs)
+        await accept(*args, **kwargs)
 
-    monkeypatch.setattr(parts.store.sessions, "finish", watched)
+    monkeypatch.setattr(parts.store.endings, "accept", watched)
     await stage.show(LONG)
     await stage.end()
     ended = json.loads(protocol.encode(PhaseChanged(Phase.ACCEPTED)))

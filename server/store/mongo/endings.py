@@ -1,0 +1,212 @@
+"""How a session ends: its document is won first, with all that follows from it; then that is done.
+
+One write decides, and it carries what is still to be written, in `unsettled`: the template to
+store, failures to forgive or to count. Each of these may be done twice. The last write takes
+`unsettled` away. A process that dies in between is followed by `settle` of another. One that lives
+and got no answer refuses what it may have won (`refuse` with `won`), before anybody else settles
+it, because `settle` leaves alone what it sees for the first time.
+Not here: what the verbs mean (port.py). Source: docs/decisions/verdicts.md, no-transactions.md.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import DuplicateKeyError
+
+from server.store.mongo import failures
+from server.store.mongo.clients import owned
+from server.store.mongo.database import Database
+from server.store.mongo.documents import Document, upsert, utc
+from server.store.mongo.sessions import UNSETTLED
+from server.store.mongo.templates import bump, content_of
+from server.store.port import Conflict, Enrolled, NotFound, TemplateRecord, Unavailable
+
+
+class Endings:
+    """The ends of sessions in MongoDB."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._seen: set[str] = set()
+        """Unsettled sessions of the last `settle`."""
+
+    async def accept(
+        self,
+        session_id: str,
+        *,
+        at: datetime,
+        subject: str,
+        evidence: str = "[]",
+        template: TemplateRecord | None = None,
+        forgive: bool = False,
+    ) -> None:
+        """Win, then do what follows. Once won it is so: what an outage keeps from being written
+        then is done by the next `settle`."""
+        async with self._database.turn() as db:
+            known = await _known(db, session_id)
+            if template is not None and not known["replace"]:
+                await _nobody_yet(db, template)
+            change: Document = {
+                "state": "accepted",
+                "finished_at": utc(at),
+                "evidence": evidence,
+                "subject": subject,
+                UNSETTLED: {
+                    "at": utc(at),
+                    "forgive": forgive,
+                    "failure": False,
+                    "template": None if template is None else content_of(template),
+                },
+            }
+            await _win(
+                db, session_id, {"state": "live", "subject": {"$in": [None, subject]}}, change
+            )
+        try:
+            async with self._database.turn() as db:
+                await _follow(db, {**known, **change})
+        except Unavailable:
+            self._seen.add(session_id)
+
+    async def refuse(
+        self,
+        session_id: str,
+        *,
+        now_is: str,
+        at: datetime,
+        reasons: tuple[str, ...] = (),
+        evidence: str = "[]",
+        failure: bool = False,
+        won: bool = False,
+    ) -> int:
+        """As `accept`. With `won`, also what was won and is not being settled by anybody."""
+        change: Document = {
+            "state": now_is,
+            "finished_at": utc(at),
+            "reasons": list(reasons),
+            "evidence": evidence,
+            UNSETTLED: {"at": utc(at), "forgive": False, "failure": failure, "template": None},
+        }
+        states: Document = {"state": "live"}
+        if won:
+            states = {"$or": [states, {"state": "accepted", **_LEFT}]}
+        async with self._database.turn() as db:
+            known = await _known(db, session_id)
+            await _win(db, session_id, states, change)
+        try:
+            async with self._database.turn() as db:
+                return await _follow(db, {**known, **change})
+        except Unavailable:
+            self._seen.add(session_id)
+            return 0
+
+    async def settle(self) -> int:
+        """What was left undone since the last time: its process is dead, or lost its answer."""
+        async with self._database.turn(long=True) as db:
+            found = await db["sessions"].find({"unsettled.at": {"$exists": True}}).to_list()
+            left = {document["_id"]: document for document in found}
+            due, self._seen = self._seen & set(left), set(left) - self._seen
+            for session_id in sorted(due):
+                await _settle_one(db, left[session_id])
+        return len(due)
+
+
+_LEFT: Mapping[str, Any] = {
+    "unsettled.at": {"$exists": True},
+    "unsettled.settling": {"$exists": False},
+}
+
+
+async def _known(db: AsyncDatabase[Document], session_id: str) -> Document:
+    document = await db["sessions"].find_one({"_id": session_id})
+    if document is None:
+        raise NotFound("session")
+    return document
+
+
+async def _nobody_yet(db: AsyncDatabase[Document], template: TemplateRecord) -> None:
+    """The unique index has the last word; this spares the record of most who lose."""
+    owner = {"client_id": template.client_id, "subject": template.subject}
+    if await db["templates"].find_one(owner, {"_id": 1}) is not None:
+        raise Enrolled("template")
+
+
+async def _win(
+    db: AsyncDatabase[Document], session_id: str, states: Mapping[str, Any], change: Document
+) -> None:
+    """The one write that decides."""
+    won = await db["sessions"].update_one({"_id": session_id, **states}, {"$set": change})
+    if not won.matched_count:
+        await _known(db, session_id)  # or it was forgotten meanwhile
+        raise Conflict("session")
+
+
+async def _follow(
+    db: AsyncDatabase[Document], ended: Mapping[str, Any], *, late: bool = False
+) -> int:
+    """What `unsettled` asks for, then the end of it; failures in a row, or 0.
+
+    `late`: somebody may have gone on meanwhile. Raises NotFound, Enrolled.
+    """
+    following = ended[UNSETTLED]
+    client_id, subject = ended["client_id"], ended["subject"]
+    owner = {"client_id": client_id, "subject": subject}
+    failed = 0
+    if following["template"] is not None:
+        await _store(db, ended, owner, following["template"], late=late)
+    if following["forgive"]:
+        await failures.forget(db, client_id, subject)
+    if following["failure"] and subject is not None:
+        failed = await failures.count_once(db, owner, ended["_id"], following["at"])
+    await db["sessions"].update_one({"_id": ended["_id"]}, {"$unset": {UNSETTLED: ""}})
+    return failed
+
+
+async def _store(
+    db: AsyncDatabase[Document],
+    ended: Mapping[str, Any],
+    owner: Document,
+    content: Document,
+    *,
+    late: bool,
+) -> None:
+    """The template becomes the subject's; raises Enrolled, NotFound, and then takes it back."""
+    this = {**owner, "template_id": content["template_id"]}
+    await bump(db, owner["client_id"])
+    try:
+        if not ended["replace"]:
+            await db["templates"].insert_one({**owner, **content})
+        elif late:
+            # Not over one that is newer: who enrolled again since then keeps that.
+            older = {**owner, "created_at": {"$lte": content["created_at"]}}
+            await db["templates"].update_one(older, {"$set": content}, upsert=True)
+        else:
+            await upsert(db, "templates", owner, {"$set": content})
+    except DuplicateKeyError as error:
+        if not ended["replace"] and await db["templates"].find_one(this, {"_id": 1}) is None:
+            await db["sessions"].update_one(
+                {"_id": ended["_id"]},
+                {"$set": {"state": "rejected", "reasons": ["internal"]}, "$unset": {UNSETTLED: ""}},
+            )
+            raise Enrolled("template") from error
+    await bump(db, owner["client_id"])
+    await owned(db, "templates", owner["client_id"], this)
+    if await db["sessions"].find_one({"_id": ended["_id"]}, {"_id": 1}) is None:
+        await db["templates"].delete_many(this)  # the person was forgotten meanwhile
+        await bump(db, owner["client_id"])
+        raise NotFound("session")
+
+
+async def _settle_one(db: AsyncDatabase[Document], ended: Mapping[str, Any]) -> None:
+    """From here on the process that won it, if it lives, cannot refuse it any more."""
+    mine = await db["sessions"].update_one(
+        {"_id": ended["_id"], "state": ended["state"], "unsettled.at": {"$exists": True}},
+        {"$set": {"unsettled.settling": True}},
+    )
+    if mine.matched_count:
+        with contextlib.suppress(NotFound, Enrolled):
+            await _follow(db, ended, late=True)

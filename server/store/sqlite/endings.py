@@ -1,0 +1,98 @@
+"""How a session ends: its row, the template and the failures in one transaction.
+
+So nothing is ever left to be settled. Not here: what the verbs mean (port.py), the tables' own
+verbs (sessions.py, templates.py, failures.py).
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from datetime import datetime
+
+import aiosqlite
+
+from server.store.port import Conflict, Enrolled, NotFound, TemplateRecord
+from server.store.sqlite import failures, templates
+from server.store.sqlite.database import Database
+from server.store.sqlite.rows import is_missing_client, micros
+
+
+class Endings:
+    """The ends of sessions in SQLite."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def accept(
+        self,
+        session_id: str,
+        *,
+        at: datetime,
+        subject: str,
+        evidence: str = "[]",
+        template: TemplateRecord | None = None,
+        forgive: bool = False,
+    ) -> None:
+        """One transaction; whatever is refused in it undoes the rest."""
+        async with self._database.transaction() as db:
+            rows = list(
+                await db.execute_fetchall(
+                    "UPDATE sessions SET state = 'accepted', finished_at = ?, evidence = ?,"
+                    " subject = ? WHERE session_id = ? AND state = 'live'"
+                    " AND coalesce(subject, ?) = ? RETURNING client_id, replace_template",
+                    (micros(at), evidence, subject, session_id, subject, subject),
+                )
+            )
+            if not rows:
+                raise await _not_live(db, session_id)
+            client_id, may_replace = str(rows[0][0]), bool(rows[0][1])
+            if template is not None:
+                await _store(db, template, may_replace)
+            if forgive:
+                await failures.forget(db, client_id, subject)
+
+    async def refuse(
+        self,
+        session_id: str,
+        *,
+        now_is: str,
+        at: datetime,
+        reasons: tuple[str, ...] = (),
+        evidence: str = "[]",
+        failure: bool = False,
+        won: bool = False,
+    ) -> int:
+        """One transaction. `won` changes nothing: an `accept` that failed was rolled back."""
+        async with self._database.transaction() as db:
+            rows = list(
+                await db.execute_fetchall(
+                    "UPDATE sessions SET state = ?, finished_at = ?, reasons = ?, evidence = ?"
+                    " WHERE session_id = ? AND state = 'live' RETURNING client_id, subject",
+                    (now_is, micros(at), json.dumps(reasons), evidence, session_id),
+                )
+            )
+            if not rows:
+                raise await _not_live(db, session_id)
+            client_id, subject = rows[0]
+            if not failure or subject is None:
+                return 0
+            return await failures.count_one(db, client_id, subject, at)
+
+    async def settle(self) -> int:
+        """Nothing: a transaction is whole or was not."""
+        return 0
+
+
+async def _store(db: aiosqlite.Connection, template: TemplateRecord, may_replace: bool) -> None:
+    try:
+        await templates.insert(db, template, replace=may_replace)
+    except sqlite3.IntegrityError as error:
+        if is_missing_client(error):
+            raise NotFound("client") from error
+        raise Enrolled("template") from error
+
+
+async def _not_live(db: aiosqlite.Connection, session_id: str) -> Exception:
+    known = await db.execute_fetchall("SELECT 1 FROM sessions WHERE session_id = ?", (session_id,))
+    return Conflict("session") if list(known) else NotFound("session")
