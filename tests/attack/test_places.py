@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import av
 import numpy as np
 import pytest
-from aiohttp import encode_basic_auth
 
 from server.commands.admin import Admin
 from server.tools.caller.rtc_caller import Caller
-from tests.attack.victim import Victim, victim
+from tests.attack.people import Person
+from tests.attack.victim import victim
 from tests.server.stage import settings
 
 LASTS_S = 8.0
@@ -40,44 +38,15 @@ def black() -> Any:
         n += 1
 
 
-class Person:
-    """Somebody with an account at the relying app, at one address."""
-
-    def __init__(self, found: Victim, secret: str, subject: str, address: str) -> None:
-        self.subject = subject
-        self._url = f"http://127.0.0.1:{found.port}"
-        self._auth = {"Authorization": encode_basic_auth("shop", secret)}
-        self._http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(local_addr=(address, 0), force_close=True)
-        )
-
-    async def close(self) -> None:
-        await self._http.close()
-
-    async def offer(self, sdp: str) -> tuple[int, dict[str, Any]]:
-        """Status and answer to one offer with a fresh ticket; 0 if there was none to get."""
-        wish = {"purpose": "login", "subject": self.subject, "nonce": secrets.token_hex(10)}
-        url = f"{self._url}/v1/sessions"
-        async with self._http.post(url, json=wish, headers=self._auth) as response:
-            if response.status != 201:
-                return 0, {}
-            made = await response.json()
-        async with self._http.post(
-            f"{url}/{made['session']}/offer",
-            json={"type": "offer", "sdp": sdp},
-            headers={"Authorization": f"Bearer {made['ticket']}"},
-        ) as response:
-            return response.status, await response.json()
-
-
 @asynccontextmanager
 async def two(tmp_path: Path, **changed: str) -> AsyncIterator[tuple[Person, Person]]:
     """Mallory and somebody honest elsewhere."""
     async with Admin.of(settings(tmp_path)) as admin:
         secret = await admin.add_client("shop")
     async with victim(tmp_path, **changed) as found:
-        mallory = Person(found, secret, "mallory", "127.0.1.1")
-        honest = Person(found, secret, "ann", "127.0.2.1")
+        url = f"http://127.0.0.1:{found.port}"
+        mallory = Person(url, secret, "mallory", "127.0.1.1")
+        honest = Person(url, secret, "ann", "127.0.2.1")
         yield mallory, honest
         await mallory.close()
         await honest.close()
