@@ -122,6 +122,9 @@ class Metrics:
             "Frames that brought no picture: skipped before decoding, or failed.",
             ("reason",),
         )
+        self.overflow = Counter(
+            "lookgate_datagrams_dropped_total", "Datagrams of peers who sent too much."
+        )
         self.refused = Counter(
             "lookgate_messages_refused_total", "Data channel messages refused.", ("code",)
         )

@@ -123,6 +123,7 @@ class Connection:
         self._pc: Any = None
         self._channel: RTCDataChannel | None = None
         self._tap: receiving.Tap | None = None
+        self._receiver: RTCRtpReceiver | None = None
         self._pictures = 0
         self._channels = 0
         self._closing: asyncio.Task[None] | None = None
@@ -181,6 +182,7 @@ class Connection:
         order = [f"video/{name}" for name in settings.codecs] + ["video/rtx"]
         video.setCodecPreferences([c for mime in order for c in known if c.mimeType == mime])
         await pc.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+        self._receiver = video.receiver
         self._tap = receiving.tap(
             video.receiver, self._picture_came, self._too_large, self._clock, on_encoded
         )
@@ -251,6 +253,10 @@ class Connection:
             "dropped": self.frames.dropped,
             "channels": self._channels,
         }
+
+    def overflow(self) -> int:
+        """Datagrams that were dropped because the peer sent too much (inflow.py)."""
+        return 0 if self._receiver is None else stack.overflow(self._receiver)
 
     def undecoded(self) -> dict[str, int]:
         """Encoded frames that brought no picture, by reason (receiving.Tap.undecoded)."""

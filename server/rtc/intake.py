@@ -1,8 +1,9 @@
 """Which encoded frames are decoded: those that fit, in time, whose references were decoded.
 
-Pure: times are arguments. Not here: what a frame says of itself (pipeline/encoded.py), the queue
-before the decoder (receiving.py). What is skipped here is neither decoded nor recorded, so a tape
-shows what the server saw. Source: RFC 4585 section 6.3.1; docs/decisions/frames-not-decoded.md.
+Pure: times are arguments. What is skipped here is neither decoded nor recorded, so a tape shows
+what the server saw. Not here: what a frame says of itself (pipeline/encoded.py), how much a peer
+may send (inflow.py), the queue before the decoder (receiving.py).
+Source: RFC 4585 section 6.3.1; docs/decisions/frames-not-decoded.md.
 """
 
 from __future__ import annotations
@@ -20,9 +21,6 @@ KEYS_PER_S = 30.0
 at 640x480 where a key frame takes 1.1 (measured). The widget asks cameras for 15 frames/s."""
 BURST_S = 1.0
 """A network that stood still for so long delivers at once what it held back."""
-BYTES_PER_S = 1_000_000.0
-"""Decoded on average: a kilobyte takes 60 µs of CPU (measured), and Chromium sends 0.3 MB/s at most
-(2.5 Mbit/s, libwebrtc's GetMaxDefaultVideoBitrateKbps)."""
 MAX_TOO_LARGE = 5
 """Frames that are too large, until the stream is given up: a camera does not become smaller."""
 
@@ -47,7 +45,6 @@ class Intake:
     def __init__(self, now_s: float) -> None:
         self.skipped: Counter[Skipped] = Counter()
         self._frames = Bucket(KEYS_PER_S, KEYS_PER_S * BURST_S, now_s)
-        self._bytes = Bucket(BYTES_PER_S, BYTES_PER_S * BURST_S, now_s)
         self._gap = False
 
     @property
@@ -79,6 +76,6 @@ class Intake:
             return Skipped.GAP
         if waiting >= MAX_WAITING:
             return Skipped.BEHIND
-        if self._frames.take(now_s, 1.0 if key else 0.5) or self._bytes.take(now_s, len(data)):
+        if self._frames.take(now_s, 1.0 if key else 0.5) > 0.0:
             return Skipped.RATE
         return None

@@ -9,8 +9,10 @@ test that says when it may go, beside the module that holds it. Not here: frames
 from __future__ import annotations
 
 import logging
+import time
 from importlib import metadata
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import aiortc.jitterbuffer
 import aiortc.rtcdtlstransport
@@ -19,6 +21,7 @@ import aiortc.rtcsctptransport
 from aioice import ice, stun
 
 from server.rtc import network, receiving
+from server.rtc.inflow import Inflow
 
 KNOWN = {"aiortc": "1.16.", "aioice": "0.13."}
 
@@ -114,6 +117,22 @@ async def _receive_data_chunk(self: aiortc.rtcsctptransport.RTCSctpTransport, ch
     await _receive_data_chunk_of_stack(self, chunk)
 
 
+_inflows: WeakKeyDictionary[ice.Connection, Inflow] = WeakKeyDictionary()
+
+
+def _inflow(connection: ice.Connection) -> Inflow:
+    found = _inflows.get(connection)
+    if found is None:
+        found = _inflows[connection] = Inflow(time.monotonic())
+    return found
+
+
+def overflow(receiver: Any) -> int:
+    """Datagrams of a receiver's peer that were dropped because it sent too much."""
+    found = _inflows.get(receiver.transport.transport._connection)
+    return 0 if found is None else found.dropped
+
+
 _datagram_received_of_stack = ice.StunProtocol.datagram_received
 
 
@@ -126,6 +145,8 @@ def _datagram_received(self: ice.StunProtocol, data: bytes | str, addr: tuple[An
         if not any(c.host == addr[0] and c.port == addr[1] for c in known):
             return
         if self.receiver._queue.qsize() >= MAX_DATAGRAMS:
+            return
+        if not _inflow(self.receiver).takes(len(data), time.monotonic()):
             return
     try:
         if data[0] <= 3:

@@ -45,6 +45,9 @@ class Connection(Protocol):
     def undecoded(self) -> Mapping[str, int]:
         """Frames that brought no picture, by reason."""
 
+    def overflow(self) -> int:
+        """Datagrams that were dropped because the peer sent too much."""
+
     def send(self, text: str) -> bool:
         """Send a message; False if nobody can hear it."""
 

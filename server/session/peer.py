@@ -177,6 +177,7 @@ class Peer:
             await self._settle(connection, decided)
         finally:
             self.metrics.dropped.add(by=connection.frames.dropped)
+            self.metrics.overflow.add(by=connection.overflow())
             for why, count in connection.undecoded().items():
                 self.metrics.undecoded.add(why, by=count)
             await connection.close()

@@ -23,6 +23,7 @@ class FakeConnection:
     times_s: dict[str, float] = field(default_factory=dict)
     sent: list[dict[str, Any]] = field(default_factory=list)
     closings: int = 0
+    overflown: int = 0
     skipped: dict[str, int] = field(default_factory=dict)
     stays: bool = False
 
@@ -31,6 +32,9 @@ class FakeConnection:
             return False
         self.sent.append(json.loads(text))
         return True
+
+    def overflow(self) -> int:
+        return self.overflown
 
     def undecoded(self) -> dict[str, int]:
         return dict(self.skipped)

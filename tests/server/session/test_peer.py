@@ -667,12 +667,13 @@ async def test_a_video_that_was_given_up_for_its_size_is_named(
     opened: tuple[Parts, Clock], camera: Camera
 ) -> None:
     stage = await _stage(opened, camera, "enroll", "carol")
-    stage.connection.skipped = {"too_large": 5, "rate": 0}
+    stage.connection.skipped, stage.connection.overflown = {"too_large": 5, "rate": 0}, 7
     stage.peer.on_too_large()
     verdict = await stage.end()
     assert (verdict["outcome"], verdict["reasons"]) == ("expired", ["disconnected"])
     assert [m["error"]["code"] for m in stage.connection.of("error")] == ["video_too_large"]
     assert stage.parts.metrics.undecoded.value("too_large") == 5
+    assert stage.parts.metrics.overflow.value() == 7
     stage.peer.on_too_large()  # too late to change anything
     assert len(stage.connection.of("error")) == 1
 
