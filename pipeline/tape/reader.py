@@ -132,23 +132,25 @@ def _opened(path: Path, piece: int) -> Iterator[tuple[BinaryIO, bool]]:
     beside it. Raises TapeError."""
     if path.is_dir():
         if not (path / LINES).is_file():
-            raise TapeError("tape_not", f"the folder has no {LINES}")
+            raise TapeError("tape_not", f"the folder {path} has no {LINES}")
         with (path / LINES).open("rb", buffering=piece) as stream:
             yield stream, (path / VIDEO).is_file()
         return
     if not path.is_file():
-        raise TapeError("tape_missing", "there is no such folder or file")
+        raise TapeError("tape_missing", f"there is no folder or file {path}")
     try:
         with zipfile.ZipFile(path) as box:
             name = _member(box, LINES)
             if name is None:
-                raise TapeError("tape_not", f"the zip file has no {LINES}")
+                raise TapeError("tape_not", f"the zip file {path} has no {LINES}")
             with box.open(name) as member:
                 # A member looks for the ends of lines in Python.
                 stream = io.BufferedReader(cast(io.RawIOBase, member), piece)
                 yield stream, _member(box, VIDEO) is not None
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as fault:
-        raise TapeError("tape_not", "this is neither a tape's folder nor a zip of one") from fault
+        raise TapeError(
+            "tape_not", f"{path} is neither a tape's folder nor a zip of one"
+        ) from fault
 
 
 def _member(box: zipfile.ZipFile, wanted: str) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import io
 import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +18,7 @@ from models.errors import ModelError
 from pipeline.refusal import Refusal
 from server import log
 from server.commands.arguments import parser
-from server.settings import markdown
+from server.settings import markdown, places
 from server.settings.load import ConfigError, Settings, command_line, load, of_services
 from server.tools.evaluation import command as evaluation
 
@@ -29,6 +30,10 @@ UNAVAILABLE = 2
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; what goes wrong is one line on standard error, never a traceback."""
+    # A file's name may hold what the terminal cannot show; that must not end a command.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     given = parser().parse_args(arguments)
     try:
         return COMMANDS[given.command](given)
@@ -46,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return UNAVAILABLE
     except OSError as error:
-        return _tell("system", error.strerror or type(error).__name__, UNAVAILABLE)
+        return _tell("system", _with_path(error), UNAVAILABLE)
     except Exception as error:
         # A bug, whose text may hold what nobody should read.
         return _tell("internal", f"a mistake of ours ({type(error).__name__})", UNAVAILABLE)
@@ -56,6 +61,12 @@ def _tell(code: str, text: str, status: int) -> int:
     one_line = " ".join(text.split())
     print(f"lookgate: {code}: {one_line}", file=sys.stderr)
     return status
+
+
+def _with_path(error: OSError) -> str:
+    """What the system said, after the names of the files that it said it of."""
+    names = [str(name) for name in (error.filename, error.filename2) if name is not None]
+    return ": ".join([*names, error.strerror or type(error).__name__])
 
 
 def _settings() -> Settings:
@@ -87,7 +98,10 @@ def _config(given: argparse.Namespace) -> int:
     if given.markdown:
         print(markdown.settings_page(), end="")
     else:
-        print("\n".join(markdown.shown(load())))
+        settings = load()
+        if problems := places.problems(settings):
+            raise ConfigError(problems)
+        print("\n".join(markdown.shown(settings)))
     return 0
 
 

@@ -50,8 +50,8 @@ def load(path: Path, base: Policy) -> Policy:
         with path.open("rb") as stream:
             raw = stream.read(MAX_BYTES + 1)
     except OSError as fault:
-        raise PolicyError("policy_missing", "the policy file cannot be read") from fault
-    given = _parsed(raw, toml=path.suffix.lower() == ".toml")
+        raise PolicyError("policy_missing", f"the policy file {path} cannot be read") from fault
+    given = _parsed(raw, path)
     if isinstance(given.get("policy"), dict):
         given = given["policy"]
     names = {field.name for field in fields(Policy)}
@@ -73,14 +73,17 @@ def _kind(name: str) -> str:
     return str(next(field.type for field in fields(Policy) if field.name == name))
 
 
-def _parsed(raw: bytes, *, toml: bool) -> dict[str, Any]:
+def _parsed(raw: bytes, path: Path) -> dict[str, Any]:
+    toml = path.suffix.lower() == ".toml"
     try:
         if len(raw) > MAX_BYTES:
             raise ValueError("too large")
         text = raw.decode("utf-8")
         given = tomllib.loads(text) if toml else json.loads(text)
     except (ValueError, RecursionError) as fault:
-        raise PolicyError("policy_malformed", "the policy file is no JSON or TOML") from fault
+        raise PolicyError(
+            "policy_malformed", f"the policy file {path} is no JSON or TOML"
+        ) from fault
     if not isinstance(given, dict):
-        raise PolicyError("policy_malformed", "the policy file is no table of fields")
+        raise PolicyError("policy_malformed", f"the policy file {path} is no table of fields")
     return given

@@ -56,14 +56,16 @@ def read_clip(
     """
     file = Path(path)
     if not file.is_file():
-        raise MediaError("media_missing", "there is no such video file")
+        raise MediaError("media_missing", f"there is no video file {file}")
     with contextlib.ExitStack() as stack:
         try:
             # An open file, not its name: a name may say a protocol that reaches the network.
             opened = stack.enter_context(file.open("rb"))
             container = stack.enter_context(av.open(opened, mode="r", options=OPENING))
         except (av.FFmpegError, OSError, ValueError) as fault:
-            raise MediaError("media_unreadable", "the file is no video that we can read") from fault
+            raise MediaError(
+                "media_unreadable", f"the file {file} is no video that we can read"
+            ) from fault
         stream = _stream(container)
         still = container.format.name == "image2" or container.format.name.endswith("_pipe")
         if still:

@@ -115,7 +115,8 @@ def secret_of(file: Path | None) -> str:
         try:
             secret = file.read_text("utf-8").strip()
         except (OSError, UnicodeDecodeError):
-            raise HeadlessError("secret_unreadable", "the secret file cannot be read") from None
+            text = f"the secret file {file} cannot be read"
+            raise HeadlessError("secret_unreadable", text) from None
     if not secret:
         raise HeadlessError("secret_missing", "give --secret-file or LOOKGATE_CLIENT_SECRET")
     return secret

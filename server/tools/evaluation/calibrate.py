@@ -41,13 +41,15 @@ def read(path: Path) -> dict[str, Any]:
             raise ValueError("too large")
         found = json.loads(file.read_text("utf-8"))
     except OSError as fault:
-        raise EvaluationError("report_missing", "there is no such report") from fault
+        raise EvaluationError("report_missing", f"there is no report {file}") from fault
     except ValueError as fault:
-        raise EvaluationError("report_broken", "the report is no JSON of ours") from fault
+        raise EvaluationError("report_broken", f"the report {file} is no JSON of ours") from fault
     if not isinstance(found, dict) or found.get("format") != FORMAT:
-        raise EvaluationError("report_broken", "the file is no report of an evaluation")
+        raise EvaluationError("report_broken", f"the file {file} is no report of an evaluation")
     if found.get("version") != VERSION:
-        raise EvaluationError("report_version", "another version of Lookgate wrote this report")
+        raise EvaluationError(
+            "report_version", f"another version of Lookgate wrote the report {file}"
+        )
     return found
 
 

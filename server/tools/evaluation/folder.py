@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -32,7 +33,7 @@ class Item:
 
     path: Path
     name: str
-    """Path inside the folder, with /."""
+    """Path inside the folder, with /, in text that can be printed."""
     label: str
     """Identity, or `live`, or the species of an attack."""
     still: bool
@@ -76,7 +77,7 @@ def presentations(root: Path) -> Listing:
     )
     ignored = [name for name in found.ignored if name.startswith(("live/", "attack/"))]
     ignored += [
-        f"{name}/ ({count} files)" if (root / name).is_dir() else name
+        name if name in found.ignored else f"{name}/ ({count} files)"
         for name, count in sorted(other.items())
     ]
     found = replace(found, ignored=tuple(ignored))
@@ -92,12 +93,12 @@ def presentations(root: Path) -> Listing:
 
 def _listing(root: Path, label_of: _Label) -> Listing:
     if not root.is_dir():
-        raise EvaluationError("folder_missing", "there is no such folder")
+        raise EvaluationError("folder_missing", f"there is no folder {root}")
     items, ignored = [], []
     for path in sorted(root.rglob("*")):
         if not path.is_file() or any(p.startswith(".") for p in path.relative_to(root).parts):
             continue
-        name = path.relative_to(root).as_posix()
+        name = shown(path.relative_to(root))
         label = label_of(name.split("/"))
         ending = path.suffix.lower()
         if label is None or ending not in STILLS | FILMS:
@@ -109,6 +110,12 @@ def _listing(root: Path, label_of: _Label) -> Listing:
             "folder_empty", "the folder has no picture or film where one is looked for"
         )
     return Listing(tuple(items), tuple(n for n in ignored if n != GROUPS))
+
+
+def shown(path: Path) -> str:
+    """A path as text that can be printed, written and hashed: a byte of a file's name that is no
+    UTF-8 is shown as Python writes it (PEP 383 keeps it in the path itself)."""
+    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
 
 
 def digest(path: Path) -> str:
@@ -131,12 +138,14 @@ def groups(file: Path) -> dict[str, dict[str, str]]:
 
     Raises EvaluationError (groups_missing, groups_broken)."""
     if not file.is_file():
-        raise EvaluationError("groups_missing", "there is no such table of groups")
+        raise EvaluationError("groups_missing", f"there is no table of groups {file}")
     try:
         with file.open(newline="", encoding="utf-8-sig") as lines:
             rows = list(csv.DictReader(lines, strict=True))
     except (UnicodeDecodeError, csv.Error) as fault:
-        raise EvaluationError("groups_broken", "the table of groups is no CSV in UTF-8") from fault
+        raise EvaluationError(
+            "groups_broken", f"the table of groups {file} is no CSV in UTF-8"
+        ) from fault
     head = list(rows[0]) if rows else []
     if not head or head[0] not in ("path", "identity") or len(head) < 2:
         raise EvaluationError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -197,6 +198,61 @@ def test_settings_are_shown_or_all_their_problems(
         "lookgate: config_invalid: LOOKGATE_TYPO is not a setting",
         "lookgate: config_invalid: LOOKGATE_PORT must be a whole number from 0 to 65535",
     ]
+
+
+def test_what_the_system_says_comes_with_the_path(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strange = os.fsdecode(b"/data/caf\xe9")
+    for error, line in (
+        (FileExistsError(17, "File exists", "/data/x"), "/data/x: File exists"),
+        (OSError(18, "Invalid cross-device link", "/a", None, "/b"), "/a: /b: Invalid"),
+        (FileNotFoundError(2, "No such file", strange), "/data/caf"),
+        (OSError(98, "Address already in use"), "Address already in use"),
+        (TimeoutError(), "TimeoutError"),
+    ):
+
+        def fails(*args: Any, error: OSError = error) -> Any:
+            raise error
+
+        with monkeypatch.context() as once:
+            once.setattr(main, "load", fails)
+            status, _, err = _run(capsys, "config")
+        assert status == 2
+        assert err.startswith(f"lookgate: system: {line}")
+        assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("DATA_DIR", "file"),
+        ("DATA_DIR", "file/below"),
+        ("DATA_DIR", "open"),
+        ("RECORD", "file"),
+        ("RECORD", "open"),
+        ("MODELS_DIR", "file"),
+        ("POLICY", "none"),
+        ("POLICY", "file"),
+    ],
+)
+def test_places_that_cannot_be_used_are_told_with_their_path(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    name: str,
+    place: str,
+) -> None:
+    (tmp_path / "file").write_text("?")
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o755)
+    monkeypatch.setenv(f"LOOKGATE_{name}", str(tmp_path / place))
+    status, out, err = _run(capsys, "config")
+    assert (status, out) == (2, "")
+    assert err.startswith(f"lookgate: config_invalid: LOOKGATE_{name}")
+    assert str(tmp_path / place) in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "data").exists()  # to look makes nothing
 
 
 def test_a_newer_database_or_an_unknown_store_is_refused(

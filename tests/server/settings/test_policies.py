@@ -59,4 +59,6 @@ def test_a_wrong_policy_file_is_a_wrong_setting(tmp_path: Path) -> None:
     told = load({"HOME": str(tmp_path), "LOOKGATE_POLICY": str(tmp_path / "none")})
     with pytest.raises(ConfigError) as caught:
         policies.of_settings(told, STANDARD)
-    assert caught.value.problems == ["LOOKGATE_POLICY: the policy file cannot be read"]
+    assert caught.value.problems == [
+        f"LOOKGATE_POLICY: the policy file {told.policy} cannot be read"
+    ]

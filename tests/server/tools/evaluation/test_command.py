@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -101,6 +104,43 @@ def test_match_writes_a_report_and_goes_on_where_it_was(
     assert status == 0
     assert nets.seen == before, "what was known was looked at again"
     assert "26 known before" in progress
+
+
+@pytest.mark.parametrize("kind", ["match", "liveness"])
+def test_names_that_are_no_utf8_survive_to_the_last_line(
+    nets: Nets,
+    tmp_path: Path,
+    kind: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A file, a folder that is a label, the folder of the report, and the terminal."""
+    strange = os.fsdecode(b"caf\xe9")
+    root, out = tmp_path / strange, tmp_path / f"{strange}-out"
+    if kind == "match":
+        for person in ("ann", strange):
+            for n in range(3):
+                name = root / person / f"{strange}{n}.jpg"
+                _picture(name, 10 if person == "ann" else 20, 40 * n)
+        (root / "ann" / f"{strange}.txt").write_text("x")
+        (root / "ann" / f"{strange}.png").write_bytes(b"no picture")
+    else:
+        for n in range(3):
+            _picture(root / "live" / f"{strange}{n}.jpg", 200, n)
+            _picture(root / "attack" / strange / f"{n}.jpg", 50, n)
+        (root / "live" / f"{strange}.png").write_bytes(b"no picture")
+        (root / strange).mkdir()
+        (root / strange / "x.jpg").write_bytes(b"x")
+    printed = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(printed, "utf-8", write_through=True))
+    status = main.main(["evaluate", kind, str(root), "--out", str(out), "--jobs", "1"])
+    assert status == 0, capsys.readouterr().err
+    said = printed.getvalue().decode("utf-8")  # strictly
+    assert said.rstrip().splitlines()[-1].endswith("report.html")
+    assert "caf\\xe9" in said
+    found = (out / "report.json").read_bytes().decode("utf-8")
+    assert "caf\\\\xe9.png" in found
+    (out / "report.html").read_bytes().decode("utf-8")
 
 
 def test_liveness_and_calibration(
