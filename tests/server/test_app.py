@@ -26,25 +26,28 @@ from aiohttp.test_utils import TestServer
 from models import manifest
 from models.errors import ModelError
 from models.verify import verify
+from pipeline.events import Decided
 from pipeline.frame import Frame
 from pipeline.nets.embed import EMBEDDER_ID, Embedder
 from pipeline.observation import Ask, Observation
 from pipeline.policy import POLICIES
+from pipeline.reasons import Phase, Reason
 from pipeline.template import Gallery
 from server import app, log
 from server.commands.admin import Admin
 from server.http.requests import PARTS
+from server.keys.master_key import KEY_FILE
 from server.parts import Parts
 from server.session.occupancy import Holder
 from server.settings.load import ConfigError, load
-from server.store.port import SessionRecord, Store, Unavailable
+from server.store.port import Broken, SessionRecord, Store, Unavailable
 from server.store.sqlite.store import SqliteStore
 from server.tools.caller import headless
 from server.tools.caller.attempt import Attempt, attempt
 from server.tools.caller.http_caller import HeadlessError
 from tests.pipeline.observations import Camera
 from tests.server.frames.test_look import pack
-from tests.server.stage import settings
+from tests.server.stage import claimed, settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -270,6 +273,68 @@ async def test_a_store_that_can_never_be_used_ends_the_start(tmp_path: Path) -> 
     await second.store.close()
     for parts in (first, second):
         await parts.inference.close()
+
+
+def _damage(file: Path) -> None:
+    with file.open("r+b") as stream:
+        stream.write(b"?" * 100)
+
+
+async def test_a_damaged_database_ends_the_start_with_its_name(tmp_path: Path) -> None:
+    first = app.build(settings(tmp_path), Scene().look)
+    await app.open_parts(first)
+    await first.store.close()
+    file = tmp_path / "lookgate.sqlite3"
+    _damage(file)
+    second = app.build(settings(tmp_path), Scene().look)
+    await app.open_parts(second)
+    assert not second.opened.is_set()
+    fault = second.failed.result()
+    assert isinstance(fault, Broken)
+    assert (fault.code, str(file) in fault.text) == ("store_broken", True)
+    for parts in (first, second):
+        await parts.store.close()
+        await parts.inference.close()
+
+
+async def test_a_lost_master_key_ends_the_start_and_no_new_one_is_made(tmp_path: Path) -> None:
+    first = app.build(settings(tmp_path), Scene().look)
+    await app.open_parts(first)
+    await first.store.close()
+    os.unlink(tmp_path / KEY_FILE)
+    second = app.build(settings(tmp_path), Scene().look)
+    await app.open_parts(second)
+    assert getattr(second.failed.result(), "code", "") == "vault_key_missing"
+    assert KEY_FILE not in os.listdir(tmp_path)
+    for parts in (first, second):
+        await parts.store.close()
+        await parts.inference.close()
+
+
+async def test_a_refusal_that_the_store_did_not_hear_is_recorded_once_it_is_back(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "RETRY_S", 0.05)
+    parts = running.parts
+    record = await claimed(parts, "login", "ann")
+    refuse, heard = parts.store.endings.refuse, asyncio.Event()
+
+    async def down(*args: Any, **kwargs: Any) -> int:
+        heard.set()
+        raise Unavailable
+
+    monkeypatch.setattr(parts.store.endings, "refuse", down)
+    decided = Decided(Phase.REJECTED, (Reason.NO_MATCH,))
+    said = await parts.verdicts.record(record, POLICIES["standard"], decided, [])
+    assert said.error == "store_unavailable"
+    async with asyncio.timeout(5):
+        heard.clear()
+        await heard.wait()  # it tries by itself
+        monkeypatch.setattr(parts.store.endings, "refuse", refuse)
+        while (await parts.store.sessions.get(record.session_id)).state == "live":  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    assert (await parts.store.failures.count("shop", "ann"))[0] == 1
+    assert not parts.verdicts.owing.is_set()
 
 
 def _key(byte: int) -> str:
