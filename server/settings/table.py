@@ -47,7 +47,7 @@ TABLE: tuple[Setting, ...] = (
         "DATA_DIR",
         "folder",
         None,
-        "Database and master key. Without it `lookgate` in the XDG data folder"
+        "Database and master key; one that others may enter is refused. Without it `lookgate` in the XDG data folder"
         " (`~/.local/share/lookgate`).",
         readers.path,
     ),
