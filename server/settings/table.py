@@ -47,8 +47,8 @@ TABLE: tuple[Setting, ...] = (
         "DATA_DIR",
         "folder",
         None,
-        "Database and master key; one that others may enter is refused. Without it `lookgate` in the XDG data folder"
-        " (`~/.local/share/lookgate`).",
+        "Database and master key; one that others may enter is refused. Without it `lookgate` in"
+        " the XDG data folder (`~/.local/share/lookgate`).",
         readers.path,
     ),
     Setting(
