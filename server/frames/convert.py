@@ -21,7 +21,7 @@ from server.frames.orientation import orientation
 MAX_SIDE = 1920
 """Longest side of a Frame, px. Not less: 1920x1080 converts whole in 1.0 CPU-ms, but in 3.6 if it
 has to become 1280x720 on the way (swscale, one thread, measured), and what comes later looks at
-crops. Live pictures above 1920x1088 are not decoded at all (server/rtc/receiving.py); this is for
+crops. Live pictures above 1920x1088 are not decoded at all (pipeline/encoded.py); this is for
 files."""
 
 _local = threading.local()
