@@ -117,13 +117,10 @@ def test_a_film_that_is_tilted_is_refused_and_not_shown_askew(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("aspect", [Fraction(2), Fraction(1, 2), Fraction(4, 3)])
-@pytest.mark.parametrize("ending", [".mp4", ".mkv"])
-@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(("ending", "turned"), [(".mp4", False), (".mp4", True), (".mkv", False)])
 def test_pixels_that_are_not_square_are_stretched_and_none_is_lost(
     tmp_path: Path, aspect: Fraction, ending: str, turned: bool
 ) -> None:
-    if turned and ending == ".mkv":
-        pytest.skip("its matrix is elsewhere")
     path = tmp_path / f"film{ending}"
     film(path, scene(), aspect)
     if turned:
