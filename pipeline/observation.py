@@ -35,6 +35,19 @@ class Roi:
     """Angle of the eye line, image left eye to image right eye; clockwise positive."""
 
 
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Borders of a frame that are no picture, in its pixels."""
+
+    left_px: int = 0
+    top_px: int = 0
+    right_px: int = 0
+    bottom_px: int = 0
+
+
+NO_BARS = Bars()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Tracks:
     """Points followed from a reference frame, which the shell keeps (frame.Frame.reference)."""
@@ -56,7 +69,8 @@ class Ask:
     """What to measure in the next frame. The default asks for nothing but the sketch."""
 
     detect: bool = False
-    """Run the detector. Without it, the face is followed by its landmarks from `roi`."""
+    """Run the detector, and look for borders. Without it, the face is followed by its landmarks
+    from `roi`."""
     roi: Roi | None = None
     """Where the tracked face was. None: only a detection can find a face."""
     embed_above: float | None = None
@@ -77,6 +91,9 @@ class Ask:
     """Follow points since the reference frame; without `tracks`, make this frame the reference."""
     tracks: Tracks | None = None
     """What `motion` goes on from."""
+    bars: Bars | None = None
+    """Borders to take off before anything is measured. None: look for them, and take off those that
+    this frame has."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,6 +159,9 @@ class Face:
     """Mean luma of the aligned 112x112 crop's middle, 0..255."""
     clipped: float
     """Fraction of that crop which is crushed (< 8) or burnt (> 247)."""
+    chroma: float
+    """Mean distance between the greatest and the least colour channel there, 0..255; 0 without any
+    colour."""
     inside: float
     """Fraction of the box around the mesh that lies inside the frame, 0..1."""
     agreement: float
@@ -187,9 +207,9 @@ class Observation:
     media_s: float
     """As in the frame."""
     width_px: int
-    """Width of the frame."""
+    """Width of the frame, borders included."""
     height_px: int
-    """Height of the frame."""
+    """Height of the frame, borders included."""
     luma: float
     """Mean luma of the frame, 0..255."""
     sketch: Floats
@@ -201,7 +221,21 @@ class Observation:
     rival: float
     """Widest other face over the followed one, by width; 0 if none or not looked for."""
     face: Face | None
-    """The followed face, None if there is none."""
+    """The followed face, None if there is none. Its places are in pixels from the top left corner
+    of the picture inside the borders."""
+    bars: Bars = NO_BARS
+    """Borders that were taken off."""
+    bars_seen: Bars | None = None
+    """Borders that this frame has; None where they were not looked for."""
+
+    @property
+    def picture_px(self) -> tuple[int, int]:
+        """Width and height inside the borders."""
+        bars = self.bars
+        return (
+            self.width_px - bars.left_px - bars.right_px,
+            self.height_px - bars.top_px - bars.bottom_px,
+        )
 
 
 def eye_distance(points_px: Floats, left: int = EYE_LEFT, right: int = EYE_RIGHT) -> float:

@@ -19,8 +19,9 @@ class Policy:
     """How clients refer to it."""
     acr: str = "passive"
     """Level claimed in the token: liveness judged without asking the person to do anything."""
-    required: tuple[str, ...] = ("face", "freshness", "identity")
-    """Cues that must be FOR."""
+    required: tuple[str, ...] = ("face", "freshness", "identity", "attention")
+    """Cues that must be FOR. Without "attention" people may log in who cannot open their eyes or
+    turn their head to the camera, and so may a sleeper's face."""
     weighed: tuple[str, ...] = ("spoof",)
     """Cues that must have been measured, and be FOR where the sum is below `accept_llr`: a doubtful
     vote (down to its veto, `spoof_strong`) is outvoted only by nearly everything else together."""
@@ -58,6 +59,9 @@ class Policy:
     """Eyelids, at every frame of 15 a second: a blink closes the eye for 0.1 to 0.3 s, fully for a
     frame or two; at every other frame a quarter of 39 blinks was missed (docs/liveness.md).
     Measured only where a blink could matter, as it costs more than all other supporting cues."""
+    attention_period_s: float = 0.35
+    """Eyelids, to see whether the eyes are open at all: four looks within `settle_s`, .02 of a core
+    (`python -m benchmarks.liveness` prints what a look costs)."""
     embed_period_s: float = 0.4
     """Embeddings, the dearest net: four within `settle_s`, and one more at once wherever the face's
     shape changed (`doubt_shape`)."""
@@ -92,6 +96,16 @@ class Policy:
     doubt_shape: float = 0.012
     """The same change from which, if it is the greatest of the newest, an embedding is asked for at
     once: 2 frames in 100 of living people, 9 in 10 of those that show another face."""
+    eyes_open: float = 0.21
+    """Eye aspect ratio of the narrower eye from which both are open. Shut eyes have .03 to .14,
+    painted ones up to .20; the median of 52 live films in 56 is .225 or more (docs/liveness.md,
+    "Attention")."""
+    facing_yaw_deg: float = 20.0
+    """Turn of the head up to which it faces the camera, by the mesh, which says 20 for some 30
+    degrees: from there on embeddings suffer (pipeline.quality.YAW_DEG). Between this and 31, where
+    frames are too poor, people look at another screen."""
+    attentive_looks: int = 2
+    """Looks in a window that must see both."""
     min_frames: int = 10
     """Usable frames in a window: below it the camera is too slow to judge motion or freshness."""
 

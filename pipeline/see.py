@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -19,8 +20,17 @@ from pipeline.frame import Frame
 from pipeline.nets import Floats, Image, Run, embed, iris, mesh
 from pipeline.nets.detect import Detection, detect
 from pipeline.nets.spoof import spoof
-from pipeline.observation import Ask, Face, Motion, Observation, Roi, eye_distance
-from pipeline.sight import motion, patch
+from pipeline.observation import (
+    NO_BARS,
+    Ask,
+    Bars,
+    Face,
+    Motion,
+    Observation,
+    Roi,
+    eye_distance,
+)
+from pipeline.sight import bars, motion, patch
 from pipeline.sight.edges import edges
 from pipeline.sight.glow import glow
 from pipeline.sight.mouth import mouth
@@ -55,8 +65,11 @@ def see(frame: Frame, ask: Ask, run: Run) -> Observation:
     Never raises on what a picture shows, whatever its size; whatever `run` raises goes through.
     Deterministic: the same frame, ask and nets give the same bits. Callable from several threads.
     """
+    height, width = frame.image.shape[:2]
+    bars_seen = _bars(frame.image, ask)
+    taken_off = ask.bars if ask.bars is not None else bars_seen or NO_BARS
+    frame = _inside_bars(frame, taken_off)
     image = frame.image
-    height, width = image.shape[:2]
     thumb = _thumbnail(image)
     found = detect(image, run) if ask.detect else None
     chosen, same = _choose(found or [], ask.roi)
@@ -73,6 +86,30 @@ def see(frame: Frame, ask: Ask, run: Run) -> Observation:
         faces=None if found is None else len(found),
         rival=_rival(found or [], chosen, face),
         face=face,
+        bars=taken_off,
+        bars_seen=bars_seen,
+    )
+
+
+def _bars(image: Image, ask: Ask) -> Bars | None:
+    """Borders of the frame, where they are to be looked for."""
+    known = ask.bars
+    if known is None:
+        return bars.find(image)
+    if not ask.detect:
+        return None
+    return known if known != NO_BARS and bars.stay(image, known) else bars.find(image)
+
+
+def _inside_bars(frame: Frame, taken_off: Bars) -> Frame:
+    """The frame and its reference without borders: no cue may see them."""
+    if taken_off == NO_BARS:
+        return frame
+    then = frame.reference
+    return replace(
+        frame,
+        image=bars.without(frame.image, taken_off),
+        reference=None if then is None else bars.without(then, taken_off),
     )
 
 
@@ -182,6 +219,7 @@ def _face(
         sharpness=appearance.sharpness,
         luma=appearance.luma,
         clipped=appearance.clipped,
+        chroma=_chroma(aligned),
         inside=appearance.inside,
         agreement=appearance.agreement,
         quality=grade,
@@ -212,6 +250,13 @@ def _surface(aligned: Image) -> tuple[float, float, float]:
     middle = luma[FACE_ROWS, FACE_COLUMNS]
     kept = cv2.countNonZero(cv2.inRange(middle, (CRUSHED,), (BURNT,)))
     return float(spread[0, 0]) ** 2, cv2.mean(middle)[0], (middle.size - kept) / middle.size
+
+
+def _chroma(aligned: Image) -> float:
+    """Of the aligned crop, as in `Face`."""
+    blue, green, red = cv2.split(aligned[FACE_ROWS, FACE_COLUMNS])
+    most, least = cv2.max(cv2.max(blue, green), red), cv2.min(cv2.min(blue, green), red)
+    return float(cv2.mean(cv2.subtract(most, least))[0])
 
 
 def _agreement(detector: Floats, ours: Floats) -> float:

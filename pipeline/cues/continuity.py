@@ -33,10 +33,14 @@ class Break(StrEnum):
     """Why the evidence is void."""
 
     LOST = "lost"
+    SLOW = "slow"
+    """Too long after the frame before it."""
     JUMPED = "jumped"
     ANOTHER_FACE = "another_face"
     SECOND_FACE = "second_face"
     CUT = "cut"
+    BORDERS = "borders"
+    """Others than before (session/borders.py)."""
 
 
 class Continuity:
@@ -68,7 +72,9 @@ class Continuity:
             return Break.SECOND_FACE
         if before is None:
             return None
-        if not face.same or (gap_s > SLOW_FRAME_S and gap_s > policy.lost_s):
+        if gap_s > SLOW_FRAME_S and gap_s > policy.lost_s:
+            return Break.SLOW
+        if not face.same:
             return Break.LOST
         if _jumped(before, face, policy):
             return Break.JUMPED

@@ -11,6 +11,11 @@ DARK_FRAME = 24.0
 """Mean luma of a whole frame below which no face can be looked for (video black is 16, limited
 range; a covered or closed camera delivers 16 to 20)."""
 
+GREY, LIT = 5.0, 30.0
+"""Spread of the colour channels in a face below which the camera shows no colour, and its luma from
+which that can be said: 56 live films have 7.9 or more in every frame; of grey ones, which VP8 and
+the conversion tint a little, 3 is left."""
+
 _HINTS: dict[quality.Fault, Hint] = {
     "small": Hint.COME_CLOSER,
     "large": Hint.MOVE_BACK,
@@ -60,7 +65,10 @@ def wrong(obs: Observation, policy: Policy) -> Hint | None:
     if face is None:
         return Hint.CAMERA_DARK if obs.luma < DARK_FRAME else Hint.NO_FACE
     _, _, width_px, height_px = face.box_px
-    room = min(obs.width_px / max(width_px, 1.0), obs.height_px / max(height_px, 1.0))
+    if face.chroma < GREY and face.luma >= LIT:
+        return Hint.CAMERA_GRAY
+    wide_px, tall_px = obs.picture_px
+    room = min(wide_px / max(width_px, 1.0), tall_px / max(height_px, 1.0))
     if room < policy.spoof_crop:
         return Hint.MOVE_BACK
     if face.inside < policy.min_inside:

@@ -7,6 +7,7 @@ ended (session.py). Times are the server's monotonic seconds.
 
 from __future__ import annotations
 
+from collections import Counter
 from math import inf
 
 from pipeline.events import Event, Hinted, Progressed
@@ -16,17 +17,21 @@ HINT_S = 0.4
 """A hint is sent once its cause has lasted this long, and withdrawn likewise: no flicker."""
 QUIET_S = 0.8
 """No frame for this long: tell the person that the camera is slow."""
+OFTEN = 3
+"""A cause that came so often, each time for less than that, is said at once: it flickers."""
 PROGRESS_STEP, PROGRESS_MOST = 0.05, 0.99
 """Smaller changes of the progress are not told, and there is no more before the verdict."""
 
 
-def advice(*, frozen: bool, covered: bool, steady: bool) -> Hint | None:
+def advice(*, frozen: bool, covered: bool, absent: Hint | None, steady: bool) -> Hint | None:
     """What would help although the frame itself is fine. A frozen camera comes first, because
-    nothing that the person does is seen then."""
+    nothing that the person does is seen then; `absent`: what is wanting in the attention."""
     if frozen:
         return Hint.CAMERA_FROZEN
     if covered:
         return Hint.UNCOVER_FACE
+    if absent is not None:
+        return absent
     return Hint.TURN_SLOWLY if steady else None
 
 
@@ -36,16 +41,29 @@ class Guidance:
     def __init__(self, started_s: float) -> None:
         self._hint: Hint | None = None
         self._cause: tuple[Hint | None, float] = (None, started_s)
+        self._came: Counter[Hint | None] = Counter()
+        """How often each cause came since it was said."""
         self._progress = 0.0
 
     def say(self, cause: Hint | None, now_s: float) -> list[Event]:
         """A frame gives cause for this hint, or for none."""
         if cause is not self._cause[0]:
             self._cause = (cause, now_s)
-        if cause is self._hint or now_s - self._cause[1] < HINT_S:
+            self._came[cause] += cause is not None
+        lasted = now_s - self._cause[1] >= HINT_S or self._came[cause] >= OFTEN
+        if cause is self._hint or not lasted:
             return []
-        self._hint = cause
-        return [Hinted(cause)]
+        return self._hinted(cause)
+
+    def name(self, cause: Hint, now_s: float) -> list[Event]:
+        """Say at once what keeps throwing evidence away; it stays until its cause is gone."""
+        self._cause = (cause, now_s)
+        return [] if cause is self._hint else self._hinted(cause)
+
+    def _hinted(self, hint: Hint | None) -> list[Event]:
+        self._hint = hint
+        del self._came[hint]
+        return [Hinted(hint)]
 
     def quiet_until_s(self, heard_s: float) -> float:
         """When a camera whose newest frame came at `heard_s` is slow; inf where that was said."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from pipeline.cue import Cue
+from pipeline.cues.attention import Attention
 from pipeline.cues.background import Background
 from pipeline.cues.bezel import Bezel
 from pipeline.cues.blink import Blink
@@ -20,7 +21,7 @@ from pipeline.cues.micro import Micro
 from pipeline.cues.plane import Plane
 from pipeline.cues.spoof import SpoofVote
 from pipeline.decision import Evidence
-from pipeline.observation import Ask, Observation, Roi, Tracks
+from pipeline.observation import Ask, Bars, Observation, Roi, Tracks
 from pipeline.policy import Policy
 from pipeline.template import Template
 
@@ -67,6 +68,8 @@ class Situation:
     """The next picture's colours belong to the answer to a challenge."""
     tracks: Tracks | None = None
     """What motion goes on from."""
+    bars: Bars | None = None
+    """Borders of the frame that belong to the camera."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +136,20 @@ EDGES = Measurement(
 EYES = Measurement(
     name="eyes",
     period_s=lambda policy: policy.eyes_period_s,
-    # Where everything else is clear a blink cannot matter, and the iris net is dear.
+    # At every frame for a blink, which cannot matter where everything else is clear: the iris net
+    # is dear. ATTENTION asks the same, now and then.
     wanted=lambda due, now: due and now.gathering and now.undecided,
     ask=lambda ask, now: replace(ask, eyes=True),
     made=_on_a_face(lambda ask: ask.eyes),
     cues=(Blink,),
+)
+ATTENTION = Measurement(
+    name="attention",
+    period_s=lambda policy: policy.attention_period_s,
+    wanted=_when_due,
+    ask=lambda ask, now: replace(ask, eyes=True),
+    made=_on_a_face(lambda ask: ask.eyes),
+    cues=(Attention,),
 )
 TINT = Measurement(
     name="tint",
@@ -156,10 +168,10 @@ MOTION = Measurement(
     cues=(Background, Micro, Plane),
 )
 
-MEASUREMENTS = (DETECT, EMBED, SPOOF, EDGES, EYES, TINT, MOTION)
+MEASUREMENTS = (DETECT, EMBED, SPOOF, EDGES, EYES, ATTENTION, TINT, MOTION)
 """All of them."""
 
-ORDER: tuple[type[Cue], ...] = (SpoofVote, Bezel, Background, Glow, Micro, Plane, Blink)
+ORDER: tuple[type[Cue], ...] = (SpoofVote, Bezel, Background, Glow, Micro, Plane, Blink, Attention)
 """How the cues' rows stand in the table: the anti-spoof net first, a new cue last. Ratios are added
 in this order, so an old tape's sums are rounded as they were."""
 
@@ -171,7 +183,7 @@ def periods_s(policy: Policy) -> dict[str, float]:
 
 def next_ask(due: Collection[str], now: Situation) -> Ask:
     """What to measure in the next frame; `due`: names, as the schedule says."""
-    ask = Ask(roi=now.roi)
+    ask = Ask(roi=now.roi, bars=now.bars)
     for one in MEASUREMENTS:
         if one.wanted(one.name in due, now):
             ask = one.ask(ask, now)

@@ -21,7 +21,7 @@ from typing import assert_never
 
 from pipeline.cues import framing
 from pipeline.cues.camera import CameraCheck, Claim
-from pipeline.cues.continuity import Continuity
+from pipeline.cues.continuity import Break, Continuity
 from pipeline.decision import Evidence, Step, decide, undecided
 from pipeline.events import Decided, Event, PhaseChanged
 from pipeline.inputs import (
@@ -38,9 +38,11 @@ from pipeline.inputs import (
 from pipeline.observation import Ask, Observation, Roi
 from pipeline.policy import Policy
 from pipeline.reasons import Hint, Phase, Purpose, Reason
+from pipeline.session.borders import Borders
 from pipeline.session.challenge_run import ChallengeRun
 from pipeline.session.guidance import PROGRESS_MOST, Guidance, advice
 from pipeline.session.measurements import Situation, made, next_ask, periods_s
+from pipeline.session.repeats import OF_BREAKS, Repeats, of_window
 from pipeline.session.schedule import Schedule
 from pipeline.session.window import Window
 from pipeline.template import Gallery
@@ -85,6 +87,7 @@ class SessionPipeline:
         self._limit_s = started_s + policy.time_limit_s
         self._phase = Phase.FRAMING
         self._continuity = Continuity()
+        self._borders = Borders()
         self._window: Window | None = None
         self._challenge = ChallengeRun(wanted=challenge, seed=seed)
         self._claim: Claim | None = None
@@ -109,6 +112,7 @@ class SessionPipeline:
         self._over = False
         self._heard_s = started_s
         self._guidance = Guidance(started_s)
+        self._repeats = Repeats()
 
     # What the shell reads
 
@@ -140,7 +144,7 @@ class SessionPipeline:
         schedule and only while evidence is being gathered that it could change."""
         policy, now_s, window = self._policy, self._heard_s, self._window
         if window is None:
-            now = Situation(policy, self._roi, self._missed)
+            now = Situation(policy, self._roi, self._missed, bars=self._borders.known)
         else:
             now = Situation(
                 policy,
@@ -151,6 +155,7 @@ class SessionPipeline:
                 undecided=self._undecided > 0 or window.doubtful(policy, self._weighed),
                 lit=self._challenge.tint(policy, now_s),
                 tracks=window.tracks(policy, now_s),
+                bars=self._borders.known,
             )
         self._asked = next_ask(self._schedule.due(self._periods_s), now)
         return self._asked
@@ -196,20 +201,29 @@ class SessionPipeline:
             return events
         self._heard_s = now_s
         self._note(obs)
-        if self._continuity.broken(obs, policy) is not None:
+        broken = self._continuity.broken(obs, policy)
+        if self._borders.changed(obs):
+            broken = Break.BORDERS
+        if broken is not None:
+            self._repeats.came(OF_BREAKS[broken], now_s)
             events += self._start_over(now_s)
         self._missed = obs.face is None
         if obs.face is not None:
             self._roi = obs.face.roi
         hint = Hint.ONE_FACE_ONLY if self._crowded else framing.wrong(obs, policy)
-        if self._window is None and hint is None and self._challenge.ready(now_s):
+        ready = self._borders.settled and self._challenge.ready(now_s)
+        if self._window is None and hint is None and ready:
             events += self._open(now_s)
         if self._window is not None:
             self._gather(self._window, obs, hint)
             events += self._judge(self._window, now_s)
         if not self._over:
-            cause = self._challenge.hint(hint or self._advice())
-            events += self._guidance.say(cause, now_s)
+            again = self._repeats.hint(now_s)
+            if again is not None:
+                events += self._guidance.name(again, now_s)
+            else:
+                cause = self._challenge.hint(hint or self._advice())
+                events += self._guidance.say(cause, now_s)
         return events
 
     def _note(self, obs: Observation) -> None:
@@ -276,6 +290,7 @@ class SessionPipeline:
                 return self._go_on(window, elapsed_s)
             case Step.TRY_AGAIN:
                 self._undecided += 1
+                self._repeats.came(of_window(self.evidence(), self._judged_by), now_s)
                 if self._undecided >= policy.windows:
                     return self._end(Phase.REJECTED, *decision.reasons)
                 if policy.challenge != "none":
@@ -339,4 +354,5 @@ class SessionPipeline:
         if self._window is None:
             return None
         steady = self._window.owner.steady(self._policy)
-        return advice(frozen=self._frozen, covered=self._cover.seen, steady=steady)
+        absent = self._window.absent(self._policy, self._weighed)
+        return advice(frozen=self._frozen, covered=self._cover.seen, absent=absent, steady=steady)

@@ -12,6 +12,7 @@ from math import isfinite
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.cues.attention import HINTS
 from pipeline.cues.enrolment import Enrolment
 from pipeline.cues.face import FaceSeen
 from pipeline.cues.freshness import Freshness
@@ -19,7 +20,7 @@ from pipeline.cues.identity import Identity
 from pipeline.decision import Evidence, Stand, liveness_sum
 from pipeline.observation import Observation, Tracks
 from pipeline.policy import Policy
-from pipeline.reasons import Purpose
+from pipeline.reasons import Hint, Purpose
 from pipeline.session.measurements import Owner, cues
 from pipeline.template import Gallery
 
@@ -91,6 +92,12 @@ class Window:
             if row.cue == "spoof" and row.stand is not Stand.UNKNOWN:
                 return liveness_sum(rows) < policy.accept_llr
         return False
+
+    def absent(self, policy: Policy, rows: list[Evidence]) -> Hint | None:
+        """What the person has to do to be there at all, where that is asked for."""
+        if "attention" not in policy.required:
+            return None
+        return next((HINTS.get(row.reason) for row in rows if row.cue == "attention"), None)
 
     def tracks(self, policy: Policy, now_s: float) -> Tracks | None:
         """What the next look at motion goes on from; None for a new reference: at first, where too

@@ -8,7 +8,8 @@ as they do on recordings.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +17,8 @@ TURN_S, NOD_S = 3.1, 2.3
 """Periods of the deliberate turn and nod: no multiples of each other, so no pose repeats soon."""
 BREATH_S = 3.7
 """About sixteen breaths a minute."""
+ASIDE_DEG = 34.0
+"""How far a head is turned that looks elsewhere: more would show what the photo does not."""
 LID_S = 0.13
 """Half a blink; a blink lasts 0.1 to 0.4 s."""
 TALK_S = 0.45
@@ -69,6 +72,25 @@ class Sway:
         """At a time, relative to time 0."""
         now = np.sin(2 * np.pi * self._hz * t_s + self._phase)
         return float((self._size * (now - np.sin(self._phase))).sum())
+
+
+Manner = Callable[[Act], Act]
+"""What somebody does in place of what a person at a webcam does."""
+
+
+def as_usual(act: Act) -> Act:
+    """The same."""
+    return act
+
+
+def sleeping(act: Act) -> Act:
+    """With shut eyes."""
+    return replace(act, lids=1.0)
+
+
+def looking_aside(act: Act) -> Act:
+    """With the head turned away, as far as the photo allows."""
+    return replace(act, pose=replace(act.pose, yaw_deg=ASIDE_DEG + 0.1 * act.pose.yaw_deg))
 
 
 class Person:

@@ -15,7 +15,7 @@ from pipeline.synth import Image, flat
 from pipeline.synth.camera import Camera, Sensor
 from pipeline.synth.expression import expressed
 from pipeline.synth.light import FAR, Glow, Lamp, tinted
-from pipeline.synth.motion import Hand, Person, Pose
+from pipeline.synth.motion import Hand, Manner, Person, Pose, as_usual, looking_aside, sleeping
 from pipeline.synth.portrait import Portrait
 from pipeline.synth.room import Shoulders, room
 from pipeline.synth.surface import Surface, draw
@@ -156,6 +156,7 @@ class _Body:
         portrait: Portrait,
         rng: np.random.Generator,
         lively: float,
+        manner: Manner = as_usual,
     ) -> None:
         bare = portrait.scaled(stage.unit_px)
         # At the scene's size, not before: what is drawn is sharp then
@@ -163,10 +164,11 @@ class _Body:
         self._person = Person(rng, scene.yaw_deg * lively, lively)
         self._shoulders = Shoulders(rng, bare)
         self._stage = stage
+        self._manner = manner
 
     def draw(self, picture: Image, t_s: float) -> None:
         """Onto a picture of the stage, as at a time."""
-        act, seen, stage = self._person.at(t_s), self._portrait, self._stage
+        act, seen, stage = self._manner(self._person.at(t_s)), self._portrait, self._stage
         pose, glow = stage.placed(act.pose, stage.unit_px), stage.glow(t_s)
         still = replace(act.pose, x_px=0.6 * act.pose.x_px, y_px=0.5 * act.pose.y_px)
         self._shoulders.draw(picture, stage.placed(still, stage.unit_px), act.breath, glow)
@@ -177,9 +179,15 @@ class _Body:
         draw(picture, head, pose, glow)
 
 
-def _living(scene: Scene, people: list[Portrait], rng: np.random.Generator, lively: float) -> Shown:
+def _living(
+    scene: Scene,
+    people: list[Portrait],
+    rng: np.random.Generator,
+    lively: float,
+    manner: Manner = as_usual,
+) -> Shown:
     stage = _Stage(scene, rng, scene.camera.size)
-    body = _Body(scene, stage, people[0], rng, lively)
+    body = _Body(scene, stage, people[0], rng, lively, manner)
 
     def shown(n: int, t_s: float) -> Image:
         picture = stage.empty(t_s)
@@ -195,6 +203,14 @@ def _live(scene: Scene, people: list[Portrait], rng: np.random.Generator) -> Sho
 
 def _live_still(scene: Scene, people: list[Portrait], rng: np.random.Generator) -> Shown:
     return _living(scene, people, rng, STILL)
+
+
+def _asleep(scene: Scene, people: list[Portrait], rng: np.random.Generator) -> Shown:
+    return _living(scene, people, rng, 1.0, sleeping)
+
+
+def _averted(scene: Scene, people: list[Portrait], rng: np.random.Generator) -> Shown:
+    return _living(scene, people, rng, 1.0, looking_aside)
 
 
 def _print(
@@ -356,6 +372,8 @@ class Kind:
 KINDS: dict[str, Kind] = {
     "live": Kind("somebody at a webcam: turns, sways, blinks, talks, breathes", _live),
     "live_still": Kind("the same, hardly moving, still blinking and breathing", _live_still),
+    "asleep": Kind("the same as live, but the eyes are shut throughout", _asleep),
+    "averted": Kind("the same as live, but the head is turned away throughout", _averted),
     "print_flat": Kind("a print in a hand, facing the camera", _print_flat),
     "print_tilted": Kind("a print that is tilted to and fro", _print_tilted),
     "print_bent": Kind("a print that is bent to and fro", _print_bent),

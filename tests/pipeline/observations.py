@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 
 from pipeline.nets.mesh import rigid, shape
-from pipeline.observation import Ask, Face, Motion, Observation, Roi, Tracks
+from pipeline.observation import NO_BARS, Ask, Bars, Face, Motion, Observation, Roi, Tracks
 from pipeline.template import Floats, Gallery, Template
 
 D = 128
@@ -71,6 +71,7 @@ def face(**changes: object) -> Face:
         sharpness=400.0,
         luma=120.0,
         clipped=0.0,
+        chroma=40.0,
         inside=1.0,
         agreement=0.03,
         quality=0.9,
@@ -117,6 +118,8 @@ class Camera:
     """The background moves with the face."""
     eye_change: float = 0.8
     """Non-rigid change round the eyes, pixels; a print has nearly none."""
+    bars: Bars = NO_BARS
+    """Borders of the frame."""
     look: dict[str, object] = field(default_factory=dict)
     """Changes to the face."""
     now_s: float = 100.0
@@ -170,6 +173,8 @@ class Camera:
             faces=(int(shown is not None) + (self.rival > 0)) if ask.detect else None,
             rival=self.rival if ask.detect and shown is not None else 0.0,
             face=shown,
+            bars=ask.bars or self.bars,
+            bars_seen=self.bars if ask.bars is None or ask.detect else None,
         )
 
     def _eyes(self) -> tuple[float, float]:

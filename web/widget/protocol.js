@@ -37,6 +37,7 @@ export const CHANNEL_PROTOCOL = 'lookgate.v1';
 export const HINTS = Object.freeze([
   'no_face', 'one_face_only', 'come_closer', 'move_back', 'center_face', 'look_at_camera', 'hold_still',
   'more_light', 'less_light', 'uncover_face', 'camera_frozen', 'camera_dark', 'camera_slow', 'turn_slowly',
+  'camera_gray', 'connection_slow', 'open_eyes', 'face_lost', 'face_changes', 'picture_jumps',
   'turn_left', 'turn_right', 'look_up', 'look_down',
 ]);
 export const REASONS = Object.freeze([

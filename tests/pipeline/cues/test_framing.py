@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.cues.framing import Cover
-from pipeline.observation import Ask
+from pipeline.cues.framing import GREY, LIT, Cover, wrong
+from pipeline.observation import Ask, Bars
+from pipeline.policy import Policy
+from pipeline.reasons import Hint
 from tests.pipeline.observations import ROI, Camera
 
 
@@ -47,3 +49,26 @@ def test_no_face_is_no_cover() -> None:
     cover = Cover()
     cover.add(Camera(person=None).shot(Ask(detect=True)))
     assert not cover.seen
+
+
+@pytest.mark.parametrize(
+    ("chroma", "luma", "hint"),
+    [
+        (0.0, 110.0, Hint.CAMERA_GRAY),
+        (GREY - 0.1, LIT, Hint.CAMERA_GRAY),
+        (GREY, 110.0, None),
+        (0.0, LIT - 0.1, None),
+    ],
+)
+def test_a_face_without_colour_is_the_cameras_fault(
+    chroma: float, luma: float, hint: Hint | None
+) -> None:
+    camera = Camera(look={"chroma": chroma, "luma": luma})
+    assert wrong(camera.shot(Ask(detect=True)), Policy()) is hint
+
+
+def test_borders_are_no_room_for_a_face() -> None:
+    near = Camera(look={"box_px": (200.0, 120.0, 200.0, 240.0)})
+    assert wrong(near.shot(Ask(detect=True)), Policy()) is None
+    near.bars = Bars(0, 70, 0, 70)
+    assert wrong(near.shot(Ask(detect=True)), Policy()) is Hint.MOVE_BACK

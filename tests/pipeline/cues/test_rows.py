@@ -484,7 +484,7 @@ def test_a_gap_in_time_breaks_it():
     cue, camera = Continuity(), Camera()
     cue.broken(camera.shot(ALL), POLICY)
     camera.now_s += 0.6
-    assert cue.broken(camera.shot(ALL), POLICY) is Break.LOST
+    assert cue.broken(camera.shot(ALL), POLICY) is Break.SLOW
 
 
 def test_a_face_missing_too_long_is_lost():

@@ -68,14 +68,32 @@ def test_progress_is_told_in_steps_and_its_ends_exactly(fractions, told):
     assert events == [Progressed(fraction) for fraction in told]
 
 
+SHUT = Hint.OPEN_EYES
+
+
 @pytest.mark.parametrize(
-    ("frozen", "covered", "steady", "hint"),
+    ("frozen", "covered", "absent", "steady", "hint"),
     [
-        (False, False, False, None),
-        (False, False, True, Hint.TURN_SLOWLY),
-        (False, True, True, Hint.UNCOVER_FACE),
-        (True, True, True, Hint.CAMERA_FROZEN),
+        (False, False, None, False, None),
+        (False, False, None, True, Hint.TURN_SLOWLY),
+        (False, False, SHUT, True, SHUT),
+        (False, True, SHUT, True, Hint.UNCOVER_FACE),
+        (True, True, SHUT, True, Hint.CAMERA_FROZEN),
     ],
 )
-def test_advice_begins_with_what_makes_the_rest_useless(frozen, covered, steady, hint):
-    assert advice(frozen=frozen, covered=covered, steady=steady) is hint
+def test_advice_begins_with_what_makes_the_rest_useless(frozen, covered, absent, steady, hint):
+    assert advice(frozen=frozen, covered=covered, absent=absent, steady=steady) is hint
+
+
+def test_a_cause_that_comes_and_goes_is_mentioned_the_third_time():
+    flicker = [Hint.COME_CLOSER if n % 2 == 0 else None for n in range(20)]
+    causes = [(0.1 * n, cause) for n, cause in enumerate(flicker)]
+    assert said(Guidance(0.0), causes) == [(0.4, Hinted(Hint.COME_CLOSER))]
+
+
+def test_what_keeps_throwing_evidence_away_is_named_at_once_and_once():
+    guidance = Guidance(0.0)
+    assert guidance.name(Hint.FACE_LOST, 1.0) == [Hinted(Hint.FACE_LOST)]
+    assert guidance.name(Hint.FACE_LOST, 1.1) == []
+    assert said(guidance, [(1.2, None), (1.5, None)]) == []
+    assert said(guidance, [(1.6, None)]) == [(1.6, Hinted(None))]

@@ -32,6 +32,7 @@ ASKS = {
     "spoof": Ask(roi=ROI, spoof=True),
     "edges": Ask(roi=ROI, edges=True, glow=True, mouth=True),
     "eyes": Ask(roi=ROI, eyes=True),
+    "attention": Ask(roi=ROI, eyes=True),
     "motion": Ask(roi=ROI, motion=True, tracks=TRACKS),
 }
 
@@ -44,6 +45,7 @@ def test_names_are_apart_and_each_period_is_the_policys():
         "spoof": POLICY.spoof_period_s,
         "edges": POLICY.edges_period_s,
         "eyes": POLICY.eyes_period_s,
+        "attention": POLICY.attention_period_s,
         "tint": 0.0,
         "motion": POLICY.motion_period_s,
     }
@@ -75,8 +77,9 @@ def test_cause_to_look_at_once_does_not_wait_for_the_period(change, asked):
     assert next_ask(set(), replace(OPEN, **change)) == asked
 
 
-def test_eyes_are_looked_at_only_where_a_blink_could_matter():
+def test_eyes_are_looked_at_often_only_where_a_blink_could_matter():
     assert next_ask({"eyes"}, OPEN) == Ask(roi=ROI)
+    assert next_ask({"attention"}, OPEN) == ASKS["attention"]
     assert next_ask({"eyes"}, UNDECIDED) == ASKS["eyes"]
 
 
@@ -84,9 +87,10 @@ def test_colours_are_measured_for_a_challenge_only():
     assert next_ask({"tint"}, OPEN) == Ask(roi=ROI)
 
 
-@pytest.mark.parametrize("name", ["spoof", "edges", "eyes", "motion"])
+@pytest.mark.parametrize("name", ["spoof", "edges", "eyes", "attention", "motion"])
 def test_what_was_asked_for_on_a_face_is_made_even_where_nothing_came_of_it(name):
-    assert made(ASKS[name], observation(1, 100.0, face())) == [name]
+    alike = [other for other in ASKS if ASKS[other] == ASKS[name]]
+    assert made(ASKS[name], observation(1, 100.0, face())) == alike
     assert made(ASKS[name], observation(1, 100.0, None)) == []
     assert made(Ask(), observation(1, 100.0, face())) == []
 
@@ -122,4 +126,5 @@ def test_each_cue_reads_what_its_measurement_brings_and_nothing_else():
         heard = {
             type(cue) for cue, row in zip(found, unread, strict=True) if cue.row(POLICY) != row
         }
-        assert heard == set(one.cues), one.name
+        alike = [other for other in MEASUREMENTS if ASKS.get(other.name) == ASKS.get(one.name)]
+        assert heard == {cue for other in alike for cue in other.cues}, one.name

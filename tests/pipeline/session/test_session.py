@@ -501,7 +501,8 @@ def test_each_kind_of_strong_evidence_refuses(attack):
 def test_what_no_cue_wants_is_not_asked_for():
     clear = Camera(person=1)
     watched(started(), clear, 10)
-    assert not any(ask.eyes for ask in clear.asked)
+    # For attention alone, and not for a blink, which wants every frame.
+    assert 0 < sum(ask.eyes for ask in clear.asked) < len(clear.asked) / 4
     waiting = Camera(person=1, look={"quality": 0.1})
     watched(started(), waiting, 3)
     assert {(a.edges, a.glow, a.motion, a.eyes, a.spoof) for a in waiting.asked} == {(False,) * 5}
@@ -511,8 +512,8 @@ def test_a_blink_is_looked_for_once_the_votes_leave_a_doubt_and_in_every_later_w
     session, camera = started(), doubtful()
     watched(session, camera, 2.8)
     first = [ask.eyes for ask in camera.asked]
-    assert not any(first[:8])
-    assert any(first)
+    assert sum(first[:8]) <= 2  # for attention
+    assert all(first[-8:])
     while session.phase is Phase.GATHERING:
         watched(session, camera, 1 / 15)
     while session.phase is not Phase.GATHERING:

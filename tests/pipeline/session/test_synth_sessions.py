@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from pipeline.challenge import Light
@@ -11,6 +12,7 @@ from pipeline.decision import Stand
 from pipeline.events import Challenged, Event
 from pipeline.inputs import PaintedStep
 from pipeline.nets import Run
+from pipeline.observation import NO_BARS, Bars
 from pipeline.policy import Policy
 from pipeline.reasons import Hint, Phase, Purpose, Reason
 from pipeline.session import SessionPipeline
@@ -20,7 +22,7 @@ from pipeline.synth.portrait import Portrait
 from pipeline.synth.scenes import Scene, frames
 from pipeline.template import Gallery
 from tests.pipeline.portraits import anna, berta, photo  # noqa: F401
-from tests.pipeline.synthetic import Ended, Voted, attend
+from tests.pipeline.synthetic import Ended, Film, Voted, attend
 
 SMALL = Camera(width_px=320, height_px=240)
 NEUTRAL = -1.9
@@ -29,6 +31,14 @@ ONE_WINDOW = replace(Policy(), windows=1)
 """No fresh evidence where the first window leaves it open."""
 FOOLED = 3.0
 """A margin as live people have it (+2.4): the strongest cue is mistaken."""
+
+
+def framed(film: Film, sides: tuple[int, int, int, int], level: int) -> Film:
+    """With constant borders."""
+    left, top, right, bottom = sides
+    for t_s, image in film:
+        around = ((top, bottom), (left, right), (0, 0))
+        yield t_s, np.pad(image, around, constant_values=level)
 
 
 class Stage:
@@ -59,11 +69,15 @@ class Stage:
         margin: float = FOOLED,
         stranger: bool = False,
         policy: Policy | None = None,
+        bars: tuple[tuple[int, int, int, int], int] | None = None,
         **more: object,
     ) -> Ended:
-        """Somebody claims to be the enrolled one; `stranger`: it is the other person."""
+        """Somebody claims to be the enrolled one; `stranger`: it is the other person; `bars`: left,
+        top, right, bottom of the camera's borders, px, and their grey level."""
         one, other = self._people[::-1] if stranger else self._people
         film = frames(self.scene(kind, **more), one, other)
+        if bars is not None:
+            film = framed(film, *bars)
         run = Voted(self._nets, margin)
         ended = attend(film, run, gallery=self._gallery, policy=policy)
         if ended.phase is Phase.ACCEPTED:
@@ -123,6 +137,11 @@ def stage(nets: Run, anna: Portrait, berta: Portrait) -> Stage:  # noqa: F811
     return Stage(nets, anna, berta)
 
 
+@pytest.fixture(scope="module")
+def other_stage(nets: Run, anna: Portrait, berta: Portrait) -> Stage:  # noqa: F811
+    return Stage(nets, berta, anna)
+
+
 def test_a_living_owner_is_accepted(stage: Stage) -> None:
     ended = stage.login("live")
     assert ended.phase is Phase.ACCEPTED
@@ -140,6 +159,56 @@ def test_a_living_owner_is_accepted_without_the_anti_spoof_nets_help(stage: Stag
 
 def test_an_owner_who_hardly_moves_is_accepted(stage: Stage) -> None:
     assert stage.login("live_still").phase is Phase.ACCEPTED
+
+
+@pytest.mark.parametrize(
+    ("kind", "hint"), [("asleep", Hint.OPEN_EYES), ("averted", Hint.LOOK_AT_CAMERA)]
+)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_whoever_does_not_look_is_not_logged_in_but_where_the_policy_says_so(
+    stage: Stage, other_stage: Stage, kind: str, hint: Hint, seed: int
+) -> None:
+    for each in (stage, other_stage):
+        ended = each.login(kind, seed=seed)
+        assert (ended.phase, ended.reasons) == (Phase.REJECTED, (Reason.QUALITY,))
+        assert ended.hints[-1] is hint
+    required = tuple(cue for cue in Policy().required if cue != "attention")
+    lenient = stage.login(kind, seed=seed, policy=replace(Policy(), required=required))
+    assert lenient.phase is Phase.ACCEPTED
+    assert lenient.hints == []
+
+
+@pytest.mark.parametrize("sides", [(0, 40, 0, 40), (70, 0, 70, 0), (0, 30, 0, 0), (60, 40, 60, 40)])
+@pytest.mark.parametrize("level", [0, 255])
+def test_borders_of_the_camera_change_nothing(
+    stage: Stage, sides: tuple[int, int, int, int], level: int
+) -> None:
+    bare, ended = stage.login("live"), stage.login("live", bars=(sides, level))
+    assert (ended.phase, ended.hints) == (Phase.ACCEPTED, [])
+    assert ended.seen[-1].bars == Bars(*sides)
+    assert {name: row.stand for name, row in ended.rows.items()} == {
+        name: row.stand for name, row in bare.rows.items()
+    }
+    assert ended.at_s - bare.at_s < 0.4
+
+
+@pytest.mark.parametrize("margin", [NEUTRAL, FOOLED])
+@pytest.mark.parametrize("kind", ["replay_phone", "replay_monitor"])
+def test_a_devices_border_is_no_border_of_the_camera(
+    stage: Stage, kind: str, margin: float
+) -> None:
+    """It fills the frame, and its rim is at the frame's edge; it trembles in a hand."""
+    ended = stage.login(kind, margin=margin, face=0.33 if kind == "replay_monitor" else 0.4)
+    assert ended.phase is not Phase.ACCEPTED
+    assert {obs.bars for obs in ended.seen if obs.face is not None} == {NO_BARS}
+
+
+def test_a_camera_without_colour_is_told_and_counts_as_nothing(stage: Stage) -> None:
+    grey = replace(SMALL, grayscale=True)
+    for kind in ("live", "print_flat"):
+        ended = stage.login(kind, camera=grey, seconds=3)
+        assert (ended.phase, ended.hints) == (None, [Hint.CAMERA_GRAY])
+        assert ended.rows == {}  # nothing to hold against anybody
 
 
 def test_somebody_else_does_not_match(stage: Stage) -> None:
@@ -240,7 +309,6 @@ GOOD_CAMERAS = {
     "1920x1080": Camera(width_px=1920, height_px=1080, fps=8),
     "portrait": Camera(width_px=240, height_px=320),
     "mirrored": replace(SMALL, mirrored=True),
-    "grayscale": replace(SMALL, grayscale=True),
 }
 
 

@@ -40,7 +40,7 @@ def test_every_scene_that_is_promised_is_there() -> None:
     promised = {
         *("live", "live_still", "print_flat", "print_tilted", "print_bent", "print_still"),
         *("print_cut", "replay_phone", "replay_monitor", "two_faces", "swap", "leaves"),
-        *("frozen", "looped", "empty", "black"),
+        *("frozen", "looped", "empty", "black", "asleep", "averted"),
     }
     assert set(KINDS) == promised
     assert set(THINGS) == {"glasses", "mask", "hat", "hand"}
