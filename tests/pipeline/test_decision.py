@@ -25,6 +25,7 @@ FULL = (
     Evidence("spoof", Topic.LIVENESS, Stand.FOR, "live", 2.0),
     Evidence("freshness", Topic.LIVENESS, Stand.FOR, "fresh"),
     Evidence("identity", Topic.IDENTITY, Stand.FOR, "match"),
+    Evidence("attention", Topic.QUALITY, Stand.FOR, "attentive"),
 )
 
 

@@ -54,6 +54,7 @@ def face(**changes: Any) -> Face:
         shape_px=np.zeros((118, 2), np.float32),
         rigid_px=rigid,
         roi=Roi(50, 65, 195, 0),
+        chroma=40.0,
         quality=0.5,
         embedding=None,
         spoof_margin=None,
