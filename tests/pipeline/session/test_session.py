@@ -272,6 +272,8 @@ def test_a_second_face_stops_the_login(rival):
     events = watched(session, camera, 30)
     assert verdict(events) == Decided(Phase.EXPIRED, (Reason.TIMEOUT,))
     assert Hint.ONE_FACE_ONLY in hints(events)
+    # What a detection saw holds in the frames without one, too: nothing is gathered beside it.
+    assert Phase.GATHERING not in phases(events)
 
 
 def test_a_second_face_mid_way_throws_the_evidence_away():
