@@ -61,7 +61,7 @@ class Policy:
     Measured only where a blink could matter, as it costs more than all other supporting cues."""
     attention_period_s: float = 0.35
     """Eyelids, to see whether the eyes are open at all: four looks within `settle_s`, .02 of a core
-    (`python -m benchmarks.liveness` prints what a look costs)."""
+    (the cost of a look is in docs/see.md)."""
     embed_period_s: float = 0.4
     """Embeddings, the dearest net: four within `settle_s`, and one more at once wherever the face's
     shape changed (`doubt_shape`)."""
