@@ -17,6 +17,8 @@ HINT_S = 0.4
 """A hint is sent once its cause has lasted this long, and withdrawn likewise: no flicker."""
 QUIET_S = 0.8
 """No frame for this long: tell the person that the camera is slow."""
+SLOW = (Hint.CAMERA_SLOW, Hint.CONNECTION_SLOW)
+"""Why there may be no frame."""
 OFTEN = 3
 """A cause that came so often, each time for less than that, is said at once: it flickers."""
 PROGRESS_STEP, PROGRESS_MOST = 0.05, 0.99
@@ -67,15 +69,14 @@ class Guidance:
 
     def quiet_until_s(self, heard_s: float) -> float:
         """When a camera whose newest frame came at `heard_s` is slow; inf where that was said."""
-        return inf if self._hint is Hint.CAMERA_SLOW else heard_s + QUIET_S
+        return inf if self._hint in SLOW else heard_s + QUIET_S
 
-    def wait(self, heard_s: float, now_s: float) -> list[Event]:
-        """The newest frame came at `heard_s`. That a camera is slow is said at once, because it
-        has been so for `QUIET_S`."""
+    def wait(self, heard_s: float, now_s: float, slow: Hint = Hint.CAMERA_SLOW) -> list[Event]:
+        """The newest frame came at `heard_s`. That a camera (or what `slow` says) is slow is said
+        at once, because it has been so for `QUIET_S`."""
         if now_s < self.quiet_until_s(heard_s):
             return []
-        self._hint, self._cause = Hint.CAMERA_SLOW, (Hint.CAMERA_SLOW, now_s)
-        return [Hinted(Hint.CAMERA_SLOW)]
+        return self.name(slow, now_s)
 
     def reach(self, fraction: float) -> list[Event]:
         """The window has got so far, 0..1."""

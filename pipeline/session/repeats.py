@@ -33,7 +33,7 @@ OF_BREAKS: dict[Break, Hint] = {
     Break.CUT: Hint.PICTURE_JUMPS,
     Break.BORDERS: Hint.PICTURE_JUMPS,
 }
-"""A test holds every break against it."""
+"""A test holds every break against it. That it may be the connection: lateness.py."""
 OF_ROWS: dict[str, Hint] = {
     "face": Hint.HOLD_STILL,
     "freshness": Hint.TURN_SLOWLY,

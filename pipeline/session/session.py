@@ -41,6 +41,7 @@ from pipeline.reasons import Hint, Phase, Purpose, Reason
 from pipeline.session.borders import Borders
 from pipeline.session.challenge_run import ChallengeRun
 from pipeline.session.guidance import PROGRESS_MOST, Guidance, advice
+from pipeline.session.lateness import Lateness
 from pipeline.session.measurements import Situation, made, next_ask, periods_s
 from pipeline.session.repeats import OF_BREAKS, Repeats, of_window
 from pipeline.session.schedule import Schedule
@@ -113,6 +114,7 @@ class SessionPipeline:
         self._heard_s = started_s
         self._guidance = Guidance(started_s)
         self._repeats = Repeats()
+        self._lateness = Lateness()
 
     # What the shell reads
 
@@ -200,12 +202,15 @@ class SessionPipeline:
         if self._over:
             return events
         self._heard_s = now_s
+        self._lateness.add(obs)
         self._note(obs)
         broken = self._continuity.broken(obs, policy)
         if self._borders.changed(obs):
             broken = Break.BORDERS
         if broken is not None:
-            self._repeats.came(OF_BREAKS[broken], now_s)
+            slow = broken is Break.SLOW
+            cause = self._lateness.cause() if slow else OF_BREAKS[broken]
+            self._repeats.came(cause, now_s)
             events += self._start_over(now_s)
         self._missed = obs.face is None
         if obs.face is not None:
@@ -222,8 +227,8 @@ class SessionPipeline:
             if again is not None:
                 events += self._guidance.name(again, now_s)
             else:
-                cause = self._challenge.hint(hint or self._advice())
-                events += self._guidance.say(cause, now_s)
+                advised = self._challenge.hint(hint or self._advice())
+                events += self._guidance.say(advised, now_s)
         return events
 
     def _note(self, obs: Observation) -> None:
@@ -259,7 +264,7 @@ class SessionPipeline:
     def _tick(self, now_s: float) -> list[Event]:
         if now_s >= self._limit_s:
             return self._end(Phase.EXPIRED, Reason.TIMEOUT)
-        return self._guidance.wait(self._heard_s, now_s)
+        return self._guidance.wait(self._heard_s, now_s, self._lateness.cause())
 
     def _judge(self, window: Window, now_s: float) -> list[Event]:
         policy = self._policy

@@ -52,6 +52,10 @@ class Intake:
         """Whether too many frames were too large. Malformed ones come from lost packets, too."""
         return self.skipped[Skipped.TOO_LARGE] >= MAX_TOO_LARGE
 
+    def gap(self) -> None:
+        """A frame before the next one never came."""
+        self._gap = True
+
     def skip(self, codec: str, data: bytes, waiting: int, now_s: float) -> Skipped | None:
         """Why the next frame must not be decoded; None if it must. Never raises.
 

@@ -7,6 +7,7 @@ picture (slot.py). Source: aiortc 1.16, its modules jitterbuffer and rtcrtprecei
 from __future__ import annotations
 
 import contextlib
+import math
 import queue
 import threading
 from collections.abc import Callable
@@ -19,6 +20,12 @@ import aiortc.rtcrtpreceiver
 
 from pipeline.encoded import MAX_PIXELS
 from server.rtc.intake import Intake, Skipped
+
+GIVEN_UP_TICKS = 90_000
+"""RTP ticks of 1/90000 s by which the newest packet is ahead of what still waits: whoever was asked
+for a lost packet (NACK, RFC 4585 section 6.2.1) has sent it again within a second or never will."""
+ASK_S = 1.0
+"""Between two requests for a key frame after a gap: one takes a slow line that long."""
 
 
 def remove_frame(
@@ -35,7 +42,7 @@ def remove_frame(
     for count in range(self._capacity):
         packet = self._packets[(origin + count) % self._capacity]
         if packet is None:
-            return None
+            return _past_the_gap(self, sequence_number)
         if packets and packet.timestamp != packets[0].timestamp:
             if first is None:
                 first, remove = _join(packets), count
@@ -49,6 +56,34 @@ def remove_frame(
             self.remove(count + 1)
             return _join(packets)
     return None
+
+
+def _past_the_gap(buffer: Any, sequence_number: int) -> aiortc.jitterbuffer.JitterFrame | None:
+    """The next whole frame, once what is missing will not come any more.
+
+    aiortc waits until its 512 packets are full: on a line of 100 kbit/s that is the whole login.
+    """
+    if not buffer._is_video:
+        return None
+    waiting = [_at(buffer, n) for n in range(buffer._capacity)]
+    known = [n for n, packet in enumerate(waiting) if packet is not None]
+    newest = buffer._packets[sequence_number % buffer._capacity]
+    oldest = waiting[known[0]]
+    if not GIVEN_UP_TICKS <= (newest.timestamp - oldest.timestamp) % 2**32 < 2**31:
+        return None
+    gap = next(n for n, packet in enumerate(waiting) if packet is None)
+    # What comes right after a gap may be the rest of a frame whose beginning is lost.
+    buffer.smart_remove(next(n for n in known if n > gap) + 1)
+    getattr(buffer, "on_gap", _nothing)()
+    return remove_frame(buffer, sequence_number)
+
+
+def _at(buffer: Any, n: int) -> Any:
+    return buffer._packets[(buffer._origin + n) % buffer._capacity]
+
+
+def _nothing() -> None:
+    """A buffer that nobody tapped."""
 
 
 def _join(packets: list[Any]) -> aiortc.jitterbuffer.JitterFrame:
@@ -103,6 +138,18 @@ class _EncodedQueue(queue.Queue[Any]):
         self._on_too_large = on_too_large
         self._faults = faults
         self._clock = clock
+        self._asked_s = -math.inf
+
+    def gap(self) -> None:
+        """A frame was given up that was never whole: what comes next refers to it."""
+        self.intake.gap()
+        self._ask()
+
+    def _ask(self) -> None:
+        now_s = self._clock()
+        if now_s - self._asked_s >= ASK_S:
+            self._asked_s = now_s
+            self._faults.ask()
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
         if item is None:
@@ -124,7 +171,7 @@ class _EncodedQueue(queue.Queue[Any]):
                 self._on_encoded(codec.name, frame.timestamp, frame.data)
             return True
         if why is Skipped.GAP:
-            self._faults.ask()
+            self._ask()
         if intake.given_up:
             self._on_too_large()
         return False
@@ -179,5 +226,6 @@ def tap(
     encoded = _EncodedQueue(on_encoded, on_too_large, faults, clock)
     receiver._RTCRtpReceiver__decoder_error = faults  # type: ignore[attr-defined]
     receiver._RTCRtpReceiver__decoder_queue = encoded  # type: ignore[attr-defined]
+    receiver._RTCRtpReceiver__jitter_buffer.on_gap = encoded.gap  # type: ignore[attr-defined]
     receiver.track._queue = _DecodedQueue(on_picture)  # type: ignore[attr-defined]
     return Tap(faults, encoded)

@@ -4,6 +4,7 @@
 
 import { Trouble } from './camera.js';
 import { CHANNEL_LABEL, CHANNEL_PROTOCOL, encode, isObject, parse, readProblem } from './protocol.js';
+import { Uplink } from './uplink.js';
 
 /** @typedef {import('./protocol.js').ServerMessage} ServerMessage */
 /** @typedef {import('./protocol.js').ClientMessage} ClientMessage */
@@ -39,6 +40,7 @@ export class ServerProblem extends Trouble {
  * @typedef {object} Ends
  * @property {(message: ServerMessage) => void} onmessage
  * @property {(trouble: Trouble) => void} onfault  at most once, and never after `close`
+ * @property {() => void} [onslow]  the line to the server turned out to be slow
  * @property {typeof DEADLINES} [deadlines]
  */
 
@@ -50,6 +52,7 @@ export class Connection {
   /** @type {Ends} */ #ends;
   /** @type {typeof DEADLINES} */ #deadlines;
   /** @type {import('./protocol.js').Hello} */ #hello;
+  /** @type {Uplink} */ #uplink;
   #abort = new AbortController();
   #closed = false;
   #pings = 0;
@@ -73,6 +76,7 @@ export class Connection {
     this.#channel = this.#peer.createDataChannel(CHANNEL_LABEL, { protocol: CHANNEL_PROTOCOL, ordered: true });
     // No contentHint and no setParameters: measured, neither moves the bit rate; the server's answer does.
     this.#sender = this.#peer.addTransceiver(track, { direction: 'sendonly', streams: [stream] }).sender;
+    this.#uplink = new Uplink(this.#sender, () => this.#ends.onslow?.());
     this.#listen();
   }
 
@@ -133,6 +137,7 @@ export class Connection {
       this.send(this.#hello);
       this.#ping();
       this.#heard();
+      this.#uplink.start();
     };
     channel.onmessage = (event) => {
       this.#heard();
@@ -213,6 +218,7 @@ export class Connection {
   #silence() {
     this.#closed = true;
     this.#ticket = null;
+    this.#uplink.stop();
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
     this.#abort.abort();

@@ -181,6 +181,7 @@ export class FaceLogin extends HTMLElement {
       hello: hello(WIDGET, opened.settings, { kind: opened.kind, lessMotion: wantsLessMotion() }),
       onmessage: (message) => this.#hear(attempt, message),
       onfault: (trouble) => this.#fail(attempt, trouble),
+      onslow: () => attempt === this.#attempt && this.#step({ slow: true }),
     });
     attempt.connection.open();
   }

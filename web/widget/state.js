@@ -35,18 +35,19 @@ export const STATES = Object.freeze(/** @type {State[]} */ (Object.keys(TABLE)))
  * @property {string} text             what the relying app says of a problem whose code is its own
  * @property {boolean} retry           whether a new session makes sense
  * @property {boolean} recorded        whether the server keeps this session's video
+ * @property {boolean} slow            whether the line to the server turned out to be slow
  * @property {boolean} lit             whether the screen is painted for a challenge, within `gathering`
  */
 
 /**
  * @typedef {{move: Move, reasons?: string[], problem?: string, text?: string, retry?: boolean}} MoveInput
- * @typedef {{hint: string | null} | {progress: number} | {recorded: boolean} | {lit: boolean}} FactInput
+ * @typedef {{hint: string | null} | {progress: number} | {recorded: boolean} | {slow: boolean} | {lit: boolean}} FactInput
  * @typedef {MoveInput | FactInput} Input
  */
 
 /** @type {Readonly<Model>} */
 export const START = Object.freeze({
-  state: 'idle', hint: null, progress: 0, reasons: [], problem: null, text: '', retry: false, recorded: false, lit: false,
+  state: 'idle', hint: null, progress: 0, reasons: [], problem: null, text: '', retry: false, recorded: false, slow: false, lit: false,
 });
 
 /** @param {State} state whether an attempt is running: camera or connection may be open */
@@ -68,7 +69,7 @@ export function step(model, input) {
   if (!isEnd(next)) {
     // Evidence is thrown away on the way back to framing (the server does the same), so is what we drew of it.
     const fresh = next === 'asking_camera' || next === 'idle';
-    return { ...START, state: next, hint: fresh ? null : model.hint, recorded: fresh ? false : model.recorded };
+    return { ...START, state: next, hint: fresh ? null : model.hint, recorded: fresh ? false : model.recorded, slow: fresh ? false : model.slow };
   }
   return {
     ...START,
@@ -77,9 +78,17 @@ export function step(model, input) {
     reasons: next === 'rejected' || next === 'expired' ? input.reasons ?? [] : [],
     problem: next === 'failed' ? input.problem ?? 'internal' : null,
     text: next === 'failed' ? input.text ?? '' : '',
+    slow: model.slow,
     retry: next === 'cancelled' ? true : next === 'accepted' ? false : input.retry ?? false,
   };
 }
+
+/**
+ * The server sees that pictures come too slowly; that it is the line's fault this side may know better.
+ * @param {string | null} hint
+ * @param {boolean} slow
+ */
+const whose = (hint, slow) => slow && hint === 'camera_slow' ? 'connection_slow' : hint;
 
 /**
  * What is learned without moving; only a live connection can teach.
@@ -89,8 +98,12 @@ export function step(model, input) {
  */
 function learn(model, fact) {
   if (!['connecting', 'framing', 'gathering'].includes(model.state)) return model;
-  if ('hint' in fact) return fact.hint === model.hint ? model : { ...model, hint: fact.hint };
+  if ('hint' in fact) {
+    const hint = whose(fact.hint, model.slow);
+    return hint === model.hint ? model : { ...model, hint };
+  }
   if ('recorded' in fact) return fact.recorded === model.recorded ? model : { ...model, recorded: fact.recorded };
+  if ('slow' in fact) return fact.slow === model.slow ? model : { ...model, slow: fact.slow, hint: whose(model.hint, fact.slow) };
   if ('lit' in fact) return model.state !== 'gathering' || fact.lit === model.lit ? model : { ...model, lit: fact.lit };
   if (model.state !== 'gathering' || !Number.isFinite(fact.progress)) return model;
   const progress = Math.min(1, Math.max(0, fact.progress));

@@ -214,6 +214,9 @@ export function say(key, language, own = {}) {
   return say('problem_unknown', language, own);
 }
 
+/** Reasons and problems that a slow line can be behind: pictures that were too few or too poor, words that were lost. */
+const OF_THE_LINE = ['timeout', 'quality', 'liveness', 'disconnected', 'server_silent', 'connection_lost'];
+
 /**
  * The sentence that a state shows.
  * @param {Readonly<import('./state.js').Model>} model
@@ -225,9 +228,12 @@ export function sentence(model, language, own) {
   if (model.problem !== null) {
     const key = `problem_${model.problem}`;
     const known = Object.hasOwn(own ?? {}, key) || Object.hasOwn(en, key);
+    if (model.slow && OF_THE_LINE.includes(model.problem)) return `${say(key, language, own)} ${say('hint_connection_slow', language, own)}`;
     return known ? say(key, language, own) : model.text || say(key, language, own);
   }
   if ((model.state === 'framing' || model.state === 'gathering') && model.hint !== null) return say(`hint_${model.hint}`, language, own);
   const first = say(`state_${model.lit ? 'lit' : model.state}`, language, own);
-  return [first, ...model.reasons.map((reason) => say(`reason_${reason}`, language, own))].join(' ');
+  const why = model.reasons.map((reason) => say(`reason_${reason}`, language, own));
+  if (model.slow && model.reasons.some((reason) => OF_THE_LINE.includes(reason))) why.push(say('hint_connection_slow', language, own));
+  return [first, ...why].join(' ');
 }

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline.events import Decided, Event, Hinted, PhaseChanged
-from pipeline.inputs import Seen
+from pipeline.inputs import Seen, TimePassed
 from pipeline.observation import Bars
 from pipeline.policy import Policy
 from pipeline.reasons import Hint, Phase, Purpose
@@ -106,3 +106,26 @@ def test_frames_that_are_refused_by_turns_are_mentioned() -> None:
         camera.look = {"box_px": (230.0, 140.0, 60.0 if n // 3 % 2 else 90.0, 100.0)}
 
     assert Hint.COME_CLOSER in hints(played(flickers, 3.0))
+
+
+def test_pictures_that_come_later_and_later_are_the_connections_fault() -> None:
+    """Few pictures, and each is here half a second later than the first was: a full queue."""
+    session = SessionPipeline(
+        purpose=Purpose.LOGIN,
+        policy=Policy(),
+        gallery=gallery(1),
+        model_id="test",
+        started_s=100.0,
+    )
+    camera, events = Camera(), list[Event]()
+    for n in range(30):
+        shot = camera.shot(session.ask())
+        late_s = min(0.05 * n, 0.5)
+        events += session.receive(Seen(replace(shot, media_s=shot.arrival_s - 100.0 - late_s)))
+        if n == 10:
+            quiet_s = session.deadline_s()
+            events += session.receive(TimePassed(quiet_s))
+            camera.now_s = quiet_s
+    assert hints(events) == {Hint.CONNECTION_SLOW}
+    slow = [played(_nothing, 12.0, fps=fps) for fps in (1.0, 1.8)]
+    assert [hints(events) for events in slow] == [{Hint.CAMERA_SLOW}] * 2

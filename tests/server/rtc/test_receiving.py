@@ -52,6 +52,20 @@ def test_a_frame_is_complete_with_its_marker() -> None:
     assert out == [(1, 0, b"0.0 "), (4, 3000, b"1.0 1.1 1.2 "), (6, 6000, b"2.0 2.1 ")]
 
 
+def test_a_lost_packet_holds_the_rest_up_for_a_second_and_no_longer() -> None:
+    """May go when aiortc's JitterBuffer looks at the time: 1.16 waits for 512 packets."""
+    buffer, gaps = JitterBuffer(capacity=512, is_video=True), []
+    buffer.on_gap = lambda: gaps.append(1)  # type: ignore[attr-defined]
+    sent = packets([2] * 60)
+    del sent[7]  # of the fourth frame
+    out = play(buffer, sent)
+    late = [at for at, timestamp, _ in out if timestamp > 3000 * 3]
+    # The fifth frame began the second, and may be the rest of the one that was lost.
+    assert [timestamp // 3000 for _, timestamp, _ in out][:5] == [0, 1, 2, 5, 6]
+    assert late[0] == 2 * (3 + receiving.GIVEN_UP_TICKS // 3000)
+    assert gaps == [1]
+
+
 def test_without_markers_and_for_audio_the_buffer_is_as_it_was() -> None:
     without = packets([1, 3, 2], kind_marker=False)
     assert play(JitterBuffer(capacity=512, is_video=True), without) == [
@@ -109,7 +123,9 @@ class Tapped:
         self.recorded: list[int] = []
         self.given_up = 0
         self.tap = receiving.tap(
-            SimpleNamespace(track=SimpleNamespace()),  # type: ignore[arg-type]
+            SimpleNamespace(  # type: ignore[arg-type]
+                track=SimpleNamespace(), _RTCRtpReceiver__jitter_buffer=SimpleNamespace()
+            ),
             on_picture=lambda picture: None,
             on_too_large=self.give_up,
             clock=lambda: 0.0,
@@ -165,5 +181,6 @@ async def test_the_private_names_are_there() -> None:
     made = vars(RTCRtpReceiver("video", SimpleNamespace(state="new")))  # type: ignore[arg-type]
     assert "_RTCRtpReceiver__decoder_error" in made
     assert "_RTCRtpReceiver__decoder_queue" in made
+    assert isinstance(made["_RTCRtpReceiver__jitter_buffer"], JitterBuffer)
     assert aiortc.rtcrtpreceiver.get_decoder is receiving.get_decoder  # type: ignore[attr-defined]
     assert "get_decoder" in aiortc.rtcrtpreceiver.decoder_worker.__code__.co_names
