@@ -41,7 +41,6 @@ KINDS: Mapping[str, Kind] = {
     "subject_enrolled": Kind(409, "This subject has a template; ask for it to be replaced."),
     "ticket_invalid": Kind(401, "The ticket is wrong or has expired."),
     "ticket_used": Kind(409, "The ticket has been used."),
-    "offer_invalid": Kind(400, "The offer is not one this server can answer."),
     "too_many_requests": Kind(429, "Requests come too fast.", True),
     "too_many_connections": Kind(503, "There are too many connections at this moment.", True),
     "too_many_failures": Kind(429, "Too many failed logins of this subject in a row.", True),
@@ -58,6 +57,8 @@ KINDS: Mapping[str, Kind] = {
 """Every code that an HTTP answer may carry, but for those of `server.rtc.lines`, which come with
 texts of their own and status 400."""
 
+_OF_AN_OFFER = Kind(400, "The offer is not one this server can answer.")
+
 
 class Problem(Refusal):
     """A refusal that the caller learns of."""
@@ -65,7 +66,7 @@ class Problem(Refusal):
     def __init__(
         self, code: str, text: str | None = None, *, retry_after_s: float | None = None
     ) -> None:
-        kind = KINDS.get(code, KINDS["offer_invalid"])
+        kind = KINDS.get(code, _OF_AN_OFFER)
         super().__init__(code, text or kind.text)
         self.status = kind.status
         self.retry = kind.retry

@@ -141,7 +141,7 @@ for (const [name, give, fault] of [
   ['a proxy page', () => new Response('<h1>', { status: 502 }), ['server_answer', true]],
   ['not an answer', () => Response.json({ type: 'offer', sdp: 'x' }), ['server_answer', true]],
   ['an answer that the browser refuses', () => Response.json({ type: 'answer', sdp: 'bad' }), ['server_answer', true]],
-  ['a problem', () => Response.json({ error: { code: 'offer_invalid', text: 't', retry: false } }, { status: 400 }), ['offer_invalid', false]],
+  ['a problem', () => Response.json({ error: { code: 'sdp_malformed', text: 't', retry: false } }, { status: 400 }), ['sdp_malformed', false]],
   ['a used ticket: a new one helps', () => Response.json({ error: { code: 'ticket_used', text: 't', retry: false } }, { status: 409 }), ['ticket_used', true]],
 ]) {
   test(`the offer meets ${name}`, async () => {
