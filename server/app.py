@@ -43,7 +43,8 @@ from server.private_folder import PrivateFolderError, private_folder
 from server.readiness import Readiness
 from server.rtc.connection import RtcSettings, prepare
 from server.rtc.network import host_addresses
-from server.session.occupancy import Occupancy, Place, Room
+from server.session.admission import LocalAdmission, Place
+from server.session.occupancy import Occupancy, Room
 from server.session.opening import Opening
 from server.session.peer import Peer
 from server.session.recorder import Recording, nets_here
@@ -128,17 +129,18 @@ def build(
             call_later=later,
         )
 
+    occupancy = Occupancy(
+        Room(
+            showing=settings.max_sessions,
+            connecting=settings.max_connecting,
+            subject_addresses=settings.subject_addresses,
+            identify=settings.identify_sessions,
+        )
+    )
     opening = Opening(
         sessions=found.sessions,
         failures=found.failures,
-        occupancy=Occupancy(
-            Room(
-                showing=settings.max_sessions,
-                connecting=settings.max_connecting,
-                subject_addresses=settings.subject_addresses,
-                identify=settings.identify_sessions,
-            )
-        ),
+        admission=LocalAdmission(occupancy, clock),
         galleries=Galleries(
             found.templates, vault, model_id=embedder.model_id, unused=metrics.unused
         ),

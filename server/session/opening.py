@@ -2,7 +2,7 @@
 
 What is cheap and harmless comes before the ticket is taken; whatever fails after that ends the
 session in the store and gives its place back. Not here: reading requests (server/http/offers.py),
-who may have a session (occupancy.py), the peer's life (peer.py).
+who may have a session (admission.py), the peer's life (peer.py).
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from server.rtc.connection import Connection, NoAddress, RtcSettings
 from server.rtc.lines import BadOffer
 from server.rtc.offer import check_offer
 from server.session import whom
-from server.session.occupancy import Holder, Occupancy, Place
+from server.session.admission import Admission, Place
+from server.session.occupancy import Holder
 from server.session.peer import Peer
 from server.store.port import Conflict, Failures, NotFound, SessionRecord, Sessions, Unavailable
 
@@ -44,7 +45,7 @@ class Opening:
 
     sessions: Sessions
     failures: Failures
-    occupancy: Occupancy
+    admission: Admission
     galleries: Galleries
     decoys: whom.Decoys
     peers: Peers
@@ -73,7 +74,7 @@ class Opening:
             if wait_s:
                 raise Problem("too_many_failures", retry_after_s=wait_s)
         holder = Holder(record.client_id, record.subject, address)
-        place = self.occupancy.enter(holder, self.clock())
+        place = await self.admission.enter(holder, record.session_id, 0.0)
         try:
             claimed = await self._claim(record, ticket_hash)
             place.take_over()

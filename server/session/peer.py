@@ -40,8 +40,8 @@ from server.limits import Bucket
 from server.metrics import Metrics
 from server.rtc.slot import SlotClosed
 from server.session import protocol
+from server.session.admission import Place
 from server.session.connection import Connection
-from server.session.occupancy import Place
 from server.session.presence import Presence
 from server.session.protocol import BadMessage, Cancel, Decline, Fault, Hello, Painted, Ping
 from server.session.recorder import Recorder, Recording

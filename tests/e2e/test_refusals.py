@@ -126,7 +126,7 @@ async def _used(world: World) -> tuple[int, str]:
 
 async def _beside(world: World, *holders: Holder) -> tuple[int, str]:
     """An offer while these have places."""
-    occupancy, now_s = world.parts.opening.occupancy, world.parts.clock()
+    occupancy, now_s = world.parts.opening.admission.occupancy, world.parts.clock()
     places = [occupancy.enter(holder, now_s) for holder in holders]
     try:
         return await world.offer(GOOD_SDP)
@@ -141,8 +141,8 @@ def _busy(world: World) -> Awaitable[tuple[int, str]]:
 
 
 def _everywhere(world: World) -> Awaitable[tuple[int, str]]:
-    room = replace(world.parts.opening.occupancy.room, subject_addresses=1)
-    world.patch.setattr(world.parts.opening.occupancy, "room", room)
+    room = replace(world.parts.opening.admission.occupancy.room, subject_addresses=1)
+    world.patch.setattr(world.parts.opening.admission.occupancy, "room", room)
     return _beside(world, Holder(CLIENT, "ann", "10.0.0.1"))
 
 

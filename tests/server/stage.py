@@ -190,7 +190,9 @@ class Stage:
         policy: Policy = POLICY,
     ) -> Stage:
         """As server.session.opening does it, with a fake connection."""
-        place = parts.opening.occupancy.enter(Holder(CLIENT, record.subject, "127.0.0.1"), clock.s)
+        place = parts.opening.admission.occupancy.enter(
+            Holder(CLIENT, record.subject, "127.0.0.1"), clock.s
+        )
         peer = parts.opening.new_peer(record, policy, gallery, place)
         connection = FakeConnection()
         camera.now_s = clock.s

@@ -197,7 +197,7 @@ async def test_a_killed_browser_is_noticed_and_its_place_is_free(running: Runnin
             await asyncio.sleep(0.02)
         page.kill()
         gone_s = time.monotonic()
-        while len(parts.opening.occupancy):  # noqa: ASYNC110
+        while len(parts.opening.admission.occupancy):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         assert time.monotonic() - gone_s < 5.0
         while (  # noqa: ASYNC110
@@ -343,7 +343,7 @@ def _key(byte: int) -> str:
 
 def _embedders(parts: Parts) -> tuple[str, str, int]:
     """Whose vectors a new peer asks for, its verdicts compare, and decoys imitate."""
-    place = parts.opening.occupancy.enter(Holder("c", "ann", "127.0.0.1"), parts.clock())
+    place = parts.opening.admission.occupancy.enter(Holder("c", "ann", "127.0.0.1"), parts.clock())
     now = parts.now()
     record = SessionRecord("s", "c", "login", "ann", "n", b"", "live", now, now)
     peer = parts.opening.new_peer(record, POLICIES["standard"], Gallery.of([]), place)

@@ -24,10 +24,10 @@ async def test_an_offer_is_answered_once(http: Http, parts: Parts, offer: str) -
         assert response.headers["Vary"] == "Origin"
     assert set(body) == {"type", "sdp"}
     assert body["type"] == "answer"
-    assert len(parts.opening.occupancy) == 1
+    assert len(parts.opening.admission.occupancy) == 1
     async with post_offer(http, made, offer) as response:
         assert await code_of(response, 409) == "ticket_used"
-    assert len(parts.opening.occupancy) == 1
+    assert len(parts.opening.admission.occupancy) == 1
 
 
 async def test_of_many_offers_with_one_ticket_one_is_answered(
@@ -42,7 +42,7 @@ async def test_of_many_offers_with_one_ticket_one_is_answered(
     statuses = await asyncio.gather(*(one() for _ in range(12)))
     assert statuses.count(200) == 1
     assert set(statuses) <= {200, 409, 503}
-    assert len(parts.opening.occupancy) == 1
+    assert len(parts.opening.admission.occupancy) == 1
 
 
 async def test_wrong_tickets(http: Http, parts: Parts, offer: str) -> None:
@@ -57,7 +57,7 @@ async def test_wrong_tickets(http: Http, parts: Parts, offer: str) -> None:
     clock.s += 60
     async with post_offer(http, made, offer) as response:
         assert await code_of(response, 401) == "ticket_invalid"
-    assert len(parts.opening.occupancy) == 0
+    assert len(parts.opening.admission.occupancy) == 0
 
 
 async def test_without_the_ticket_an_offer_is_not_even_read(http: Http) -> None:
@@ -234,7 +234,7 @@ async def test_more_sessions_than_admitted(http: Http, parts: Parts, offer: str)
         assert (await response.json())["error"]["retry"] is True
     next(iter(parts.peers)).stop()
     async with asyncio.timeout(5):
-        while len(parts.opening.occupancy) == 2:  # noqa: ASYNC110
+        while len(parts.opening.admission.occupancy) == 2:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     async with post_offer(http, made[2], offer) as response:  # the ticket was not burnt
         assert response.status == 200
@@ -245,7 +245,7 @@ async def test_a_person_has_one_session_at_an_address(http: Http, parts: Parts, 
         made = await create(http)
         async with post_offer(http, made, offer) as response:
             assert response.status == 200
-        assert len(parts.opening.occupancy) == 1
+        assert len(parts.opening.admission.occupancy) == 1
     async with asyncio.timeout(5):
         while len(parts.peers) > 1:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
@@ -261,7 +261,7 @@ async def test_addresses_are_those_that_the_proxy_forwards(
         header = {"X-Forwarded-For": f"10.0.0.{n}"}
         async with post_offer(http, made, offer, **header) as response:
             assert response.status == 200
-    assert len(parts.opening.occupancy) == 2
+    assert len(parts.opening.admission.occupancy) == 2
 
 
 async def test_what_fails_after_the_claim_gives_everything_back(
@@ -276,7 +276,7 @@ async def test_what_fails_after_the_claim_gives_everything_back(
     async with post_offer(http, made, offer) as response:
         assert await code_of(response, 500) == "internal"
         assert "aiortc" not in await response.text()
-    assert len(parts.opening.occupancy) == 0
+    assert len(parts.opening.admission.occupancy) == 0
     assert (await parts.store.sessions.get(made["session"])).state == "expired"
 
 

@@ -83,7 +83,7 @@ class Door:
     @property
     def taken(self) -> tuple[int, int]:
         """Places and peers."""
-        return len(self.parts.opening.occupancy), len(self.parts.peers)
+        return len(self.parts.opening.admission.occupancy), len(self.parts.peers)
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ async def test_a_newer_session_of_the_same_person_at_the_address_takes_over(door
 async def test_a_person_at_too_many_addresses_burns_no_ticket(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(door.parts.opening.occupancy, "room", Room(8, 8, 2, 8))
+    monkeypatch.setattr(door.parts.opening.admission.occupancy, "room", Room(8, 8, 2, 8))
     for n in range(2):
         await door.answer(await door.session(f"s{n}"), address=f"10.0.0.{n}")
     record = await door.session()

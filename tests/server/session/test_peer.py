@@ -94,7 +94,7 @@ async def _disconnected(stage: Stage) -> None:
 
 
 def _let_go(stage: Stage) -> None:
-    assert len(stage.parts.opening.occupancy) == 0
+    assert len(stage.parts.opening.admission.occupancy) == 0
     assert not stage.parts.peers
     assert stage.connection.closings == 1
 
@@ -705,7 +705,9 @@ async def _crowd(
     stage.peer.on_message(_message("ping", n=1))
     others = []
     for n in range(parts.settings.max_sessions):
-        others.append(parts.opening.occupancy.enter(Holder(CLIENT, f"p{n}", "b"), clock.s))
+        others.append(
+            parts.opening.admission.occupancy.enter(Holder(CLIENT, f"p{n}", "b"), clock.s)
+        )
         assert others[-1].show()
     asked, show = list[bool](), stage.peer.place.show
     monkeypatch.setattr(stage.peer.place, "show", lambda: asked.append(show()) or asked[-1])
