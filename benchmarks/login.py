@@ -32,6 +32,7 @@ from benchmarks.serving import Server, ServerFailed
 from models.clips import clip
 from models.manifest import default_dir
 from pipeline.nets.ort import Nets
+from server import cpus
 from tests.e2e.cameras import SIZE
 
 ENROLMENT, LOGIN = Film("webcam", "cap12", 0.0, 30.0), Film("webcam", "cap13", 0.0, 31.0)
@@ -236,7 +237,7 @@ def _processor() -> str:
 
 
 def _cores() -> int:
-    return len(os.sched_getaffinity(0))
+    return cpus.whole()
 
 
 def _say(text: str) -> None:

@@ -172,3 +172,13 @@ def test_the_environment_has_its_door() -> None:
 def test_no_module_names_that_say_nothing() -> None:
     banned = {"utils", "helpers", "common", "misc", "manager", "handler", "processor", "impl"}
     assert [name(path) for path in FILES if path.stem in banned] == []
+
+
+def test_one_file_counts_cpus() -> None:
+    counts = ("cpu_count", "process_cpu_count", "sched_getaffinity")
+    found = {
+        line.rpartition(":")[0]
+        for path in (*FILES, *(ROOT / "benchmarks").rglob("*.py"))
+        for line in calls(path, lambda node: getattr(node, "attr", None) in counts)
+    }
+    assert found == {"server/cpus.py"}, "the machine's CPUs are seldom ours: ask server.cpus"

@@ -6,6 +6,7 @@ The only file of the server that reads the environment. Not here: which settings
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -15,7 +16,15 @@ from typing import Any
 
 from models.manifest import default_dir
 from pipeline.refusal import Refusal
+from server import cpus
 from server.settings.table import COMMAND_LINE, PREFIX, TABLE, Setting
+
+SESSIONS_OF_A_CPU = 8
+"""One carries 6 that look at every picture, measured. This only bounds what may be tried."""
+FEWEST_SESSIONS = 4
+"""A part of a CPU carries people one after the other, who connect meanwhile."""
+MOST_SESSIONS = 64
+"""One process keeps some 3 CPUs busy, because one thread alone runs Python at a time."""
 
 
 class ConfigError(Refusal):
@@ -96,11 +105,19 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     values["turn_urls"] = urls or ()
     values["rtc_addresses"] = values["rtc_addresses"] or ()
     # The event loop takes 0.015 of a core a session (measured), the frames ten times as much.
-    values["workers"] = values["workers"] or os.cpu_count() or 1
+    values["workers"] = values["workers"] or cpus.whole()
+    values["max_sessions"] = values["max_sessions"] or _sessions(cpus.usable(), values["rtc_ports"])
     values["public_url"] = values["public_url"] or f"http://localhost:{values['port']}"
     values["data_dir"] = values["data_dir"] or default_data_dir(given)
     values["models_dir"] = values["models_dir"] or default_dir(given)
     return Settings(**{field.name: values[field.name] for field in fields(Settings)})
+
+
+def _sessions(count: float, ports: tuple[int, int] | None) -> int:
+    found = min(MOST_SESSIONS, max(FEWEST_SESSIONS, math.ceil(SESSIONS_OF_A_CPU * count)))
+    if ports is not None:  # as many connect as show a picture
+        found = min(found, max(1, (ports[1] - ports[0] + 1) // 2))
+    return found
 
 
 def command_line(environ: Mapping[str, str] | None = None) -> dict[str, str | None]:

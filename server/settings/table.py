@@ -104,8 +104,10 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         "MAX_SESSIONS",
         "number",
-        "8",
-        "Sessions that show a picture at the same time; more are told `busy`.",
+        None,
+        "At most so many sessions show a picture at the same time; more are told `busy`. Fewer"
+        " where the CPUs do not carry so many. Without it 8 for each CPU that this process may use"
+        " (affinity, cgroup quota), from 4 to 64, and no more than half of RTC_PORTS.",
         readers.integer(1, 1000),
     ),
     Setting(
@@ -137,7 +139,7 @@ TABLE: tuple[Setting, ...] = (
         "WORKERS",
         "number",
         None,
-        "Threads that measure frames. Without it as many as there are cores.",
+        "Threads that measure frames. Without it as many as CPUs that this process may use.",
         readers.integer(1, 256),
     ),
     Setting(

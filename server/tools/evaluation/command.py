@@ -9,7 +9,6 @@ import argparse
 import functools
 import importlib.util
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +16,7 @@ from typing import Any, TypeVar
 from models.manifest import default_dir
 from pipeline.nets.embed import Embedder
 from pipeline.policy import POLICIES, Policy
+from server import cpus
 from server.settings import policies
 from server.settings.load import Settings
 from server.tools.evaluation.acquire import Acquired, See, acquire
@@ -71,7 +71,7 @@ def _add(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, help="folder for report.json and report.html")
     parser.add_argument("--policy", type=Path, help="judge by the fields in this JSON or TOML")
     parser.add_argument(
-        "--jobs", type=whole, default=max(1, (os.cpu_count() or 2) // 2), help="files at a time"
+        "--jobs", type=whole, default=max(1, cpus.whole() // 2), help="files at a time"
     )
     parser.add_argument(
         "--cache",
