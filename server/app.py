@@ -1,21 +1,19 @@
 """One server from its settings: start, run, stop.
 
-The one place that puts a server together: everything below is handed what it uses. Not here: what
-a request does (http/), what a session does (session/peer.py), reading settings
-(settings/load.py).
+The one place that puts a server together: everything below is handed what it uses. Not here: its
+store opened and kept in order (life.py), what a request does (http/), what a session does
+(session/peer.py), reading settings (settings/load.py).
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import math
 import resource
 import secrets
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import datetime
 
 from aiohttp import web
@@ -24,16 +22,15 @@ from pipeline.frame import Frame
 from pipeline.nets.embed import SFACE, Embedder
 from pipeline.observation import Ask, Observation
 from pipeline.policy import POLICIES, Policy
-from pipeline.refusal import Refusal
 from pipeline.template import Gallery
-from server import memory
+from server import life, memory
 from server.frames.inference import Inference
 from server.frames.look import load_see
 from server.http import listening, middleware, routes
 from server.http.connections import Connections, kept_back
 from server.http.requests import MAX_BODY_BYTES, PARTS
 from server.keys.keyring import Keyring
-from server.keys.master_key import fit, open_vault
+from server.keys.master_key import open_vault
 from server.metrics import Metrics
 from server.parts import Parts, utc_now
 from server.peers import Peers
@@ -54,16 +51,10 @@ from server.session.whom import Decoys
 from server.settings import policies
 from server.settings.load import ConfigError, Settings
 from server.store.opening import open_store
-from server.store.port import Broken, SessionRecord, Store, Unavailable
+from server.store.port import SessionRecord, Store
 
-RETRY_S = 2.0
-"""Between attempts to open a store that is down at start."""
 FEWEST_CONNECTIONS = 32
 """HTTP connections that a server is of no use without."""
-SETTLE_S = 60.0
-"""Between two looks for verdicts that a dead process left half recorded (Endings in port.py)."""
-SWEEP_S = 3600.0
-"""Expired rows are absent already; this only frees their space."""
 
 logger = logging.getLogger(__name__)
 
@@ -206,101 +197,8 @@ def application(parts: Parts) -> web.Application:
     )
     app[PARTS] = parts
     routes.add(app)
-    app.cleanup_ctx.append(_life)
+    app.cleanup_ctx.append(lambda _: life.of(parts))
     return app
-
-
-async def _life(app: web.Application) -> AsyncIterator[None]:
-    parts = app[PARTS]
-    tasks = [asyncio.create_task(kept(parts)) for kept in (_keep, _pay_debts)]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await parts.peers.stop()
-        with contextlib.suppress(Unavailable):
-            await parts.verdicts.settle()
-        if parts.verdicts.owing.is_set():
-            logger.error("stopped with refusals that the store did not record")
-        await parts.inference.close()
-        await parts.store.close()
-
-
-async def _keep(parts: Parts) -> None:
-    """Open the store, however long it is down; then settle and sweep it now and then."""
-    await open_parts(parts)
-    swept_s = -math.inf
-    while True:
-        with contextlib.suppress(Unavailable):
-            settled = await parts.store.endings.settle()
-            if settled:
-                logger.warning("verdicts settled", extra={"sessions": settled})
-        if parts.clock() - swept_s >= SWEEP_S:
-            swept_s = parts.clock()
-            await _sweep(parts)
-        await asyncio.sleep(SETTLE_S)
-
-
-async def _sweep(parts: Parts) -> None:
-    with contextlib.suppress(Unavailable):
-        await parts.store.sweep(parts.now())
-    if parts.shelf is not None:
-        with contextlib.suppress(OSError):
-            removed = await asyncio.to_thread(parts.shelf.sweep, parts.now())
-            logger.info("recordings swept", extra={"removed": removed})
-
-
-async def _pay_debts(parts: Parts) -> None:
-    """Record the refusals that pages heard while the store was away, as soon as it is back."""
-    while True:
-        await parts.verdicts.owing.wait()
-        try:
-            await parts.verdicts.settle()
-        except Unavailable:
-            await asyncio.sleep(RETRY_S)
-
-
-async def open_parts(parts: Parts) -> None:
-    """Open the store and make sure there is a signing key; then `parts.opened`.
-
-    A store that is down is waited for: the server answers 503 meanwhile, and `/readyz` tells it.
-    """
-    told = False
-    while True:
-        try:
-            store = parts.store
-            await store.open()
-            await fit(
-                parts.vault,
-                parts.settings.data_dir,
-                templates=store.templates,
-                keys=store.keys,
-                now=parts.now(),
-            )
-            await parts.keyring.load(parts.now())
-            break
-        except Broken as error:
-            logger.error("the store is broken", extra={"code": error.code, "cause": error.text})
-            parts.failed.set_result(error)
-            return
-        except Unavailable as error:
-            if not told:
-                logger.warning(
-                    "the store cannot be reached; trying on",
-                    extra={"cause": f"{error.text} {error.cause}"},
-                )
-            told = True
-        except Exception as error:
-            # Wrong schema, wrong master key: no waiting helps. Not ready, and the log says why.
-            code = error.code if isinstance(error, Refusal) else "internal"
-            logger.error("the store cannot be used", extra={"code": code}, exc_info=error)
-            parts.failed.set_result(error)
-            return
-        await asyncio.sleep(RETRY_S)
-    parts.opened.set()
-    logger.info("ready")
 
 
 async def serve(
@@ -349,7 +247,9 @@ async def serve(
         if parts.failed.done():
             raise parts.failed.result()
         logger.info("stopping", extra={"sessions": len(parts.peers)})
-        # While sockets still answer: offers and sessions get 503, jwks and verdicts go on.
+        # The listener first, so that no connection comes to one who refuses it. On those that are
+        # open offers and sessions get 503, while keys and questions about verdicts go on.
+        await site.stop()
         await parts.peers.stop()
     finally:
         await runner.cleanup()

@@ -18,9 +18,9 @@ from server.http.requests import (
     body_of,
     check_origin,
     offered,
-    opened_parts,
     policy_of,
     session_of,
+    taking_parts,
     ticket_of,
 )
 from server.parts import Parts
@@ -30,7 +30,7 @@ from server.store.port import Client, NotFound, SessionRecord
 
 async def take_offer(request: web.Request) -> web.Response:
     """A page brings its ticket and its offer."""
-    parts = opened_parts(request)
+    parts = taking_parts(request)
     record, client = await _addressed(request, parts)
     if client is not None:  # else the session is unknown, which is refused below
         request[CORS_ORIGIN] = check_origin(request, parts, client)

@@ -53,13 +53,19 @@ _NOBODY = hashlib.sha256(b"no such client").digest()
 
 
 def opened_parts(request: web.Request) -> Parts:
-    """The server that is asked. Raises Problem not_ready, server_stopping."""
+    """The server that is asked. Raises Problem not_ready."""
     parts = request.app[PARTS]
-    if parts.peers.stopping:
-        raise Problem("server_stopping")
     if not parts.opened.is_set():
         raise Problem("not_ready")
     return parts
+
+
+def taking_parts(request: web.Request) -> Parts:
+    """The same, for what begins a session. Raises Problem not_ready, server_stopping."""
+    parts = request.app[PARTS]
+    if parts.peers.stopping:
+        raise Problem("server_stopping")
+    return opened_parts(request)
 
 
 async def client_of(request: web.Request, parts: Parts) -> Client:

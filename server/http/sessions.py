@@ -26,6 +26,7 @@ from server.http.requests import (
     opened_parts,
     policy_of,
     session_of,
+    taking_parts,
     wanted,
 )
 from server.parts import Parts
@@ -36,7 +37,7 @@ from server.store.port import NotFound, SessionRecord
 
 async def create_session(request: web.Request) -> web.Response:
     """A relying app's backend starts an attempt."""
-    parts = opened_parts(request)
+    parts = taking_parts(request)
     client = await known_client(request, parts)
     try:
         wish = wanted(await body_of(request, MAX_REQUEST_BYTES))

@@ -19,8 +19,9 @@ from pipeline.frame import Frame
 from pipeline.nets.embed import Embedder
 from pipeline.policy import POLICIES, Policy
 from pipeline.template import Gallery
-from server.app import build, open_parts
+from server.app import build
 from server.keys.vault import Vault
+from server.life import open_parts
 from server.parts import Parts
 from server.people.templates import seal_template
 from server.session import whom

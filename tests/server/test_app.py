@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import os
 import signal
@@ -28,12 +29,12 @@ from models.errors import ModelError
 from models.verify import verify
 from pipeline.events import Decided
 from pipeline.frame import Frame
-from pipeline.nets.embed import EMBEDDER_ID, Embedder
+from pipeline.nets.embed import EMBEDDER_ID, SFACE, Embedder
 from pipeline.observation import Ask, Observation
 from pipeline.policy import POLICIES
 from pipeline.reasons import Phase, Reason
 from pipeline.template import Gallery
-from server import app, log
+from server import app, life, log
 from server.commands.admin import Admin
 from server.http.requests import PARTS
 from server.keys.master_key import KEY_FILE
@@ -241,7 +242,7 @@ class Asleep(SqliteStore):
 async def test_a_store_that_is_down_at_start_is_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "RETRY_S", 0.05)
+    monkeypatch.setattr(life, "RETRY_S", 0.05)
     store = Asleep(tmp_path / "x.sqlite3")
     parts = app.build(settings(tmp_path), Scene().look, store=store)
     server = TestServer(app.application(parts))
@@ -264,10 +265,10 @@ async def test_a_store_that_is_down_at_start_is_waited_for(
 
 async def test_a_store_that_can_never_be_used_ends_the_start(tmp_path: Path) -> None:
     first = app.build(settings(tmp_path, master_key=_key(1)), Scene().look)
-    await app.open_parts(first)
+    await life.open_parts(first)
     await first.store.close()
     second = app.build(settings(tmp_path, master_key=_key(2)), Scene().look)
-    await app.open_parts(second)
+    await life.open_parts(second)
     assert not second.opened.is_set()
     assert getattr(second.failed.result(), "code", "") == "vault_key_unknown"
     await second.store.close()
@@ -282,12 +283,12 @@ def _damage(file: Path) -> None:
 
 async def test_a_damaged_database_ends_the_start_with_its_name(tmp_path: Path) -> None:
     first = app.build(settings(tmp_path), Scene().look)
-    await app.open_parts(first)
+    await life.open_parts(first)
     await first.store.close()
     file = tmp_path / "lookgate.sqlite3"
     _damage(file)
     second = app.build(settings(tmp_path), Scene().look)
-    await app.open_parts(second)
+    await life.open_parts(second)
     assert not second.opened.is_set()
     fault = second.failed.result()
     assert isinstance(fault, Broken)
@@ -299,11 +300,11 @@ async def test_a_damaged_database_ends_the_start_with_its_name(tmp_path: Path) -
 
 async def test_a_lost_master_key_ends_the_start_and_no_new_one_is_made(tmp_path: Path) -> None:
     first = app.build(settings(tmp_path), Scene().look)
-    await app.open_parts(first)
+    await life.open_parts(first)
     await first.store.close()
     os.unlink(tmp_path / KEY_FILE)
     second = app.build(settings(tmp_path), Scene().look)
-    await app.open_parts(second)
+    await life.open_parts(second)
     assert getattr(second.failed.result(), "code", "") == "vault_key_missing"
     assert KEY_FILE not in os.listdir(tmp_path)
     for parts in (first, second):
@@ -314,7 +315,7 @@ async def test_a_lost_master_key_ends_the_start_and_no_new_one_is_made(tmp_path:
 async def test_a_refusal_that_the_store_did_not_hear_is_recorded_once_it_is_back(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "RETRY_S", 0.05)
+    monkeypatch.setattr(life, "RETRY_S", 0.05)
     parts = running.parts
     record = await claimed(parts, "login", "ann")
     refuse, heard = parts.store.endings.refuse, asyncio.Event()
@@ -430,6 +431,50 @@ def test_sigterm_ends_with_zero(tmp_path: Path) -> None:
         if process.poll() is None:
             process.kill()
             process.wait()
+
+
+async def test_a_server_that_stops_closes_its_listener_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene()
+    scene.camera.person = None  # nobody to judge: the session lasts while the server stops
+    monkeypatch.setattr(app, "load_see", lambda *_: (scene.look, SFACE))
+    told = settings(tmp_path, rtc_addresses="127.0.0.1", port="0")
+    async with Admin.of(told) as admin:
+        secret = await admin.add_client("shop")
+    started: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    stopped = asyncio.Event()
+    server = asyncio.create_task(app.serve(told, on_started=started.set_result, stopped=stopped))
+    async with asyncio.timeout(30), aiohttp.ClientSession() as http:
+        url = await started
+        heard: list[dict[str, Any]] = []
+        going = asyncio.create_task(
+            attempt(
+                server_url=url,
+                client_id="shop",
+                secret=secret,
+                purpose="login",
+                subject="ann",
+                video=pictures(),
+                on_message=heard.append,
+            )
+        )
+        while not heard:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        async with http.get(f"{url}/healthz") as response:
+            assert response.status == 200
+        stopped.set()
+        port = int(url.rpartition(":")[2])
+        with contextlib.suppress(ConnectionRefusedError):
+            while True:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.close()
+        assert not going.done()
+        async with http.get(f"{url}/.well-known/jwks.json") as response:
+            assert response.status == 200  # on the connection that was open
+        await going
+        await server
+    assert [m["error"]["code"] for m in heard if m["type"] == "error"] == ["server_stopping"]
 
 
 def test_an_application_has_its_parts(tmp_path: Path) -> None:

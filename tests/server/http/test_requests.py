@@ -326,9 +326,19 @@ async def test_before_ready_and_while_stopping(http: Http, parts: Parts) -> None
             assert await code_of(response, 503) == "not_ready"
     parts.opened.set()
     parts.peers.stopping = True
-    for path in ("/readyz", "/v1/sessions/x"):
-        async with http.get(path, headers=AUTH) as response:
+    async with http.get("/readyz") as response:
+        assert await code_of(response, 503) == "server_stopping"
+    for path in ("/v1/sessions", "/v1/sessions/x/offer"):
+        async with http.post(path, headers=AUTH) as response:
             assert await code_of(response, 503) == "server_stopping"
+
+
+async def test_while_stopping_keys_and_verdicts_are_still_told(http: Http, parts: Parts) -> None:
+    parts.peers.stopping = True
+    async with http.get("/.well-known/jwks.json") as response:
+        assert response.status == 200
+    async with http.get("/v1/sessions/x", headers=AUTH) as response:
+        assert await code_of(response, 404) == "session_unknown"
 
 
 # Credentials

@@ -1,0 +1,119 @@
+"""The life of one server: its store opened however long it is down, kept in order, and closed.
+
+Not here: what is put together (app.py), what the store does then (store/port.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+from collections.abc import AsyncIterator
+
+from pipeline.refusal import Refusal
+from server.keys.master_key import fit
+from server.parts import Parts
+from server.store.port import Broken, Unavailable
+
+RETRY_S = 2.0
+"""Between attempts to open a store that is down at start."""
+SETTLE_S = 60.0
+"""Between two looks for verdicts that a dead process left half recorded (Endings in port.py)."""
+SWEEP_S = 3600.0
+"""Expired rows are absent already; this only frees their space."""
+
+logger = logging.getLogger(__name__)
+
+
+async def of(parts: Parts) -> AsyncIterator[None]:
+    """Around the time in which its HTTP side answers."""
+    tasks = [asyncio.create_task(kept(parts)) for kept in (_keep, _pay_debts)]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await parts.peers.stop()
+        with contextlib.suppress(Unavailable):
+            await parts.verdicts.settle()
+        if parts.verdicts.owing.is_set():
+            logger.error("stopped with refusals that the store did not record")
+        await parts.inference.close()
+        await parts.store.close()
+
+
+async def _keep(parts: Parts) -> None:
+    """Open the store, however long it is down; then settle and sweep it now and then."""
+    await open_parts(parts)
+    swept_s = -math.inf
+    while True:
+        with contextlib.suppress(Unavailable):
+            settled = await parts.store.endings.settle()
+            if settled:
+                logger.warning("verdicts settled", extra={"sessions": settled})
+        if parts.clock() - swept_s >= SWEEP_S:
+            swept_s = parts.clock()
+            await _sweep(parts)
+        await asyncio.sleep(SETTLE_S)
+
+
+async def _sweep(parts: Parts) -> None:
+    with contextlib.suppress(Unavailable):
+        await parts.store.sweep(parts.now())
+    if parts.shelf is not None:
+        with contextlib.suppress(OSError):
+            removed = await asyncio.to_thread(parts.shelf.sweep, parts.now())
+            logger.info("recordings swept", extra={"removed": removed})
+
+
+async def _pay_debts(parts: Parts) -> None:
+    """Record the refusals that pages heard while the store was away, as soon as it is back."""
+    while True:
+        await parts.verdicts.owing.wait()
+        try:
+            await parts.verdicts.settle()
+        except Unavailable:
+            await asyncio.sleep(RETRY_S)
+
+
+async def open_parts(parts: Parts) -> None:
+    """Open the store and make sure there is a signing key; then `parts.opened`.
+
+    A store that is down is waited for: the server answers 503 meanwhile, and `/readyz` tells it.
+    """
+    told = False
+    while True:
+        try:
+            store = parts.store
+            await store.open()
+            await fit(
+                parts.vault,
+                parts.settings.data_dir,
+                templates=store.templates,
+                keys=store.keys,
+                now=parts.now(),
+            )
+            await parts.keyring.load(parts.now())
+            break
+        except Broken as error:
+            logger.error("the store is broken", extra={"code": error.code, "cause": error.text})
+            parts.failed.set_result(error)
+            return
+        except Unavailable as error:
+            if not told:
+                logger.warning(
+                    "the store cannot be reached; trying on",
+                    extra={"cause": f"{error.text} {error.cause}"},
+                )
+            told = True
+        except Exception as error:
+            # Wrong schema, wrong master key: no waiting helps. Not ready, and the log says why.
+            code = error.code if isinstance(error, Refusal) else "internal"
+            logger.error("the store cannot be used", extra={"code": code}, exc_info=error)
+            parts.failed.set_result(error)
+            return
+        await asyncio.sleep(RETRY_S)
+    parts.opened.set()
+    logger.info("ready")
