@@ -2,9 +2,10 @@
 
     python -m benchmarks.see_cost [--clip cap12] [--seconds 20] [--size 640x480] [--models DIR]
 
-Plays a real recording through see() with a session's schedule and prints two tables: what each net
-and each look around the face costs, and what schedules of them cost a session. Times are of this
-thread alone; `nets` is the time inside the Run, everything else is what see() adds.
+Plays a real recording to real sessions, one login after the other, and prints two tables: what each
+net and each look around the face costs, and what sessions cost. Times are of this thread alone;
+`nets` is the time inside the Run, everything else is what see() adds. What a login costs beside
+see() is measured by benchmarks/cost.py.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,58 +23,66 @@ import numpy as np
 
 from models.clips import cache_dir, clip
 from pipeline.frame import Frame, Reference
-from pipeline.nets import Floats, Run, iris
+from pipeline.inputs import Seen
+from pipeline.nets import Floats, Run, embed, iris
 from pipeline.nets.mesh import landmarks
 from pipeline.nets.ort import SPECS, Nets
 from pipeline.observation import Ask, Tracks
-from pipeline.policy import POLICIES
+from pipeline.policy import POLICIES, Policy
+from pipeline.reasons import Purpose
 from pipeline.see import see
+from pipeline.session import SessionPipeline
 from pipeline.sight import motion, patch
 from pipeline.sight.edges import edges
 from pipeline.sight.glow import glow
 from pipeline.sight.mouth import mouth
 from pipeline.sight.tint import tint
+from pipeline.template import Gallery, Template
 
 T = TypeVar("T")
 
 FPS = 15.0
-POLICY = POLICIES["standard"]
-LIVENESS = {
-    "detect": POLICY.detect_period_s, "spoof": POLICY.spoof_period_s,
-    "edges": POLICY.edges_period_s, "glow": POLICY.edges_period_s,
-    "mouth": POLICY.edges_period_s, "motion": POLICY.motion_period_s,
-}  # fmt: skip
-EMBED = {"embed": POLICY.embed_period_s}
-EYES = {"eyes": POLICY.eyes_period_s}
-TINT = {"tint": 0.0}
-"""The session's schedule: seconds between runs; the mesh runs on every frame."""
-BASE = {name: every for name, every in LIVENESS.items() if name in ("detect", "spoof")} | EMBED
-SCHEDULES = {
-    "mesh, detector, anti-spoof": {name: BASE[name] for name in ("detect", "spoof")},
-    "liveness: and edges, glow, mouth, motion": LIVENESS,
-    "a session: and embeddings": LIVENESS | EMBED,
-    "in doubt: and eyes": LIVENESS | EMBED | EYES,
-    "light challenge: and tint on every frame": LIVENESS | EMBED | EYES | TINT,
-}
-ASKS = ("spoof", "edges", "glow", "mouth", "eyes", "tint", "motion")
-REFERENCE_S = POLICY.window_s
+MODEL = "see-cost"
+ANYBODY = replace(POLICIES["standard"], match_score=-1.0, mismatch_score=-1.0)
+"""Any face is a match: no template is needed."""
+IN_DOUBT = replace(
+    ANYBODY, accept_llr=1e9, accept_late_llr=1e9, reject_llr=-1e9, windows=10**6, time_limit_s=1e9
+)
+"""Never decides, so it looks at the eyes as often as it can."""
+SCHEDULES = {"logins, one after the other": ANYBODY, "in doubt, for ever": IN_DOUBT}
+REFERENCE_S = ANYBODY.window_s
 """Motion begins again with every window of evidence."""
 
 
 class Timed:
     """A Run that keeps the time spent in each net."""
 
-    def __init__(self, run: Nets) -> None:
+    def __init__(self, run: Run) -> None:
         self._run = run
         self.wall: dict[str, list[float]] = defaultdict(list)
+        self.cpu: dict[str, list[float]] = defaultdict(list)
         self.cpu_s = 0.0
 
     def __call__(self, net: str, feed: Floats) -> tuple[Floats, ...]:
         wall, cpu = time.perf_counter(), time.thread_time()
         out = self._run(net, feed)
-        self.cpu_s += time.thread_time() - cpu
+        spent = time.thread_time() - cpu
+        self.cpu_s += spent
+        self.cpu[net].append(spent)
         self.wall[net].append(time.perf_counter() - wall)
         return out
+
+
+def login(started_s: float, policy: Policy = ANYBODY) -> SessionPipeline:
+    """An attempt of anybody."""
+    anybody = Template(MODEL, np.eye(embed.DIMENSIONS, dtype=np.float32)[:1], 1.0)
+    return SessionPipeline(
+        purpose=Purpose.LOGIN,
+        policy=policy,
+        gallery=Gallery.of([("anybody", anybody)]),
+        model_id=MODEL,
+        started_s=started_s,
+    )
 
 
 def frames(path: Path, size: tuple[int, int], seconds: float) -> list[Frame]:
@@ -91,39 +101,24 @@ def frames(path: Path, size: tuple[int, int], seconds: float) -> list[Frame]:
 
 
 def play(
-    clip_frames: list[Frame], run: Timed, periods: dict[str, float] | None = None
+    clip_frames: list[Frame], run: Timed, policy: Policy = ANYBODY
 ) -> tuple[list[float], float]:
-    """Seconds of each see(), and this thread's CPU seconds altogether."""
-    periods = BASE if periods is None else periods
-    last: dict[str, float] = {}
-    reference, tracks, begun_s = Reference(), None, 0.0
-    roi, times = None, []
-    cpu = time.thread_time()
+    """Seconds of each see(), and the CPU seconds of this thread in all of them: of sessions, one
+    after the other, with what they ask for."""
+    session, reference = login(0.0, policy), Reference()
+    times, cpu_s = [], 0.0
     for picture in clip_frames:
-        now = picture.arrival_s
-        due = {
-            name for name, every in periods.items() if now - last.get(name, -1e6) >= every - 0.02
-        }
-        if now - begun_s >= REFERENCE_S:
-            tracks = None
-        ask = Ask(
-            detect=roi is None or "detect" in due,
-            roi=roi,
-            embed_above=0.35 if "embed" in due else None,
-            tracks=tracks,
-            **{name: name in due for name in ASKS},
-        )
-        start = time.perf_counter()
+        if session.over:
+            session, reference = login(picture.arrival_s, policy), Reference()
+        ask = session.ask()
+        start, cpu = time.perf_counter(), time.thread_time()
         frame = reference.attach(picture)
-        face = see(frame, ask, run).face
+        seen = see(frame, ask, run)
         reference.keep(frame, ask)
+        cpu_s += time.thread_time() - cpu
         times.append(time.perf_counter() - start)
-        roi = face.roi if face else None
-        if face is not None and face.motion is not None:
-            begun_s = now if tracks is None else begun_s
-            tracks = face.motion.tracks
-        last.update(dict.fromkeys(due, now))
-    return times, time.thread_time() - cpu
+        session.receive(Seen(seen))
+    return times, cpu_s
 
 
 def looks(clip_frames: list[Frame], run: Run) -> dict[str, list[float]]:
@@ -190,8 +185,8 @@ def main() -> None:
     for name, spent in looks(clip_frames, nets).items():
         print(f"| {name} | {np.median(spent) * 1e3:.2f} |")
     print("\n| schedule | cores a session |\n|---|---|")
-    for name, periods in SCHEDULES.items():
-        _, cpu_s = play(clip_frames, Timed(nets), periods)
+    for name, policy in SCHEDULES.items():
+        _, cpu_s = play(clip_frames, Timed(nets), policy)
         print(f"| {name} | {cpu_s / (count / FPS):.3f} |")
 
 
