@@ -47,6 +47,10 @@ test: $(VENV)/.stamp-test node_modules/.stamp chromium models recordings ## all 
 		node --test "$${files[@]}"
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+.PHONY: test-peers
+test-peers: $(VENV)/.stamp-test models recordings ## tests against programs that nobody here wrote; 25 minutes at most
+	@exec $(BIN)/python -m tests.peers.run $(PYTEST_ARGS)
+
 .PHONY: check
 check: $(VENV)/.stamp-test node_modules/.stamp ## ruff, mypy --strict, and TypeScript's checker over web/
 	$(BIN)/ruff check .

@@ -1,4 +1,5 @@
-"""For all tests: logging as it was before each, Hypothesis for mutants, the list of skips."""
+"""For all tests: logging as it was before each, Hypothesis for mutants, the list of skips, and that
+tests/peers runs when it is named (`make test-peers`) and not with the rest."""
 
 from __future__ import annotations
 
@@ -8,8 +9,19 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import Phase, settings
 
-from tests.skips import add_option as pytest_addoption  # noqa: F401
+from tests.skips import add_option
 from tests.skips import hold as pytest_configure  # noqa: F401
+
+collect_ignore = ["peers"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--may-skip`, and which database the store's suite runs against."""
+    add_option(parser)
+    parser.addoption(
+        "--store", choices=["ferretdb"], help="in place of the usual databases of the store's suite"
+    )
+
 
 # For tests/mutants/run.py: the examples of every other run, but one that fails is enough there, so
 # none is shrunk, which can take minutes.

@@ -8,7 +8,7 @@ Source: mongodb.com/docs/manual (write concern, client-side operations timeout).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC
 
@@ -26,7 +26,7 @@ from pymongo.errors import (
 from pymongo.write_concern import WriteConcern
 
 from server.store.mongo.documents import Document
-from server.store.mongo.schema import check_version, make_indexes
+from server.store.mongo.schema import prepare
 from server.store.port import Broken, Unavailable
 
 WAIT_S = 2.5
@@ -41,10 +41,15 @@ AT_ONCE = 20
 """Operations under way. More tasks than connections starve one another in the driver's own pool:
 100 tasks on 20 connections had a p99 of 540-1000 ms, and 27 ms behind this FIFO semaphore."""
 
+Prepare = Callable[[AsyncDatabase[Document]], Awaitable[None]]
 
 REFUSED = (13, 18)
 """Unauthorized and AuthenticationFailed (mongodb.com/docs/manual/reference/error-codes): user or
 password of LOOKGATE_STORE is wrong, or may not do this. No waiting helps."""
+
+LACKED = (59, 115, 238)
+"""CommandNotFound, CommandNotSupported, NotImplemented: no MongoDB, but a server of its protocol
+that lacks what is needed. No waiting helps."""
 
 
 def fault_of(error: PyMongoError) -> Unavailable:
@@ -52,7 +57,7 @@ def fault_of(error: PyMongoError) -> Unavailable:
     answer for mongodb+srv. The driver's own words may quote a password, so only names are told."""
     code = getattr(error, "code", None)
     cause = f"MongoDB: {type(error).__name__} {code or ''}".rstrip()
-    if code in REFUSED:
+    if code in REFUSED + LACKED:
         return Broken("the MongoDB database of LOOKGATE_STORE", cause)
     return Unavailable(cause)
 
@@ -60,18 +65,27 @@ def fault_of(error: PyMongoError) -> Unavailable:
 class Database:
     """The database; several servers may share it."""
 
-    def __init__(self, url: str, *, name: str | None = None, wait_s: float = WAIT_S) -> None:
-        """`name` wins over the one in the URL; `lookgate` if neither names one."""
+    def __init__(
+        self,
+        url: str,
+        *,
+        name: str | None = None,
+        wait_s: float = WAIT_S,
+        prepare: Prepare = prepare,
+    ) -> None:
+        """`name` wins over the one in the URL; `lookgate` if neither names one. `prepare` is done
+        with the database as soon as it is reached."""
         self._url = url
         self._name = name
         self._wait_s = wait_s
+        self._prepare = prepare
         self._mongo: AsyncMongoClient[Document] | None = None
         self._db: AsyncDatabase[Document] | None = None
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._opening = asyncio.Lock()
 
     async def open(self) -> None:
-        """Connect, check the schema, make the indexes. Raises Unavailable, WrongSchema.
+        """Connect and prepare. Raises Unavailable, Broken, WrongSchema.
 
         Raises ValueError for a URL that the driver does not understand; it does not quote it.
         """
@@ -88,8 +102,7 @@ class Database:
                     write_concern=WriteConcern(w="majority", j=True),
                 )
                 async with self.turn(long=True) as db:
-                    await check_version(db)
-                    await make_indexes(db)
+                    await self._prepare(db)
             except BaseException:
                 await self._close()
                 raise

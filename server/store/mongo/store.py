@@ -11,16 +11,25 @@ import secrets
 from datetime import datetime
 
 from server.store.mongo import clients, endings, failures, keys, sessions, templates
-from server.store.mongo.database import WAIT_S, Database
+from server.store.mongo.database import WAIT_S, Database, Prepare
+from server.store.mongo.schema import prepare
 from server.store.port import KEPT_AFTER_EXPIRY, Unavailable
 
 
 class MongoStore:
     """The Store protocol on a MongoDB database; several servers may share it."""
 
-    def __init__(self, url: str, *, database: str | None = None, wait_s: float = WAIT_S) -> None:
-        """`database` wins over the one that the URL names; `lookgate` if neither does."""
-        self.database = Database(url, name=database, wait_s=wait_s)
+    def __init__(
+        self,
+        url: str,
+        *,
+        database: str | None = None,
+        wait_s: float = WAIT_S,
+        prepare: Prepare = prepare,
+    ) -> None:
+        """`database` wins over the one that the URL names; `lookgate` if neither does. `prepare` is
+        as Database takes it."""
+        self.database = Database(url, name=database, wait_s=wait_s, prepare=prepare)
         self.clients = clients.Clients(self.database)
         self.sessions = sessions.Sessions(self.database)
         self.templates = templates.Templates(self.database)
@@ -29,7 +38,8 @@ class MongoStore:
         self.endings = endings.Endings(self.database)
 
     async def open(self) -> None:
-        """Connect, check the schema, make the indexes. Raises Unavailable, Broken, WrongSchema.
+        """Connect, check the schema, make the indexes, hold a race that one must win. Raises
+        Unavailable, Broken, WrongSchema.
 
         Raises ValueError for a URL that the driver does not understand; it does not quote it.
         """

@@ -1,4 +1,5 @@
-"""The databases that the suite runs against: SQLite, SecantusDB over the wire, a real MongoDB."""
+"""The databases that the suite runs against: SQLite, SecantusDB over the wire, a real MongoDB, and
+by `--store ferretdb` FerretDB in place of these."""
 
 from __future__ import annotations
 
@@ -7,7 +8,10 @@ from pathlib import Path
 
 import bson
 from pymongo import AsyncMongoClient
+from pymongo.asynchronous.database import AsyncDatabase
 
+from server.store.mongo.documents import Document
+from server.store.mongo.schema import INDEXES, check_version
 from server.store.mongo.store import MongoStore
 from server.store.port import Store
 from server.store.sqlite.store import SqliteStore
@@ -76,3 +80,18 @@ class MongoBackend(Backend):
         await super().destroy()
         async with AsyncMongoClient(self.url) as client:
             await client.drop_database(self.name)
+
+
+class FerretBackend(MongoBackend):
+    """FerretDB 1.24, which a store refuses to open (tests/peers/test_ferretdb.py): here opened
+    without what the refusal is about."""
+
+    def _make(self) -> Store:
+        return MongoStore(self.url, database=self.name, prepare=_prepare_what_it_has)
+
+
+async def _prepare_what_it_has(db: AsyncDatabase[Document]) -> None:
+    await check_version(db)
+    for collection, index in INDEXES:
+        if "expireAfterSeconds" not in index.document:
+            await db[collection].create_indexes([index])

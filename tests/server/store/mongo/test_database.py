@@ -11,9 +11,13 @@ from datetime import timedelta
 
 import pytest
 from pymongo import AsyncMongoClient
+from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import OperationFailure
+from pymongo.results import UpdateResult
 
 from server.store.mongo.database import AT_ONCE, fault_of
+from server.store.mongo.documents import Document
+from server.store.mongo.schema import check_one_winner
 from server.store.mongo.store import MongoStore
 from server.store.port import Broken, Unavailable
 from tests.server.conformance.backends import MongoBackend
@@ -121,12 +125,34 @@ async def test_a_check_writes_and_leaves_nothing(mongo: MongoBackend) -> None:
         assert await client[mongo.name]["sessions"].count_documents({}) == 0
 
 
-def test_a_refused_password_is_broken_and_an_election_is_down() -> None:
-    for code, broken in ((13, True), (18, True), (10107, False), (189, False), (None, False)):
+def test_a_refused_password_or_a_lack_is_broken_and_an_election_is_down() -> None:
+    broken_or_down = {13: True, 18: True, 238: True, 10107: False, 189: False, None: False}
+    for code, broken in broken_or_down.items():
         found = fault_of(OperationFailure("user operator, hunter2", code))
         assert isinstance(found, Broken) is broken
         assert "hunter2" not in str(found)
         assert str(code or "OperationFailure") in str(found)
+
+
+async def test_a_database_in_which_several_win_is_not_opened(mongo: MongoBackend) -> None:
+    """As FerretDB 1.24 is in fact: tests/peers/test_ferretdb.py. Here each update forgets what it
+    expects."""
+
+    class Forgetful:
+        def __init__(self, collection: AsyncCollection[Document]) -> None:
+            self.insert_one = collection.insert_one
+            self.delete_one = collection.delete_one
+            self._collection = collection
+
+        async def update_one(self, expected: Document, change: Document) -> UpdateResult:
+            return await self._collection.update_one({"_id": expected["_id"]}, change)
+
+    async with AsyncMongoClient(mongo.url) as client:
+        sessions = client[mongo.name]["sessions"]
+        await check_one_winner(client[mongo.name])
+        with pytest.raises(Broken, match="10 of 10 callers won"):
+            await check_one_winner({"sessions": Forgetful(sessions)})  # type: ignore[arg-type]
+        assert await sessions.count_documents({}) == 0
 
 
 async def test_a_cancelled_call_gives_its_turn_back(mongo: MongoBackend) -> None:
