@@ -44,6 +44,7 @@ from server.session.admission import LocalAdmission, Place
 from server.session.occupancy import Occupancy, Room
 from server.session.opening import Opening
 from server.session.peer import Peer
+from server.session.pressure import Pressure
 from server.session.recorder import Recording, nets_here
 from server.session.timer import CallLater
 from server.session.verdict import Verdicts
@@ -88,7 +89,8 @@ def build(
         found.keys, vault, issuer=settings.public_url, lifetime_s=settings.token_ttl_s
     )
     metrics = Metrics()
-    inference = Inference(look, settings.workers)
+    pressure = Pressure(settings.workers)
+    inference = Inference(look, settings.workers, meter=pressure, clock=clock)
     peers = Peers(when_empty=memory.give_back)
     shelf = _shelf(settings)
     verdicts = Verdicts(
@@ -126,7 +128,8 @@ def build(
             connecting=settings.max_connecting,
             subject_addresses=settings.subject_addresses,
             identify=settings.identify_sessions,
-        )
+        ),
+        pressure,
     )
     opening = Opening(
         sessions=found.sessions,

@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-STAGES = ("connect", "first_frame", "see", "step", "verdict", "settle")
-"""offer -> channel open; channel open -> first frame; one frame's measuring; one frame's judging;
-first frame -> decision; decision -> verdict sent."""
+STAGES = ("connect", "first_frame", "turn", "see", "step", "verdict", "settle")
+"""offer -> channel open; channel open -> first frame; waiting until a thread is free for one frame;
+its measuring; its judging; first frame -> decision; decision -> verdict sent."""
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 

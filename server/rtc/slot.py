@@ -42,11 +42,20 @@ class LatestSlot(Generic[T]):
 
     async def get(self) -> T:
         """Take the newest item, waiting for one. Raises SlotClosed when there can be none."""
+        await self.peek()
+        return self.take()
+
+    async def peek(self) -> T:
+        """Wait until there is an item; it stays. Raises SlotClosed when there can be none."""
         while not self._items:
             if self._closed:
                 raise SlotClosed
             self._changed.clear()
             await self._changed.wait()
+        return self._items[-1]
+
+    def take(self) -> T:
+        """Take the newest item, which must be there."""
         return self._items.pop()
 
     def close(self) -> None:

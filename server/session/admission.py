@@ -27,6 +27,9 @@ class Place(Protocol):
     def show(self) -> bool:
         """The session shows a picture; False: not yet, because all places are taken."""
 
+    def wanted(self) -> bool:
+        """Others wait for a place: who does not need this one should give it back."""
+
     def when_replaced(self, call: Callable[[], None]) -> None:
         """Call this when a newer session takes over; at once if one has already."""
 

@@ -20,8 +20,11 @@ class Pictures(Protocol):
     def dropped(self) -> int:
         """Pictures that a newer one replaced before they were taken."""
 
-    async def get(self) -> Decoded | Frame:
-        """Take the newest one, waiting for it. Raises SlotClosed when there can be none."""
+    async def peek(self) -> Decoded | Frame:
+        """Wait until there is one; it stays. Raises SlotClosed when there can be none."""
+
+    def take(self) -> Decoded | Frame:
+        """Take the newest one, which must be there."""
 
 
 class Connection(Protocol):

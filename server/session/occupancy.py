@@ -1,11 +1,11 @@
 """Who has a session now, and who may have one more: by person, by address, and by place.
 
 Rates bound how often one asks; places are few and are held for seconds, so they are shared out by
-who holds them. Pure: times are arguments, monotonic seconds. Not here: taking tickets and making
-peers (opening.py), when a peer counts as gone (presence.py), threads that look at pictures
-(server/frames/inference.py). Source: this project's own attack, one account that held all places
-within every rate; "a few sessions an owner, the newest wins" is how mail servers bound connections
-(Dovecot, `mail_max_userip_connections`).
+who holds them. Pure: times are arguments, monotonic seconds. Not here: who waits for a place
+(admission.py), what the CPUs carry (pressure.py), when a peer counts as gone (presence.py).
+Source: this project's own attack, one account that held all places within every rate; "a few
+sessions an owner, the newest wins" is how mail servers bound connections (Dovecot,
+`mail_max_userip_connections`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from server.problems import Problem
 from server.session.presence import Patience
+from server.session.pressure import SETTLE_S, Capacity
 
 YOUNG_S = 3.0
 """A session that connects keeps a place for its picture for so long: ICE and DTLS take 0.2 to 1.5 s
@@ -50,6 +51,11 @@ class Room:
     """Without a subject, of one client and address; never all that may show, unless that is one."""
 
 
+CROWDED = 1.5
+"""So many times what the CPUs carry may show a picture of those who were let in: what is carried
+sinks while somebody connects, and whose ticket was taken should not be sent away."""
+
+
 class Place:
     """One session's right to be here, from before its ticket is taken until it is decided."""
 
@@ -73,8 +79,12 @@ class Place:
     def show(self) -> bool:
         """The session shows a picture; False: not yet, because all places are taken."""
         if not self.showing:
-            self.showing = self._occupancy.free() > 0
+            self.showing = self._occupancy.may_show()
         return self.showing
+
+    def wanted(self) -> bool:
+        """Others wait for a place."""
+        return self._occupancy.wanted()
 
     def when_replaced(self, call: Callable[[], None]) -> None:
         """Call this when a newer session takes over; at once if one has already."""
@@ -99,8 +109,14 @@ class Place:
 class Occupancy:
     """The sessions of one server."""
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: Room, capacity: Capacity | None = None) -> None:
+        """`capacity` None: only `room` bounds it."""
         self.room = room
+        self.left: Callable[[Place], None] = lambda place: None
+        """Is called with each place that counts no more."""
+        self.wanted: Callable[[], bool] = lambda: False
+        """Says whether others wait."""
+        self._capacity = capacity
         self._places: dict[Place, None] = {}
         """In the order in which they came."""
 
@@ -108,9 +124,16 @@ class Occupancy:
         """How many sessions there are."""
         return len(self._places)
 
-    def free(self) -> int:
-        """How many more may show a picture."""
-        return self.room.showing - sum(place.showing for place in self._places)
+    def limit(self) -> int:
+        """How many sessions are let in, now."""
+        if self._capacity is None:
+            return self.room.showing
+        return min(self.room.showing, self._capacity.sessions())
+
+    def may_show(self) -> bool:
+        """Whether one more may show a picture."""
+        showing = sum(place.showing for place in self._places)
+        return showing < min(self.room.showing, CROWDED * self.limit())
 
     def enter(self, holder: Holder, now_s: float) -> Place:
         """A place for a session, whose ticket may then be taken.
@@ -129,12 +152,22 @@ class Occupancy:
         connecting = [place for place in others if not place.showing]
         young = [place for place in connecting if now_s - place.started_s < YOUNG_S]
         showing = len(others) - len(connecting)
-        if showing + len(young) >= self.room.showing or len(connecting) >= self.room.connecting:
+        limit = self.limit()
+        if showing + len(young) >= limit or len(connecting) >= self.room.connecting:
             raise Problem("busy", retry_after_s=BUSY_S)
-        short = 4 * (showing + len(connecting)) >= 3 * self.room.showing
+        if self._capacity is not None:
+            # A slow start, as TCP has (RFC 5681 section 3.1): no more than are known to be carried.
+            new = sum(now_s - place.started_s < SETTLE_S for place in others)
+            if new >= max(self._capacity.at_once(), len(others) - new):
+                raise Problem("busy", retry_after_s=BUSY_S)
+        short = 4 * (showing + len(connecting)) >= 3 * limit
         place = Place(self, holder, now_s, HURRIED if short else Patience())
         self._places[place] = None
         return place
+
+    def begins_anew(self, holder: Holder) -> bool:
+        """Whether this holder has a session, whose place a newer one takes over."""
+        return any(_gives_way(place.holder, holder) for place in self._places)
 
     def replace(self, newer: Place) -> None:
         """End what came before this one and is the same holder's."""
@@ -149,7 +182,9 @@ class Occupancy:
 
     def remove(self, place: Place) -> None:
         """It counts no more."""
-        self._places.pop(place, None)
+        if place in self._places:
+            del self._places[place]
+            self.left(place)
 
     def _elsewhere(self, holder: Holder) -> set[str]:
         """Other addresses at which this subject has sessions."""

@@ -27,7 +27,6 @@ from pipeline.inputs import (
     Input,
     Introduced,
     PaintedStep,
-    Seen,
     TimePassed,
 )
 from pipeline.policy import Policy
@@ -38,7 +37,6 @@ from pipeline.template import Gallery
 from server.frames.inference import Viewer
 from server.limits import Bucket
 from server.metrics import Metrics
-from server.rtc.slot import SlotClosed
 from server.session import protocol
 from server.session.admission import Place
 from server.session.connection import Connection
@@ -47,6 +45,7 @@ from server.session.protocol import BadMessage, Cancel, Decline, Fault, Hello, P
 from server.session.recorder import Recorder, Recording
 from server.session.timer import CallLater, Timer
 from server.session.verdict import Verdicts
+from server.session.watching import Watcher
 from server.store.port import SessionRecord
 
 logger = logging.getLogger(__name__)
@@ -85,8 +84,7 @@ class Peer:
     _error: str | None = field(init=False, default=None)
     """What to say beside the verdict."""
     _presence: Presence = field(init=False)
-    _crowded: bool = field(init=False, default=False)
-    """It has pictures to show, and others have all places."""
+    _watcher: Watcher = field(init=False)
     _timer: Timer | None = field(init=False, default=None)
     _timer_s: float = field(init=False, default=math.inf)
     """When `_timer` calls."""
@@ -96,6 +94,16 @@ class Peer:
     def __post_init__(self) -> None:
         now_s = self.clock()
         self._presence = Presence(now_s, self.place.patience)
+        self._watcher = Watcher(
+            place=self.place,
+            viewer=self.viewer,
+            presence=self._presence,
+            metrics=self.metrics,
+            clock=self.clock,
+            ask=lambda: self._session.ask(),  # the session is made below
+            tell=self._tell,
+            give_way=self._give_way,
+        )
         self._bucket = Bucket(protocol.RATE_PER_S, protocol.BURST, now_s)
         self._decided = asyncio.get_running_loop().create_future()
         told = dict[str, Any](
@@ -201,31 +209,15 @@ class Peer:
             self._fail("session", error)
 
     async def _frames(self, connection: Connection) -> None:
-        """One picture after the other, never two at once: natural back-pressure."""
-        presence, metrics = self._presence, self.metrics
         await connection.channel_open.wait()
         self._begin()
-        while True:
-            try:
-                picture = await connection.frames.get()
-            except SlotClosed:
-                return  # the timer or on_state ends the session
-            began_s = self.clock()
-            if not self.place.show():
-                self._crowded = True  # the first picture stays due; newer ones come
-                presence.hear(picture.arrival_s)
-                continue
-            self._crowded = False
-            if presence.first_s is None and presence.opened_s is not None:
-                metrics.stages.observe("first_frame", began_s - presence.opened_s)
-            presence.measure(picture.arrival_s, began_s)
-            seen = await self.viewer.see(picture, self._session.ask())
-            looked_s = self.clock()
-            presence.measured(looked_s)
-            metrics.frames.add()
-            metrics.stages.observe("see", looked_s - began_s)
-            self._tell(Seen(seen))
-            metrics.stages.observe("step", self.clock() - looked_s)
+        await self._watcher.run(connection)
+
+    def _give_way(self) -> None:
+        """End now: nobody is to be seen, and others wait."""
+        if not self._decided.done():
+            self._error = "busy"
+            self._tell(Disconnected(self.clock()))
 
     def _set_timer(self) -> None:
         """Be called at the next deadline, the peer's or the session's.
@@ -249,7 +241,7 @@ class Peer:
         now_s = self.clock()
         try:
             if self._presence.gone_s() <= now_s:
-                if self._crowded:
+                if self._watcher.crowded:
                     self._error = "busy"
                 self._tell(Disconnected(now_s))
             elif self._session.deadline_s() <= now_s:

@@ -67,7 +67,12 @@ async def test_pictures_are_taken_in_the_order_of_arrival_by_so_many_threads() -
         return look(picture, ask)
 
     inference = Inference(see, workers=2)
-    tasks = [asyncio.create_task(inference.see(frame(n), Ask())) for n in range(6)]
+
+    async def in_turn(n: int) -> Observation:
+        async with inference.turn():
+            return await inference.see(frame(n), Ask())
+
+    tasks = [asyncio.create_task(in_turn(n)) for n in range(6)]
     await asyncio.sleep(0)
     assert inference.in_flight == 6
     parts.release(6)
@@ -172,3 +177,49 @@ async def test_a_cancelled_caller_is_cancelled() -> None:
 def test_a_pool_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         Inference(look, 0)
+
+
+class Told:
+    """A meter that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.waits_s: list[float] = []
+        self.looks_s: list[float] = []
+
+    def waited(self, seconds: float) -> None:
+        self.waits_s.append(seconds)
+
+    def looked(self, seconds: float) -> None:
+        self.looks_s.append(seconds)
+
+
+async def test_waiting_and_looking_are_measured_apart() -> None:
+    told, now_s = Told(), [0.0]
+
+    def see(picture: Frame, ask: Ask) -> Observation:
+        now_s[0] += 2.0
+        return look(picture, ask)
+
+    inference = Inference(see, 1, meter=told, clock=lambda: now_s[0])
+    async with inference.turn(), inference.turn():  # one for the thread, one for the next
+        third = asyncio.create_task(inference.turn().__aenter__())
+        await asyncio.sleep(0)
+        await inference.see(frame(0), Ask())
+        assert (told.waits_s, told.looks_s) == ([0.0, 0.0], [2.0])
+    await third
+    assert told.waits_s == [0.0, 0.0, 2.0]
+    await inference.close()
+
+
+async def test_a_turn_that_nobody_waits_for_any_more_is_not_lost() -> None:
+    inference = Inference(look, 1)
+    async with inference.turn():
+        async with inference.turn():
+            waiting = asyncio.create_task(inference.turn().__aenter__())
+            await asyncio.sleep(0)
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+        async with asyncio.timeout(5), inference.turn():
+            assert inference.in_flight == 2
+    assert inference.in_flight == 0
+    await inference.close()

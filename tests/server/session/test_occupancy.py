@@ -134,10 +134,10 @@ def test_without_a_subject_an_address_has_so_many_but_never_all() -> None:
 def test_all_places_are_taken() -> None:
     occupancy = Occupancy(ROOM)
     places = [shown(occupancy, person(n)) for n in range(8)]
-    assert occupancy.free() == 0
+    assert not occupancy.may_show()
     assert refused(occupancy, ann()) == "busy"
     places[3].give_back()
-    assert occupancy.free() == 1
+    assert occupancy.may_show()
     shown(occupancy, ann())
 
 

@@ -56,6 +56,14 @@ async def opened(tmp_path: Path, camera: Camera) -> AsyncIterator[tuple[Parts, C
     await close_parts(parts)
 
 
+@pytest.fixture
+async def small(tmp_path: Path, camera: Camera) -> AsyncIterator[tuple[Parts, Clock]]:
+    """With two places."""
+    parts, clock = await make_parts(tmp_path, camera, max_sessions="2")
+    yield parts, clock
+    await close_parts(parts)
+
+
 async def _stage(
     opened: tuple[Parts, Clock], camera: Camera, purpose: str, subject: str | None, **more: Any
 ) -> Stage:
@@ -717,11 +725,11 @@ async def _crowd(
 
 
 async def test_pictures_wait_for_a_place(
-    opened: tuple[Parts, Clock], camera: Camera, monkeypatch: pytest.MonkeyPatch
+    small: tuple[Parts, Clock], camera: Camera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parts, _ = opened
+    parts, _ = small
     await enrolled(parts, "ann", 1)
-    stage, others = await _crowd(opened, camera, monkeypatch)
+    stage, others = await _crowd(small, camera, monkeypatch)
     assert parts.metrics.frames.value() == 0
     others[0].give_back()
     await stage.show(LONG)
@@ -729,9 +737,9 @@ async def test_pictures_wait_for_a_place(
 
 
 async def test_who_finds_no_place_in_time_is_told_that_it_is_busy(
-    opened: tuple[Parts, Clock], camera: Camera, monkeypatch: pytest.MonkeyPatch
+    small: tuple[Parts, Clock], camera: Camera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stage, _ = await _crowd(opened, camera, monkeypatch)
+    stage, _ = await _crowd(small, camera, monkeypatch)
     for n in range(8):
         stage.peer.on_message(_message("ping", n=n))
         stage.clock.advance(1.0)
