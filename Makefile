@@ -24,6 +24,8 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --require-hashes $(PIP_FLAGS
 
 # Which tests, and how: `make test PYTEST_ARGS="-k tokens -x"`.
 PYTEST_ARGS ?=
+# For the short form of the capacity benchmark: `make capacity CAPACITY_ARGS="--runs 1"`.
+CAPACITY_ARGS ?=
 
 ## Commands
 
@@ -65,6 +67,10 @@ mutants: $(VENV)/.stamp-test ## break important lines one at a time: the nearest
 .PHONY: bench
 bench: $(VENV)/.stamp-test models recordings ## measure logins over loopback and print the table
 	@exec $(BIN)/python -m benchmarks.login
+
+.PHONY: capacity
+capacity: $(VENV)/.stamp-test models recordings ## does the server bend under four times its load? (6 minutes)
+	@exec $(BIN)/python -m benchmarks.capacity.check $(CAPACITY_ARGS)
 
 .PHONY: install
 install: $(VENV)/.stamp-runtime ## only the environment in .venv/, with the `lookgate` command

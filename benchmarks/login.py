@@ -204,7 +204,7 @@ def section(
     command = " ".join(["python -m benchmarks.login", *given.told])
     return "\n".join(
         [
-            f"{datetime.now(UTC):%d %B %Y}, `{command}`: {_processor()}, {_cores()} cores,"
+            f"{datetime.now(UTC):%d %B %Y}, `{command}`: {processor()}, {_cores()} cores,"
             f" Python {platform.python_version()}, {packages}; load average before {load:.2f}.",
             "Server and callers, who encode VP8 live, share the cores. Each login starts elsewhere"
             " in the film; the hard film is a still man, 400x300 enlarged."
@@ -228,7 +228,7 @@ def section(
     )
 
 
-def _processor() -> str:
+def processor() -> str:
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         name, _, value = line.partition(":")
         if name.strip() == "model name":

@@ -203,17 +203,17 @@ STAGES: tuple[tuple[str, Callable[[Run], Spread | None]], ...] = (
 
 def stage_table(runs: Sequence[Run]) -> list[str]:
     """A column a run."""
-    lines = _head("ms, p50 / p95 / max", [run.title for run in runs])
+    lines = table_head("ms, p50 / p95 / max", [run.title for run in runs])
     for name, pick in STAGES:
-        lines.append(_row(name, [str(pick(run) or "") for run in runs]))
-    lines.append(_row("logins", [verdicts(run.logins) for run in runs]))
+        lines.append(table_row(name, [str(pick(run) or "") for run in runs]))
+    lines.append(table_row("logins", [verdicts(run.logins) for run in runs]))
     for name, tell in (
         ("server, CPU s a login", lambda run: f"{run.server_cpu_s / len(run.logins):.2f}"),
         ("frames a login: measured, skipped", _frames),
         ("one frame in the server, mean ms", lambda run: _number(run.see_ms, 1)),
         ("cores busy: server, callers, others", _cores),
     ):
-        lines.append(_row(name, [tell(run) for run in runs]))
+        lines.append(table_row(name, [tell(run) for run in runs]))
     return lines
 
 
@@ -245,30 +245,32 @@ class Goal:
 
 def goal_table(goals: Sequence[Goal]) -> list[str]:
     """A row a goal; a missed one says so."""
-    lines = _head("", ["goal", "measured", ""])
+    lines = table_head("", ["goal", "measured", ""])
     for goal in goals:
         most, value = (_number(v, goal.digits) for v in (goal.most, goal.value))
         told = f"{value} {goal.unit}".strip() if goal.value is not None else "not measured"
         end = "met" if goal.met else "**missed**"
-        lines.append(_row(goal.what, [f"≤ {most} {goal.unit}".strip(), told, end]))
+        lines.append(table_row(goal.what, [f"≤ {most} {goal.unit}".strip(), told, end]))
     return lines
 
 
-def replaced(text: str, section: str) -> str:
+def replaced(text: str, section: str, begin: str = BEGIN, end: str = END) -> str:
     """`text` with `section` between the two marks. Raises NoSection."""
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise NoSection(f"there must be one {BEGIN} and, after it, one {END}")
-    before, rest = text.split(BEGIN)
-    return f"{before}{BEGIN}\n{section.strip()}\n{END}{rest.split(END)[1]}"
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+        raise NoSection(f"there must be one {begin} and, after it, one {end}")
+    before, rest = text.split(begin)
+    return f"{before}{begin}\n{section.strip()}\n{end}{rest.split(end)[1]}"
 
 
 def _number(value: float | None, digits: int) -> str:
     return "" if value is None else f"{value:.{digits}f}"
 
 
-def _head(first: str, others: Sequence[str]) -> list[str]:
-    return [_row(first, others), "|" + "---|" * (len(others) + 1)]
+def table_head(first: str, others: Sequence[str]) -> list[str]:
+    """The first two lines of a Markdown table."""
+    return [table_row(first, others), "|" + "---|" * (len(others) + 1)]
 
 
-def _row(name: str, cells: Sequence[str]) -> str:
+def table_row(name: str, cells: Sequence[str]) -> str:
+    """One more."""
     return "| " + " | ".join([name, *cells]) + " |"

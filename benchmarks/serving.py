@@ -12,17 +12,19 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.numbers import samples
 from server.commands.demo import free_port
+from server.cpus import allowed
 from server.settings.load import child_environ
 
 ROOT = Path(__file__).resolve().parents[1]
 CLIENT = "bench"
+MODULE = "server.commands.main"
 START_S = 30.0
 STOP_S = 12.0
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -43,6 +45,7 @@ class Server:
     """The web origin that the relying app registered; its port is free for a page."""
     pid: int
     log_file: Path
+    data_dir: Path
 
     def log(self) -> str:
         """Everything that it has logged so far."""
@@ -54,15 +57,40 @@ class Server:
             return samples(answer.read().decode())
 
     def cpu_s(self) -> float:
-        """User and system time of the process so far, seconds."""
-        # After the command's name, which may hold anything: fields 14 and 15.
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        """User and system time of the process and its children so far, seconds."""
+        return sum(map(cpu_s, tree(self.pid)))
 
     def rss_mb(self) -> float:
-        """Resident memory, 10^6 bytes; shared libraries count in full."""
-        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+        """Resident memory of both, 10^6 bytes; shared libraries count in full in each."""
+        return sum(map(_rss_mb, tree(self.pid)))
+
+
+def tree(pid: int) -> list[int]:
+    """A process and what it started, as far as they live."""
+    found = [pid]
+    for parent in found:
+        with contextlib.suppress(OSError):
+            for thread in Path(f"/proc/{parent}/task").iterdir():
+                found += map(int, (thread / "children").read_text().split())
+    return found
+
+
+def cpu_s(pid: int) -> float:
+    """User and system time of a process and of its dead children; 0 if it is gone."""
+    try:
+        # After the command's name, which may hold anything: fields 14 to 17.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return sum(map(int, fields[11:15])) / TICKS
+
+
+def _rss_mb(pid: int) -> float:
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except OSError:
+        return 0.0
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def machine_busy_s() -> float:
@@ -72,9 +100,21 @@ def machine_busy_s() -> float:
 
 
 @contextmanager
-def serving(folder: Path, models_dir: Path | None = None, **settings: str) -> Iterator[Server]:
+def serving(
+    folder: Path,
+    models_dir: Path | None = None,
+    *,
+    module: str = MODULE,
+    arguments: Sequence[str] = (),
+    cores: Collection[int] = (),
+    **settings: str,
+) -> Iterator[Server]:
     """`lookgate serve` on loopback with a client `bench`, and other settings than the defaults
-    where given. Raises ServerFailed."""
+    where given.
+
+    `module` is run in place of the command; `arguments` follow `serve`; `cores` are those that it
+    may use, all of ours without. Raises ServerFailed.
+    """
     port, page_port = free_port(), free_port()
     url, origin = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{page_port}"
     environ = child_environ(
@@ -90,7 +130,7 @@ def serving(folder: Path, models_dir: Path | None = None, **settings: str) -> It
         **settings,
     )
     environ["PYTHONPATH"] = str(ROOT)
-    command = [sys.executable, "-m", "server.commands.main"]
+    command = [sys.executable, "-m", MODULE]
     added = subprocess.run(
         [*command, "client", "add", CLIENT, "--origin", origin],
         env=environ, capture_output=True, text=True, timeout=60,
@@ -99,11 +139,14 @@ def serving(folder: Path, models_dir: Path | None = None, **settings: str) -> It
     if not secrets:
         raise ServerFailed(added.stderr.strip())
     log_file = folder / "server.log"
-    with log_file.open("w") as log:
-        process = subprocess.Popen([*command, "serve"], env=environ, stderr=log, stdout=log)
+    with log_file.open("w") as log, _pinned(cores):
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, "serve", *arguments],
+            env=environ, stderr=log, stdout=log,
+        )  # fmt: skip
     try:
         _wait_ready(url, process, log_file)
-        yield Server(url, secrets[0], origin, process.pid, log_file)
+        yield Server(url, secrets[0], origin, process.pid, log_file, folder / "data")
     finally:
         process.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -111,6 +154,18 @@ def serving(folder: Path, models_dir: Path | None = None, **settings: str) -> It
         if process.returncode is None:
             process.kill()
             process.wait()
+
+
+@contextmanager
+def _pinned(cores: Collection[int]) -> Iterator[None]:
+    """What is started meanwhile has these cores: affinity is inherited (sched_setaffinity(2))."""
+    ours = allowed()
+    try:
+        if cores:
+            os.sched_setaffinity(0, cores)
+        yield
+    finally:
+        os.sched_setaffinity(0, ours)
 
 
 def _wait_ready(url: str, process: subprocess.Popen[bytes], log_file: Path) -> None:

@@ -14,13 +14,16 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 
+def allowed() -> frozenset[int]:
+    """Numbers of the CPUs that this process may run on; a quota may leave it less than those."""
+    if hasattr(os, "sched_getaffinity"):
+        return frozenset(os.sched_getaffinity(0))
+    return frozenset(range(os.cpu_count() or 1))  # no Linux
+
+
 def usable(root: Path = Path("/")) -> float:
     """CPUs, above 0; half a CPU is 0.5. `root` is where `proc` and the mounts are."""
-    if hasattr(os, "sched_getaffinity"):
-        allowed = len(os.sched_getaffinity(0))
-    else:  # no Linux
-        allowed = os.cpu_count() or 1
-    return min([float(allowed), *_quotas(root)])
+    return min([float(len(allowed())), *_quotas(root)])
 
 
 def whole(root: Path = Path("/")) -> int:

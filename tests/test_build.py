@@ -157,11 +157,12 @@ def test_ci_runs_the_checks_and_the_tests_and_nothing_weaker() -> None:
     assert "set -euo pipefail" in script
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
     stricter = "PYTEST_ARGS=--may-skip=tests/may_skip.txt"
-    for command in ("make check", f"make test {stricter}"):
+    commands = ("make check", f"make test {stricter}", f"make test-peers {stricter}")
+    for command in (*commands, "make capacity"):
         lines = [line for line in script.splitlines() if line.endswith(command)]
         assert len(lines) == 1
         assert "||" not in lines[0]
-    assert script.count("PYTEST_") == 1
+    assert script.count("PYTEST_") == script.count(stricter)
 
 
 def test_the_changelog_has_a_place_for_the_next_change() -> None:

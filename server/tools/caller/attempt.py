@@ -20,7 +20,12 @@ from server.parts import utc_now
 from server.settings.load import command_line
 from server.tools import clips
 from server.tools.caller import headless
-from server.tools.caller.http_caller import HeadlessError, create_session, published_keys
+from server.tools.caller.http_caller import (
+    HeadlessError,
+    NoPlace,
+    create_session,
+    published_keys,
+)
 from server.tools.caller.rtc_caller import Encoded
 
 
@@ -41,6 +46,7 @@ class Attempt:
     """Guidance on the way, in order."""
     frames_sent: int = 0
     key_frames_asked: int = 0
+    held: bool = False
     """As in HeadlessResult."""
 
 
@@ -56,8 +62,12 @@ async def attempt(
     origin: str | None = None,
     loop: bool = False,
     on_message: Callable[[dict[str, Any]], None] | None = None,
+    wait_on: Callable[[NoPlace], bool] | None = None,
 ) -> Attempt:
-    """Run one. Raises HeadlessError with the server's code, TokenError, MediaError."""
+    """Run one; `wait_on` as in headless.run.
+
+    Raises HeadlessError with the server's code, TokenError, MediaError.
+    """
     nonce = secrets.token_urlsafe(24)
     wish: dict[str, Any] = {"purpose": purpose, "nonce": nonce}
     if subject is not None:
@@ -74,6 +84,7 @@ async def attempt(
         origin=origin,
         loop=loop,
         on_message=on_message,
+        wait_on=wait_on,
     )
     said = dict(result.verdict)
     token = said.pop("token", None)
@@ -102,6 +113,7 @@ async def attempt(
         hints,
         result.frames_sent,
         result.key_frames_asked,
+        result.held,
     )
 
 

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from server.rtc.network import Network
 from server.tools import clips
-from server.tools.caller.http_caller import HeadlessError, post_offer
+from server.tools.caller.http_caller import HOLD_S, HeadlessError, NoPlace, post_offer
 from server.tools.caller.rtc_caller import Caller, Encoded
 
 WIDGET = "lookgate-headless"
@@ -38,7 +38,10 @@ class HeadlessResult:
     messages: tuple[tuple[float, dict[str, Any]], ...]
     """Every message of the server with the time of its arrival, ms after the offer was posted."""
     timeline_ms: dict[str, float]
-    """answer, connected, channel, first_message, verdict: ms after the offer was posted."""
+    """answer, connected, channel, first_message, verdict: ms after the offer was posted that was
+    answered."""
+    held: bool
+    """The server was free to hold that offer until there was a place."""
     frames_sent: int
     key_frames_asked: int
     """Requests of the server that an encoded video could not answer."""
@@ -88,6 +91,7 @@ async def run(
     timeout_s: float = 40,
     network: Network | None = None,
     relay_only: bool = False,
+    wait_on: Callable[[NoPlace], bool] | None = None,
 ) -> HeadlessResult:
     """Play `video` (a film, a still, pictures with their seconds, or frames that are encoded
     already and sent as they are) until the verdict comes.
@@ -95,7 +99,9 @@ async def run(
     At most `fps` pictures a second, at most `size` px on the longer side, at the file's own pace,
     from the moment of connection. A still is shown all the time; `loop` repeats a film. `origin`
     is the page's origin that the client registered; `relay_only` tries the TURN server among
-    `ice_servers` and no other way. Raises HeadlessError and clips.MediaError.
+    `ice_servers` and no other way. `wait_on` hears of every refusal for want of a place, and says
+    whether to wait for one as docs/protocol.md tells; `timeout_s` begins anew with each wait.
+    Raises HeadlessError and clips.MediaError.
     """
     shown: Iterator[clips.Timed] | Encoded
     if isinstance(video, str | Path):
@@ -113,12 +119,25 @@ async def run(
         relay_only=relay_only,
     )
     pinging: asyncio.Task[None] | None = None
+    held = False
+    offered_s = time.monotonic()
     try:
-        async with asyncio.timeout(timeout_s):
-            talk.mark("offer")
-            answer = await post_offer(
-                server_url, session, ticket=ticket, origin=origin, sdp=caller.offer_sdp
-            )
+        async with asyncio.timeout(timeout_s) as limit:
+            while True:
+                offered_s = time.monotonic()
+                try:
+                    answer = await post_offer(
+                        server_url, session, ticket=ticket, origin=origin, sdp=caller.offer_sdp,
+                        hold_s=HOLD_S if held else 0,
+                    )  # fmt: skip
+                    break
+                except NoPlace as full:
+                    if wait_on is None or not wait_on(full):
+                        raise
+                    now_s = asyncio.get_running_loop().time()
+                    limit.reschedule(now_s + full.again_s + timeout_s)
+                    await asyncio.sleep(full.again_s)
+                    held = True
             talk.mark("answer")
             try:
                 await caller.connect(answer)
@@ -129,18 +148,18 @@ async def run(
     except TimeoutError as fault:
         if isinstance(caller.camera.fault, clips.MediaError):
             raise caller.camera.fault from fault
-        stage = list(talk.times_s)[-1] if talk.times_s else "start"
+        stage = list(talk.times_s)[-1] if talk.times_s else "offer"
         raise HeadlessError("headless_timeout", f"no verdict in time (came to: {stage})") from fault
     finally:
         if pinging is not None:
             pinging.cancel()
             await asyncio.gather(pinging, return_exceptions=True)
         await caller.close()
-    zero_s = talk.times_s.pop("offer")
     return HeadlessResult(
         verdict=verdict,
-        messages=tuple(((at_s - zero_s) * 1000, message) for at_s, message in talk.messages),
-        timeline_ms={stage: (at_s - zero_s) * 1000 for stage, at_s in talk.times_s.items()},
+        messages=tuple(((at_s - offered_s) * 1000, message) for at_s, message in talk.messages),
+        timeline_ms={stage: (at_s - offered_s) * 1000 for stage, at_s in talk.times_s.items()},
+        held=held,
         frames_sent=caller.camera.sent,
         key_frames_asked=caller.key_frames_asked,
     )

@@ -18,11 +18,26 @@ from pipeline.refusal import Refusal
 
 HTTP_S = 15.0
 """For a whole request of a relying app's backend; an offer has the time of its attempt."""
+HOLD_S = 8
+"""How long an offer that waits in line lets the server hold its request (RFC 7240 section 4.3)."""
 
 
 class HeadlessError(Refusal):
     """The attempt came to no verdict. The code is the server's, or begins with headless_ or
     server_."""
+
+
+class NoPlace(HeadlessError):
+    """The server is busy: the same offer may be made again, and the ticket is still good."""
+
+    def __init__(self, text: str, *, again_s: float, ahead: int | None, wait_s: float | None):
+        super().__init__("busy", text)
+        self.again_s = again_s
+        """When to ask again, from now."""
+        self.ahead = ahead
+        """People before us in line; None: we stand in none."""
+        self.wait_s = wait_s
+        """How long the server thinks that we wait; None: it does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +47,7 @@ class _Said:
     status: int
     body: Any
     """None if it is no JSON."""
+    headers: Mapping[str, str]
 
 
 async def create_session(
@@ -48,10 +64,16 @@ async def published_keys(server_url: str) -> dict[str, Any]:
 
 
 async def post_offer(
-    server_url: str, session: str, *, ticket: str, origin: str | None, sdp: str
+    server_url: str, session: str, *, ticket: str, origin: str | None, sdp: str, hold_s: int = 0
 ) -> str:
-    """The SDP of the answer to a page's offer. Raises HeadlessError."""
+    """The SDP of the answer to a page's offer. Raises HeadlessError, of which NoPlace says when to
+    ask again.
+
+    `hold_s`: the server may answer so much later, once there is a place.
+    """
     headers = {"Authorization": f"Bearer {ticket}"}
+    if hold_s:
+        headers["Prefer"] = f"wait={hold_s}"
     if origin is not None:
         headers["Origin"] = origin
     url = f"{server_url.rstrip('/')}/v1/sessions/{quote(session, safe='')}/offer"
@@ -62,7 +84,10 @@ async def post_offer(
     if said.status == 200 and isinstance(said.body, dict) and "sdp" in said.body:
         return str(said.body["sdp"])
     text = f"the server answered {said.status} with something else"
-    raise _refused(said) or HeadlessError("headless_bad_answer", text)
+    refused = _refused(said) or HeadlessError("headless_bad_answer", text)
+    if refused.code == "busy":
+        raise _no_place(said, refused.text)
+    raise refused
 
 
 async def _object(
@@ -94,12 +119,13 @@ async def _request(
             http.request(method, url, json=body, headers=headers) as response,
         ):
             status, raw = response.status, await response.read()
+            told = dict(response.headers)
     except aiohttp.ClientError as fault:
         raise OSError("no answer") from fault
     try:
-        return _Said(status, json.loads(raw))
+        return _Said(status, json.loads(raw), told)
     except ValueError:
-        return _Said(status, None)
+        return _Said(status, None, told)
 
 
 def _refused(said: _Said) -> HeadlessError | None:
@@ -108,3 +134,17 @@ def _refused(said: _Said) -> HeadlessError | None:
     if said.status < 400 or not isinstance(error, dict) or not {"code", "text"} <= error.keys():
         return None
     return HeadlessError(str(error["code"]), str(error["text"]))
+
+
+def _no_place(said: _Said, text: str) -> NoPlace:
+    """What a busy server told: Retry-After in seconds (RFC 9110 section 10.2.3), and the line."""
+    after = said.headers.get("Retry-After", "")
+    line = said.body.get("line")
+    line = line if isinstance(line, dict) else {}
+    ahead, wait_s = line.get("ahead"), line.get("wait_s")
+    return NoPlace(
+        text,
+        again_s=float(after) if after.isdecimal() else 1.0,
+        ahead=ahead if isinstance(ahead, int) else None,
+        wait_s=float(wait_s) if isinstance(wait_s, int | float) else None,
+    )

@@ -17,7 +17,7 @@ from server.frames.convert import to_bgr
 from server.rtc.connection import BadOffer, Connection
 from server.rtc.network import Network
 from server.tools.caller import headless
-from server.tools.caller.http_caller import HeadlessError
+from server.tools.caller.http_caller import HOLD_S, HeadlessError, NoPlace
 from server.tools.clips import MediaError
 from tests.server.pictures import HERE, LOCAL, film, held, number, paint, soon, until
 from tests.server.tools.test_clips import film_file, still_file
@@ -37,11 +37,20 @@ class Gate:
         self.sizes: set[tuple[int, int]] = set()
         self.origin: str | None = None
         self.problem: tuple[int, str] | None = None
+        self.full = 0
+        """Offers yet to be told that there is no place."""
+        self.prefer: list[str | None] = []
         self.url = ""
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def offer(self, request: web.Request) -> web.Response:
         self.origin = request.headers.get("Origin")
+        self.prefer.append(request.headers.get("Prefer"))
+        if self.full:
+            self.full -= 1
+            error = {"code": "busy", "text": "full", "retry": True}
+            said = {"error": error, "line": {"ahead": self.full, "wait_s": 0.5}}
+            return web.json_response(said, status=503, headers={"Retry-After": "0"})
         if self.problem is not None:
             return web.Response(status=self.problem[0], text=self.problem[1])
         if request.headers.get("Authorization") != f"Bearer {TICKET}":
@@ -113,6 +122,7 @@ async def run(
     loop: bool = False,
     size: int = 640,
     on_message: Callable[[dict[str, object]], None] | None = None,
+    wait_on: Callable[[NoPlace], bool] | None = None,
 ) -> headless.HeadlessResult:
     return await headless.run(
         server_url=server.url,
@@ -124,6 +134,7 @@ async def run(
         loop=loop,
         size=size,
         on_message=on_message,
+        wait_on=wait_on,
         network=Network((HERE,)),
     )
 
@@ -164,6 +175,30 @@ async def test_a_still_is_shown_all_the_time(tmp_path: Path) -> None:
 async def test_pictures_can_come_from_an_iterator() -> None:
     async with gate() as server:
         assert (await run(server, film())).verdict == VERDICT
+
+
+async def test_one_who_waits_asks_again_until_there_is_a_place() -> None:
+    told: list[int | None] = []
+    async with gate() as server:
+        server.full = 2
+        result = await run(server, film(), wait_on=lambda full: told.append(full.ahead) is None)
+    assert result.verdict == VERDICT
+    assert told == [1, 0]
+    # The first offer learns at once how long the line is; those after it may be held.
+    assert server.prefer == [None, f"wait={HOLD_S}", f"wait={HOLD_S}"]
+    assert result.held
+
+
+@pytest.mark.parametrize("wait_on", [None, lambda full: False])
+async def test_one_who_does_not_wait_learns_that_there_is_no_place(
+    wait_on: Callable[[NoPlace], bool] | None,
+) -> None:
+    async with gate() as server:
+        server.full = 1
+        with pytest.raises(NoPlace) as caught:
+            await run(server, film(), wait_on=wait_on)
+    assert caught.value.code == "busy"
+    assert len(server.prefer) == 1
 
 
 async def test_a_problem_keeps_its_code() -> None:

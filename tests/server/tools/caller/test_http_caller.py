@@ -11,6 +11,7 @@ from aiohttp.test_utils import TestServer
 
 from server.tools.caller.http_caller import (
     HeadlessError,
+    NoPlace,
     create_session,
     post_offer,
     published_keys,
@@ -26,6 +27,8 @@ class Other:
     def __init__(self) -> None:
         self.status = 200
         self.text = "{}"
+        self.told: dict[str, str] = {}
+        """Headers of the answer."""
         self.asked: list[tuple[str, str, Any]] = []
         self.headers: list[Any] = []
         self.url = ""
@@ -34,7 +37,7 @@ class Other:
         body = await request.json() if request.can_read_body else None
         self.asked.append((request.method, request.raw_path, body))
         self.headers.append(request.headers)
-        return web.Response(status=self.status, text=self.text)
+        return web.Response(status=self.status, text=self.text, headers=self.told)
 
 
 @pytest.fixture
@@ -88,6 +91,35 @@ async def test_a_refusal_is_the_servers_own(other: Other, ask: Ask) -> None:
     with pytest.raises(HeadlessError) as caught:
         await ask(other.url)
     assert (caught.value.code, caught.value.text) == ("busy", "Full.")
+
+
+@pytest.mark.parametrize(
+    ("after", "line", "again_s", "ahead", "wait_s"),
+    [
+        ("7", {"ahead": 3, "wait_s": 6.5}, 7.0, 3, 6.5),
+        ("0", {"ahead": 0, "wait_s": 0}, 0.0, 0, 0.0),
+        ("2", None, 2.0, None, None),
+        ("soon", [], 1.0, None, None),
+        (None, {"ahead": "3", "wait_s": "6"}, 1.0, None, None),
+    ],
+)
+async def test_a_busy_server_says_when_to_ask_again(
+    other: Other, after: str | None, line: Any, again_s: float, ahead: int, wait_s: float
+) -> None:
+    body = REFUSAL if line is None else {**REFUSAL, "line": line}
+    other.status, other.text = 503, web.json_response(body).text or ""
+    other.told = {} if after is None else {"Retry-After": after}
+    with pytest.raises(NoPlace) as caught:
+        await _offer(other.url)
+    full = caught.value
+    assert (full.code, full.again_s, full.ahead, full.wait_s) == ("busy", again_s, ahead, wait_s)
+
+
+async def test_a_request_is_held_only_if_the_caller_says_so(other: Other) -> None:
+    other.text = '{"type": "answer", "sdp": "v=0 answer"}'
+    await _offer(other.url)
+    await post_offer(other.url, "s", ticket="t", origin=None, sdp="v=0", hold_s=8)
+    assert [headers.get("Prefer") for headers in other.headers] == [None, "wait=8"]
 
 
 @EVERY
