@@ -87,7 +87,7 @@ def _preflight() -> web.Response:
         headers={
             "Access-Control-Allow-Origin": "*",
             "Access-Control-Allow-Methods": "POST",
-            "Access-Control-Allow-Headers": "authorization, content-type, content-encoding",
+            "Access-Control-Allow-Headers": "authorization, content-type, content-encoding, prefer",
             "Access-Control-Max-Age": "600",
         },
     )

@@ -54,7 +54,7 @@ function connect(deadlines = SHORT) {
 const until = async (check) => { for (let i = 0; i < 200 && !check(); i++) await sleep(2); assert.ok(check()); };
 
 test('the numbers people wait for', () => {
-  assert.deepEqual({ ...DEADLINES }, { connect: 10_000, silence: 5_000, disconnected: 3_000, ping: 1_000, goodbye: 250 });
+  assert.deepEqual({ ...DEADLINES }, { connect: 10_000, silence: 4_000, disconnected: 1_500, ping: 1_000, goodbye: 250 });
 });
 
 test('one offer, at once, with the ticket in one header and nowhere else', async () => {
@@ -163,6 +163,66 @@ test('cancel is told before the line is cut', async () => {
   const early = connect();
   early.connection.cancel();
   assert.equal(early.peer.closed, true);
+});
+
+const BUSY = { error: { code: 'busy', text: 't', retry: true }, line: { ahead: 2, wait_s: 4 } };
+
+/** A connection that is told `busy` so many times, then nothing until `admit`. */
+function inLine(times, deadlines = SHORT) {
+  const waits = [], faults = [];
+  let admit;
+  answer = ({ signal }) => (times-- > 0 ? Response.json(BUSY, { status: 503 })
+    : new Promise((resolve, reject) => {
+      admit = () => resolve(Response.json({ type: 'answer', sdp: 'answer-sdp' }));
+      signal.addEventListener('abort', reject);
+    }));
+  const connection = new Connection({
+    ticket: TICKET, stream: {}, track: {}, hello: hello('w'), deadlines, patience: 60_000,
+    onmessage: () => {}, onwait: (wait) => waits.push(wait), onfault: (t) => faults.push([t.code, t.retry]),
+  });
+  connections.push(connection);
+  connection.open();
+  return { connection, waits, faults, peer: peers.at(-1), admit: () => admit() };
+}
+
+test('the wait is nobody\'s deadline: it counts from the accepted offer on', async () => {
+  const { waits, faults, peer, admit } = inLine(1);
+  await until(() => requests.length === 2);
+  await sleep(2 * SHORT.connect);
+  assert.deepEqual([faults, waits], [[], [{ ahead: 2, wait_s: 4 }]]);
+  const began = performance.now();
+  admit();
+  await until(() => peer.remote);
+  assert.deepEqual(waits.slice(1), [null]);
+  await until(() => faults.length);
+  assert.deepEqual(faults, [['connect_timeout', true]]);
+  assert.ok(performance.now() - began >= 0.9 * SHORT.connect);
+});
+
+test('the offer and its ticket are asked with again as they are', async () => {
+  const { peer, admit } = inLine(1);
+  await until(() => requests.length === 2);
+  admit();
+  await until(() => peer.remote);
+  const [[url, first], [again, second]] = requests;
+  assert.deepEqual([again, second.body, second.headers], [url, first.body, { ...first.headers, Prefer: 'wait=8' }]);
+  assert.deepEqual([peers.length, first.headers.Prefer], [1, undefined]);
+});
+
+test('who cancels in line leaves it: the request that is held is cut, and nothing is said any more', async () => {
+  const { connection, waits, faults, peer } = inLine(1);
+  await until(() => requests.length === 2);
+  connection.cancel();
+  assert.deepEqual([requests[1][1].signal.aborted, peer.closed], [true, true]);
+  await sleep(20);
+  assert.deepEqual([requests.length, waits.length, faults], [2, 1, []]);
+});
+
+test('without patience there is no line', async () => {
+  answer = () => Response.json(BUSY, { status: 503 });
+  const { faults } = connect();
+  await until(() => faults.length);
+  assert.deepEqual([faults, requests.length], [[['busy', true]], 1]);
 });
 
 test('a ticket goes to http and https only, and must be whole', () => {

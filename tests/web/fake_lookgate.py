@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -55,12 +56,36 @@ class Line:
 Script = Callable[[Line], Awaitable[None]]
 
 
+@dataclass
+class Turn:
+    """What one offer is told while people wait."""
+
+    status: int = 503
+    """0: there is a place."""
+    body: dict[str, Any] = field(default_factory=dict)
+    retry_after_s: int = 1
+    until: asyncio.Event | None = None
+    """It is held until then."""
+
+
+def no_place(
+    ahead: int | None = None, wait_s: float = 0, *, code: str = "busy", **more: Any
+) -> Turn:
+    """No place; in line behind so many people, if that is given."""
+    body: dict[str, Any] = {"error": {"code": code, "text": "...", "retry": True}}
+    if ahead is not None:
+        body["line"] = {"ahead": ahead, "wait_s": wait_s}
+    return Turn(429 if code.startswith("too_many_s") else 503, body, **more)
+
+
 class FakeLookgate:
     """Set `script` before the page starts."""
 
     def __init__(self) -> None:
         self.script: Script | None = None
         self.refuse: web.Response | None = None
+        self.line: list[Turn] = []
+        """What the next offers are told, one after the other; then there is a place."""
         self.pongs = True
         self.lines: list[Line] = []
         self.offers: list[dict[str, Any]] = []
@@ -97,7 +122,7 @@ class FakeLookgate:
             status=204,
             headers={
                 "Access-Control-Allow-Origin": request.headers["Origin"],
-                "Access-Control-Allow-Headers": "Authorization, Content-Type",
+                "Access-Control-Allow-Headers": "Authorization, Content-Type, Prefer",
                 "Access-Control-Allow-Methods": "POST",
             },
         )
@@ -110,6 +135,7 @@ class FakeLookgate:
                 "path": request.path,
                 "authorization": request.headers.get("Authorization"),
                 "query": request.query_string,
+                "prefer": request.headers.get("Prefer"),
                 **body,
             }
         )
@@ -121,6 +147,20 @@ class FakeLookgate:
                 content_type="application/json",
                 headers=cors,
             )
+        if self.line:
+            turn = self.line.pop(0)
+            if turn.until is not None:
+                await turn.until.wait()
+            if turn.status:
+                return web.json_response(
+                    turn.body,
+                    status=turn.status,
+                    headers=cors
+                    | {
+                        "Retry-After": str(turn.retry_after_s),
+                        "Access-Control-Expose-Headers": "Retry-After",
+                    },
+                )
         peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.peers.append(peer)
 

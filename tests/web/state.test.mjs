@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { START, STATES, TABLE, isEnd, isLive, step } from '../../web/widget/state.js';
 
-const MOVES = ['start', 'camera_ready', 'framing', 'gathering', 'accept', 'reject', 'expire', 'fail', 'cancel', 'reset'];
+const MOVES = ['start', 'camera_ready', 'wait', 'enter', 'lose', 'framing', 'gathering', 'accept', 'reject', 'expire', 'fail', 'cancel', 'reset'];
 const at = (state) => ({ ...START, state });
 
 test('the table names only known states and moves, and every state can be reached', () => {
@@ -55,6 +55,7 @@ test('random walks keep the model consistent', () => {
   const next = (n) => (seed = (seed * 1103515245 + 12345) % 2 ** 31) % n;
   const inputs = [
     ...MOVES.map((move) => ({ move })), { move: 'reject', reasons: ['no_match'], retry: true }, { move: 'fail', problem: 'camera_busy', retry: true },
+    { move: 'wait', wait: { ahead: 3, wait_s: 9 } }, { move: 'lose', problem: 'server_silent' },
     { hint: 'come_closer' }, { hint: null }, { progress: 0.5 }, { progress: 7 }, { progress: -1 }, { progress: NaN }, { recorded: true },
   ];
   let model = START;
@@ -65,6 +66,8 @@ test('random walks keep the model consistent', () => {
     if (model.reasons.length) assert.ok(['rejected', 'expired'].includes(model.state));
     if (model.hint !== null) assert.ok(['connecting', 'framing', 'gathering'].includes(model.state));
     if (model.state === 'framing') assert.equal(model.progress, 0);
+    assert.equal(model.wait !== null, model.state === 'waiting');
+    if (model.lost !== null) assert.ok(['connecting', 'waiting'].includes(model.state));
     if (['idle', 'accepted'].includes(model.state)) assert.equal(model.retry, false);
   }
 });
@@ -77,4 +80,28 @@ test('going back to framing throws the progress away and keeps the hint; an unch
   assert.equal(step(model, { progress: 0.6 }), model);
   model = step(model, { move: 'framing' });
   assert.deepEqual([model.progress, model.hint], [0, 'come_closer']);
+});
+
+test('a loss throws all of the old session away but the slow line, and is remembered until the new one begins', () => {
+  let model = step({ ...at('gathering'), hint: 'come_closer', progress: 0.6, recorded: true, slow: true, lit: true }, { move: 'lose', problem: 'server_silent' });
+  assert.deepEqual(model, { ...START, state: 'connecting', slow: true, lost: 'server_silent' });
+  model = step(model, { move: 'wait', wait: { ahead: 1, wait_s: 2 } });
+  model = step(model, { move: 'enter' });
+  assert.deepEqual(model, { ...START, state: 'connecting', slow: true, lost: 'server_silent' });
+  assert.equal(step(model, { move: 'framing' }).lost, null);
+});
+
+test('each change of the line is seen, and only its milestones are told', () => {
+  const told = [];
+  let model = at('connecting');
+  for (const ahead of [null, 12, 11, 10, 7, 6, 5, 4, 3, 2, 1, 0, 0, 1, 2, 3]) {
+    model = step(model, { move: 'wait', wait: { ahead, wait_s: 3 } });
+    assert.deepEqual(model.wait, { ahead, wait_s: 3 });
+    if (model.told && model.told.ahead !== told.at(-1)) told.push(model.told.ahead);
+  }
+  assert.deepEqual(told, [12, 6, 3, 1, 0, 1, 3]);
+  const before = model;
+  model = step(model, { move: 'wait', wait: { ahead: 3, wait_s: 7 } });
+  assert.deepEqual([model.wait, model.told], [{ ahead: 3, wait_s: 7 }, before.told]);
+  assert.equal(step(model, { move: 'wait', wait: { ahead: 3, wait_s: 7 } }), model);
 });

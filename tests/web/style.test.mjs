@@ -8,11 +8,11 @@ import { COLORS } from '../../web/widget/style.js';
 const folder = new URL('../../web/widget/', import.meta.url);
 const modules = readdirSync(folder).filter((name) => name.endsWith('.js'));
 
-test('all modules together are at most 30 kB gzipped', () => {
+test('all modules together are at most 36 kB gzipped', () => {
   const sizes = Object.fromEntries(modules.map((name) => [name, gzipSync(readFileSync(new URL(name, folder))).length]));
   const total = Object.values(sizes).reduce((a, b) => a + b);
   assert.ok(modules.includes('face-login.js'));
-  assert.ok(total <= 30_000, JSON.stringify({ total, ...sizes }));
+  assert.ok(total <= 36_000, JSON.stringify({ total, ...sizes }));
 });
 
 test('the modules load nothing but each other, and never write markup strings or log', () => {

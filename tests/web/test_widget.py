@@ -1,206 +1,44 @@
 """The <face-login> element in a real Chromium, against real WebRTC and a scripted session.
 
-Marked e2e: needs a Chromium. Screenshots go to $LOOKGATE_SCREENSHOTS when that is set.
+Marked e2e: needs a Chromium. Not here: waiting and starting anew (test_waiting.py).
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import shutil
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 
-import aioice.ice
 import pytest
-import pytest_asyncio
 from aiohttp import web
-from aiohttp.test_utils import TestServer
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+from playwright.async_api import expect
 
-from tests.web.fake_lookgate import TICKET, WELCOME, FakeLookgate, Line, only_loopback
+from tests.web.fake_lookgate import TICKET, WELCOME, Line
+from tests.web.pages import (
+    CHROMIUM,
+    GIVEN,
+    Bench,
+    bench,
+    camera_is_off,
+    clean,
+    ending,
+    framing,
+    gathering,
+    open_page,
+    renamed,
+    says,
+    seen,
+    shot,
+    state_is,
+    ticket,
+    until,
+)
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
+__all__ = ["bench", "clean"]
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine"),
 ]
-expect.set_options(timeout=10_000)  # the machine may be busy with other tests
-SHOTS = os.environ.get("LOOKGATE_SCREENSHOTS")
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--use-fake-device-for-media-stream=device-count=2,fps=15", "--disable-features=Translate",
-]  # fmt: skip
-# As strict as a careful page's: nothing inline, nothing but the server's modules and offers.
-CSP = (
-    "default-src 'none'; script-src 'self' {0}; connect-src 'self' {0}; style-src 'self'; "
-    "require-trusted-types-for 'script'"
-)
-EVENTS = ["success", "failure", "error", "phase", "hint", "cancel", "retry"]
-KEEP = """
-window.seen = []; window.tracks = []; window.logged = [];
-for (const name of NAMES)
-  document.addEventListener('face-login:' + name, (e) => seen.push([name, e.detail]));
-if (navigator.mediaDevices) {
-  const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
-  navigator.mediaDevices.getUserMedia = async (c) => {
-    if (window.refuseWith) throw new DOMException('no', window.refuseWith);
-    const stream = await real(c);
-    window.tracks.push(...stream.getTracks());
-    return stream;
-  };
-}
-""".replace("NAMES", json.dumps(EVENTS))
-
-
-@dataclass
-class Bench:
-    browser: Browser
-    server: FakeLookgate
-    server_url: str
-    app_url: str
-    app: dict[str, Any]
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def bench() -> AsyncIterator[Bench]:
-    before = aioice.ice.get_host_addresses
-    only_loopback()
-    fake = FakeLookgate()
-    server = TestServer(fake.app(), host="127.0.0.1")
-    await server.start_server()
-    server_url = str(server.make_url("")).rstrip("/")
-    state: dict[str, Any] = {"html": "", "posts": [], "session": None}
-
-    async def page(request: web.Request) -> web.Response:
-        return web.Response(
-            text=state["html"],
-            content_type="text/html",
-            headers={"Content-Security-Policy": CSP.format(server_url)},
-        )
-
-    async def session(request: web.Request) -> web.Response:
-        state["posts"].append((dict(request.headers), await request.json()))
-        return state["session"]() if state["session"] else web.json_response(ticket(server_url))
-
-    app = web.Application()
-    app.router.add_get("/", page)
-    app.router.add_post("/session", session)
-    app_server = TestServer(app, host="127.0.0.1")
-    await app_server.start_server()
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        app_url = str(app_server.make_url("")).rstrip("/")
-        yield Bench(browser, fake, server_url, app_url, state)
-        await browser.close()
-    await fake.close()
-    await app_server.close()
-    await server.close()
-    aioice.ice.get_host_addresses = before
-
-
-def ticket(server_url: str) -> dict[str, Any]:
-    return {"server": server_url, "session": "s1", "ticket": TICKET, "ice_servers": []}
-
-
-@pytest_asyncio.fixture(loop_scope="module", autouse=True)
-async def clean(bench: Bench) -> AsyncIterator[None]:
-    bench.server.script, bench.server.refuse, bench.server.pongs = None, None, True
-    bench.server.lines.clear()
-    bench.server.offers.clear()
-    bench.app.update(posts=[], session=None)
-    yield
-    for context in bench.browser.contexts:
-        await context.close()
-    await bench.server.close()
-
-
-async def open_page(
-    bench: Bench,
-    tag: str = '<face-login session-url="/session"></face-login>',
-    *,
-    camera: bool = True,
-    refuse_with: str = "",
-    below: str = "",
-    **context: Any,
-) -> Page:
-    bench.app["html"] = (
-        "<!doctype html><html lang=en><meta charset=utf-8>"
-        '<meta name=viewport content="width=device-width">'
-        '<meta name=color-scheme content="light dark">'
-        f'<script type=module src="{bench.server_url}{below}/web/face-login.js"></script>{tag}'
-    )
-    ctx: BrowserContext = await bench.browser.new_context(
-        permissions=["camera"] if camera else [],
-        **{"viewport": {"width": 420, "height": 700}, **context},
-    )
-    await ctx.add_init_script(KEEP + f"window.refuseWith = {json.dumps(refuse_with)};")
-    page = await ctx.new_page()
-    page.set_default_timeout(10_000)
-    page.complaints = []  # type: ignore[attr-defined]
-    page.on("console", lambda m: page.complaints.append(m.text))  # type: ignore[attr-defined]
-    page.on("pageerror", lambda e: page.complaints.append(str(e)))  # type: ignore[attr-defined]
-    await page.goto(bench.app_url + "/")
-    await until(page, "customElements.get('face-login') !== undefined")
-    return page
-
-
-async def until(page: Page, expression: str) -> None:
-    # Page.wait_for_function needs eval, which the page's CSP forbids.
-    async with asyncio.timeout(10):
-        while not await page.evaluate(expression):  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
-
-
-async def state_is(page: Page, state: str) -> None:
-    await until(page, f"document.querySelector('face-login').state === '{state}'")
-
-
-async def camera_is_off(page: Page) -> None:
-    await until(page, "tracks.length > 0 && tracks.every(t => t.readyState === 'ended')")
-
-
-async def shot(page: Page, name: str) -> None:
-    if SHOTS:
-        await page.screenshot(path=f"{SHOTS}/{name}.png")
-
-
-async def seen(page: Page, name: str) -> list[Any]:
-    return [detail for kind, detail in await page.evaluate("seen") if kind == name]
-
-
-def says(page: Page) -> Any:
-    return page.locator("face-login [role=status]")
-
-
-async def framing(line: Line) -> None:
-    line.say(**_renamed(WELCOME))
-    line.say("phase", phase="framing")
-
-
-def _renamed(message: dict[str, Any]) -> dict[str, Any]:
-    fields = dict(message)
-    return {"kind": fields.pop("type"), **fields}
-
-
-async def gathering(line: Line) -> None:
-    await framing(line)
-    line.say("phase", phase="gathering")
-    line.say("progress", fraction=0.6)
-
-
-def ending(outcome: str, **fields: Any) -> Any:
-    async def script(line: Line) -> None:
-        await line.wait_for("hello")
-        await gathering(line)
-        line.say("phase", phase=outcome)
-        line.say("verdict", outcome=outcome, **{"reasons": [], "retry": False, **fields})
-
-    return script
 
 
 async def test_accepted_gives_the_token_and_frees_the_camera(bench: Bench) -> None:
@@ -231,7 +69,7 @@ async def test_hints_progress_and_recording_are_shown(bench: Bench) -> None:
     go = asyncio.Event()
 
     async def script(line: Line) -> None:
-        line.say(**_renamed({**WELCOME, "recorded": True}))
+        line.say(**renamed({**WELCOME, "recorded": True}))
         line.say("hint", hint="come_closer")
         await go.wait()
         line.say("hint", hint="tilt_head_new_code")
@@ -269,7 +107,7 @@ async def test_whoever_declines_a_recording_goes_on_without(bench: Bench) -> Non
     asked = []
 
     async def script(line: Line) -> None:
-        line.say(**_renamed({**WELCOME, "recorded": True}))
+        line.say(**renamed({**WELCOME, "recorded": True}))
         asked.append(await line.wait_for("decline"))
         line.say("recording", recorded=False)
         line.say("phase", phase="gathering")
@@ -527,7 +365,7 @@ async def test_another_camera_is_taken_over_without_a_new_session(bench: Bench) 
 async def test_server_falls_silent(bench: Bench) -> None:
     bench.server.script = framing
     bench.server.pongs = False
-    page = await open_page(bench)
+    page = await open_page(bench, GIVEN)
     await page.get_by_role("button", name="Start").click()
     await state_is(page, "failed")
     assert (await seen(page, "error"))[0]["code"] == "server_silent"
@@ -541,7 +379,7 @@ async def test_server_closes_without_a_verdict(bench: Bench) -> None:
         await line.peer.close()
 
     bench.server.script = script
-    page = await open_page(bench)
+    page = await open_page(bench, GIVEN)
     await page.get_by_role("button", name="Start").click()
     await state_is(page, "failed")
     error = (await seen(page, "error"))[0]
@@ -550,14 +388,17 @@ async def test_server_closes_without_a_verdict(bench: Bench) -> None:
 
 async def test_the_servers_own_problems_keep_their_code(bench: Bench) -> None:
     bench.server.refuse = web.json_response(
-        {"error": {"code": "busy", "text": "...", "retry": True}}, status=503
+        {"error": {"code": "too_many_failures", "text": "...", "retry": True}}, status=429
     )
     page = await open_page(bench)
     await page.get_by_role("button", name="Start").click()
     await state_is(page, "failed")
     assert (await seen(page, "error"))[0] == {
-        "code": "busy", "text": "Too many people at once. Try again in a moment.", "retry": True,
-    }  # fmt: skip
+        "code": "too_many_failures",
+        "text": "Too many failed attempts. Wait a while, then try again.",
+        "retry": True,
+    }
+    assert len(bench.server.offers) == 1
 
 
 async def test_a_problem_over_the_channel_ends_but_a_refused_message_does_not(bench: Bench) -> None:

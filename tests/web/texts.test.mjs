@@ -5,9 +5,10 @@ import { CAMERA_CODES, cameraCode, constraints } from '../../web/widget/camera.j
 import { CONNECTION_CODES } from '../../web/widget/connection.js';
 import { HINTS, REASONS } from '../../web/widget/protocol.js';
 import { START, STATES } from '../../web/widget/state.js';
-import { LANGUAGES, pickLanguage, say, sentence } from '../../web/widget/texts.js';
+import { LANGUAGES, pickLanguage, placeInLine, say, sentence } from '../../web/widget/texts.js';
 
 const needed = [
+  'state_lost',
   ...STATES.map((s) => `state_${s}`), ...HINTS.map((h) => `hint_${h}`), ...REASONS.map((r) => `reason_${r}`),
   ...[...CAMERA_CODES, ...CONNECTION_CODES, 'ticket_missing', 'ticket_failed', 'page_hidden', 'internal'].map((c) => `problem_${c}`),
 ];
@@ -62,4 +63,27 @@ test('a chosen camera is exact, everything else a wish; never audio', () => {
   assert.deepEqual(constraints('abc').video.deviceId, { exact: 'abc' });
   assert.equal(constraints().video.facingMode, 'user');
   assert.equal(constraints().audio, false);
+});
+
+test('a place in line: what is known of it, as roughly as it is known', () => {
+  const says = (ahead, wait_s, language = 'en') => placeInLine({ ahead, wait_s }, language);
+  assert.equal(says(0, 3), 'You are next. It takes a few seconds.');
+  assert.equal(says(1, 12), 'One person is before you. It takes about 10 seconds.');
+  assert.equal(says(1, 7.9, 'de'), 'Eine Person ist vor Ihnen. Es dauert einige Sekunden.');
+  assert.equal(says(12, 53), '12 people are before you. It takes about 55 seconds.');
+  assert.equal(says(12, 55.1), '12 people are before you. It takes about a minute.');
+  assert.equal(says(40, 170, 'de'), '40 Personen sind vor Ihnen. Es dauert etwa 3 Minuten.');
+  assert.equal(says(3, null), '3 people are before you.');
+  assert.equal(says(null, null), '');
+  assert.equal(placeInLine(null, 'en'), '');
+  assert.equal(placeInLine({ ahead: 7, wait_s: null }, 'de', { label_ahead: 'noch {n}' }), 'noch 7');
+  for (let s = 0; s < 600; s++) { // never further off than a third, where a number is said
+    const n = Number(/(\d+) seconds/.exec(says(null, s))?.[1] ?? NaN);
+    if (!Number.isNaN(n)) assert.ok(Math.abs(n - s) <= s / 3, `${n} for ${s}`);
+  }
+});
+
+test('after a loss it says that it starts again', () => {
+  assert.equal(sentence({ ...START, state: 'connecting', lost: 'server_silent' }, 'en'), LANGUAGES.en.state_lost);
+  assert.equal(sentence({ ...START, state: 'waiting', lost: 'server_silent' }, 'en'), LANGUAGES.en.state_waiting);
 });

@@ -6,15 +6,16 @@
 export class Trouble extends Error {
   /**
    * @param {string} code
-   * @param {{retry?: boolean, text?: string, cause?: unknown}} [options]  retry: whether trying again may help;
-   *   text: what to say when texts.js does not know the code
+   * @param {{retry?: boolean, text?: string, passing?: boolean, cause?: unknown}} [options]  retry: whether trying again may help;
+   *   text: what to say when texts.js does not know the code; passing: whether it may be over within seconds
    */
-  constructor(code, { retry = true, text = '', cause } = {}) {
+  constructor(code, { retry = true, text = '', passing = false, cause } = {}) {
     super(code, { cause });
     this.name = 'Trouble';
     this.code = code;
     this.retry = retry;
     this.text = text;
+    this.passing = passing;
   }
 }
 

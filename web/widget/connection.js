@@ -1,32 +1,26 @@
-// One connection to the server: peer connection, data channel, the offer over HTTP, and all their deadlines.
+// One connection to the server: peer connection, data channel, and all their deadlines; the offer's way is line.js.
 // It owns no camera and draws nothing; it says what arrived (`onmessage`) and, once, what broke (`onfault`).
 // Source: docs/protocol.md; W3C WebRTC 1.0. The measured reasons are beside the lines that rest on them.
 
 import { Trouble } from './camera.js';
-import { CHANNEL_LABEL, CHANNEL_PROTOCOL, encode, isObject, parse, readProblem } from './protocol.js';
+import { askForPlace } from './line.js';
+import { CHANNEL_LABEL, CHANNEL_PROTOCOL, encode, parse } from './protocol.js';
 import { Uplink } from './uplink.js';
 
 /** @typedef {import('./protocol.js').ServerMessage} ServerMessage */
 /** @typedef {import('./protocol.js').ClientMessage} ClientMessage */
 
-/** Milliseconds. A lost DTLS flight costs 1 s and a lost SCTP INIT 3 s, so 10 s survive a bad network. */
-export const DEADLINES = Object.freeze({ connect: 10_000, silence: 5_000, disconnected: 3_000, ping: 1_000, goodbye: 250 });
+/**
+ * Milliseconds. A lost DTLS flight costs 1 s and a lost SCTP INIT 3 s, so 10 s survive a bad network. The server ends a session after
+ * 3.5 s of silence (docs/operations.md), so there is nothing to wait for after 4, and a browser says "disconnected" after 2.5 s
+ * without a packet: either way the loss is known, and a new ticket asked for, within 5 s.
+ */
+export const DEADLINES = Object.freeze({ connect: 10_000, silence: 4_000, disconnected: 1_500, ping: 1_000, goodbye: 250 });
 
 /** All codes that a connection can cause by itself; the server's own codes come beside them. */
 export const CONNECTION_CODES = Object.freeze([
   'server_unreachable', 'server_answer', 'server_silent', 'connect_timeout', 'connection_failed', 'connection_lost', 'browser_unsupported',
 ]);
-
-/** Problems of this one ticket: the same request would fail again, but a new attempt brings a new ticket. */
-const NEW_TICKET_HELPS = ['ticket_invalid', 'ticket_used', 'session_unknown', 'session_over'];
-
-/** A problem that the server itself named, with its own code. */
-export class ServerProblem extends Trouble {
-  /** @param {import('./protocol.js').Problem} problem  its text is for developers, in English: texts.js has better */
-  constructor({ code, retry }) {
-    super(code, { retry: retry || NEW_TICKET_HELPS.includes(code) });
-  }
-}
 
 /**
  * @typedef {object} Ticket  what the relying app's backend got for this one attempt
@@ -41,6 +35,7 @@ export class ServerProblem extends Trouble {
  * @property {(message: ServerMessage) => void} onmessage
  * @property {(trouble: Trouble) => void} onfault  at most once, and never after `close`
  * @property {() => void} [onslow]  the line to the server turned out to be slow
+ * @property {(wait: import('./line.js').Wait | null) => void} [onwait]  there is no place yet, each time that this is said; null: now there is
  * @property {typeof DEADLINES} [deadlines]
  */
 
@@ -54,19 +49,22 @@ export class Connection {
   /** @type {import('./protocol.js').Hello} */ #hello;
   /** @type {Uplink} */ #uplink;
   #abort = new AbortController();
+  /** @type {number} */ #patience;
   #closed = false;
   #pings = 0;
   /** @type {Map<string, ReturnType<typeof setTimeout>>} */ #timers = new Map();
 
   /**
-   * @param {{ticket: Ticket, stream: MediaStream, track: MediaStreamTrack, hello: import('./protocol.js').Hello} & Ends} options
+   * @param {{ticket: Ticket, stream: MediaStream, track: MediaStreamTrack, hello: import('./protocol.js').Hello, patience?: number} & Ends} options
+   *   patience: milliseconds to wait in line; by default not at all
    * @throws {Trouble}
    */
-  constructor({ ticket, stream, track, hello, ...ends }) {
+  constructor({ ticket, stream, track, hello, patience = 0, ...ends }) {
     this.#ticket = ticket;
     this.#ends = ends;
     this.#deadlines = ends.deadlines ?? DEADLINES;
     this.#hello = hello;
+    this.#patience = patience;
     if (typeof RTCPeerConnection === 'undefined') throw new Trouble('browser_unsupported', { retry: false });
     try {
       this.#peer = new RTCPeerConnection({ iceServers: ticket.ice_servers });
@@ -82,7 +80,7 @@ export class Connection {
 
   /** Offer, answer, hello. What goes wrong from here on comes by `onfault`. */
   open() {
-    this.#after('connect', this.#deadlines.connect, 'connect_timeout');
+    this.#connectWithin(this.#deadlines.connect);
     this.#negotiate().catch((error) => this.#fault(error instanceof Trouble ? error : new Trouble('connection_failed', { cause: error })));
   }
 
@@ -103,31 +101,35 @@ export class Connection {
   /** @param {string} sdp @returns {Promise<string>} the answer's SDP */
   async #post(sdp) {
     const ticket = this.#ticket;
-    this.#ticket = null; // single use: nothing holds it after this request
+    this.#ticket = null; // nothing holds it after there is a place
     if (!ticket) throw new Trouble('ticket_missing');
-    /** @type {Response} */
-    let response;
-    try {
-      response = await fetch(`${ticket.server.replace(/\/+$/, '')}/v1/sessions/${encodeURIComponent(ticket.session)}/offer`, {
-        method: 'POST',
-        headers: { 'Authorization': `Bearer ${ticket.ticket}`, 'Content-Type': 'application/json' },
-        body: JSON.stringify({ type: 'offer', sdp }),
-        credentials: 'omit',
-        cache: 'no-store',
-        redirect: 'error',
-        referrerPolicy: 'no-referrer',
-        signal: this.#abort.signal,
-      });
-    } catch (cause) {
-      throw new Trouble('server_unreachable', { cause });
-    }
-    const body = await readJson(response);
-    if (!response.ok) {
-      const problem = readProblem(body);
-      throw problem ? new ServerProblem(problem) : new Trouble('server_answer');
-    }
-    if (!isObject(body) || body.type !== 'answer' || typeof body.sdp !== 'string') throw new Trouble('server_answer');
-    return body.sdp;
+    const answer = await askForPlace(`${ticket.server.replace(/\/+$/, '')}/v1/sessions/${encodeURIComponent(ticket.session)}/offer`, {
+      method: 'POST',
+      headers: { 'Authorization': `Bearer ${ticket.ticket}`, 'Content-Type': 'application/json' },
+      body: JSON.stringify({ type: 'offer', sdp }),
+      credentials: 'omit',
+      cache: 'no-store',
+      redirect: 'error',
+      referrerPolicy: 'no-referrer',
+      signal: this.#abort.signal,
+    }, {
+      patience_ms: this.#patience,
+      onask: (held_ms) => this.#connectWithin(this.#deadlines.connect + held_ms),
+      onwait: (wait) => {
+        if (this.#closed) return;
+        this.#stop('connect');
+        this.#ends.onwait?.(wait);
+      },
+    });
+    // The deadline counts from here: neither the wait nor the way of the answer is the connection's.
+    this.#connectWithin(this.#deadlines.connect);
+    if (!this.#closed) this.#ends.onwait?.(null);
+    return answer;
+  }
+
+  /** @param {number} ms */
+  #connectWithin(ms) {
+    if (!this.#closed) this.#after('connect', ms, 'connect_timeout');
   }
 
   #listen() {
@@ -224,14 +226,5 @@ export class Connection {
     this.#abort.abort();
     this.#channel.onopen = this.#channel.onmessage = this.#channel.onclose = this.#channel.onerror = null;
     this.#peer.onconnectionstatechange = null;
-  }
-}
-
-/** @param {Response} response @returns {Promise<unknown>} undefined when it is not JSON */
-export async function readJson(response) {
-  try {
-    return await response.json();
-  } catch {
-    return undefined;
   }
 }

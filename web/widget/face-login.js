@@ -2,19 +2,19 @@
 // Rules are in state.js, pixels on the screen in view.js, the camera in camera.js, the wire in connection.js and protocol.js.
 // Source: docs/widget.md (attributes and events), docs/protocol.md (the wire), HTML custom elements.
 
+import { Attempt } from './attempt.js';
 import { Trouble, listCameras, openCamera } from './camera.js';
 import { Challenge, wantsLessMotion } from './challenge.js';
-import { Connection, ServerProblem } from './connection.js';
+import { Connection } from './connection.js';
+import { ServerProblem } from './line.js';
 import { hello } from './protocol.js';
 import { START, isEnd, isLive, step } from './state.js';
 import { pickLanguage, sentence } from './texts.js';
-import { fetchTicket, readTicket } from './ticket.js';
+import { readJsonAttribute, takeTicket } from './ticket.js';
 import { View } from './view.js';
 
-/** @typedef {import('./ticket.js').Given} Given */
 /** @typedef {import('./protocol.js').Verdict} Verdict */
 /** @typedef {import('./state.js').Input} Input */
-/** @typedef {{abort: AbortController, camera: import('./camera.js').Camera | null, connection: Connection | null}} Attempt */
 
 export const WIDGET = 'face-login/0.1.0';
 
@@ -39,7 +39,7 @@ export class FaceLogin extends HTMLElement {
   #retryAsked = false; // a retry waits for the page's new ticket
   #declined = false; // whoever declined once is not asked again by this element
 
-  /** @type {(() => Promise<Given>) | null} */ #getTicket = null;
+  /** @type {(() => Promise<import('./ticket.js').Given>) | null} */ #getTicket = null;
 
   constructor() {
     super();
@@ -126,9 +126,7 @@ export class FaceLogin extends HTMLElement {
     this.#retryAsked = false;
     this.#began = true;
     this.#release();
-    /** @type {Attempt} */
-    const attempt = { abort: new AbortController(), camera: null, connection: null };
-    this.#attempt = attempt;
+    const attempt = this.#attempt = new Attempt();
     this.#step({ move: 'start' });
     this.#run(attempt).catch((error) => this.#fail(attempt, error));
   }
@@ -166,24 +164,30 @@ export class FaceLogin extends HTMLElement {
 
   /** @param {Attempt} attempt */
   async #run(attempt) {
-    const { signal } = attempt.abort;
-    const camera = await openCamera({ deviceId: this.getAttribute('camera') ?? '', signal });
+    const camera = await openCamera({ deviceId: this.getAttribute('camera') ?? '', signal: attempt.abort.signal });
     if (!this.#adopt(attempt, camera)) return;
     this.#step({ move: 'camera_ready' });
     // The session is asked for only now: a person who thinks about the camera prompt does not use up its time.
-    const ticket = await this.#takeTicket(signal);
-    if (attempt !== this.#attempt) return;
-    const opened = attempt.camera ?? camera; // may have been changed meanwhile
-    attempt.connection = new Connection({
+    await this.#connect(attempt);
+  }
+
+  /** A new session for this attempt. @param {Attempt} attempt */
+  async #connect(attempt) {
+    const ticket = await this.#takeTicket(attempt.abort.signal);
+    if (attempt !== this.#attempt || !attempt.camera) return;
+    const opened = attempt.camera; // may have been changed meanwhile
+    const connection = attempt.connection = new Connection({
       ticket,
       stream: opened.stream,
       track: opened.track,
       hello: hello(WIDGET, opened.settings, { kind: opened.kind, lessMotion: wantsLessMotion() }),
+      patience: attempt.patience(performance.now()),
       onmessage: (message) => this.#hear(attempt, message),
       onfault: (trouble) => this.#fail(attempt, trouble),
       onslow: () => attempt === this.#attempt && this.#step({ slow: true }),
+      onwait: (wait) => this.#wait(attempt, wait),
     });
-    attempt.connection.open();
+    connection.open();
   }
 
   /** @param {Attempt} attempt @param {import('./camera.js').Camera} camera @returns {boolean} false: it came too late and was closed */
@@ -199,28 +203,23 @@ export class FaceLogin extends HTMLElement {
     return true;
   }
 
-  /** @param {AbortSignal} signal @returns {Promise<import('./connection.js').Ticket>} */
-  async #takeTicket(signal) {
-    const server = this.getAttribute('server') || HOME;
-    if (this.getTicket) {
-      try {
-        return readTicket(await this.getTicket(), server);
-      } catch (cause) {
-        throw cause instanceof Trouble ? cause : new Trouble('ticket_failed', { cause });
-      }
-    }
-    const url = this.getAttribute('session-url');
-    if (url) return readTicket(await fetchTicket(url, { signal, csrf: this.getAttribute('csrf-token') ?? '' }), server);
+  /** @param {AbortSignal} signal */
+  #takeTicket(signal) {
     const session = this.getAttribute('session');
     const ticket = this.#ticket;
-    this.#ticket = '';
-    if (!session || !ticket) throw new Trouble('ticket_missing');
-    return readTicket({ session, ticket, ice_servers: readJsonAttribute(this.getAttribute('ice-servers')) }, server);
+    if (!this.#canAskAgain) this.#ticket = '';
+    return takeTicket({
+      getTicket: this.getTicket,
+      url: this.getAttribute('session-url'),
+      csrf: this.getAttribute('csrf-token') ?? '',
+      given: session && ticket ? { session, ticket, ice_servers: readJsonAttribute(this.getAttribute('ice-servers')) } : null,
+    }, this.getAttribute('server') || HOME, signal);
   }
 
   /** @param {Attempt} attempt @param {import('./protocol.js').ServerMessage} message */
   #hear(attempt, message) {
     if (attempt !== this.#attempt) return;
+    attempt.mended();
     switch (message.type) {
       case 'welcome':
         this.#step({ recorded: message.recorded });
@@ -257,6 +256,14 @@ export class FaceLogin extends HTMLElement {
     }
   }
 
+  /** @param {Attempt} attempt @param {import('./line.js').Wait | null} wait */
+  #wait(attempt, wait) {
+    if (attempt !== this.#attempt) return;
+    if (!wait) return this.#step({ move: 'enter' });
+    attempt.waits(performance.now());
+    this.#step({ move: 'wait', wait });
+  }
+
   /** @param {Attempt} attempt @param {import('./protocol.js').ChallengeMessage | null} message */
   #paint(attempt, message) {
     if (!message) {
@@ -285,8 +292,17 @@ export class FaceLogin extends HTMLElement {
   #fail(attempt, error) {
     if (attempt !== this.#attempt) return; // of an attempt that is over
     const trouble = error instanceof Trouble ? error : new Trouble('internal', { cause: error });
-    this.#release();
     const { code, text, retry } = trouble;
+    const plan = this.#canAskAgain ? attempt.after(trouble, this.#model.state === 'waiting', performance.now()) : null;
+    if (plan) {
+      attempt.disconnect();
+      this.#challenge.stop();
+      if (plan.lost) this.#step({ move: 'lose', problem: code });
+      // The camera stays on: asking for it again could bring a prompt, and somebody is looking into it.
+      setTimeout(() => attempt === this.#attempt && this.#connect(attempt).catch((failed) => this.#fail(attempt, failed)), plan.pause);
+      return;
+    }
+    this.#release();
     this.#step({ move: 'fail', problem: code, text, retry });
     this.#emit('error', { code, text: sentence(this.#model, this.#language, this.#texts), retry });
   }
@@ -295,9 +311,7 @@ export class FaceLogin extends HTMLElement {
   #release() {
     const attempt = this.#attempt;
     this.#attempt = null;
-    attempt?.abort.abort();
-    attempt?.connection?.close();
-    attempt?.camera?.close();
+    attempt?.close();
     this.#challenge.stop();
     this.#view.show(null);
   }
@@ -319,8 +333,13 @@ export class FaceLogin extends HTMLElement {
 
   // ------------------------------------------------------------------------------------------------ page and model
 
+  /** Whether the page gave a way to any number of sessions. */
+  get #canAskAgain() {
+    return Boolean(this.getTicket || this.getAttribute('session-url'));
+  }
+
   #canStart() {
-    return Boolean(this.getTicket || this.getAttribute('session-url') || (this.getAttribute('session') && this.#ticket));
+    return this.#canAskAgain || Boolean(this.getAttribute('session') && this.#ticket);
   }
 
   #autoStart() {
@@ -337,8 +356,10 @@ export class FaceLogin extends HTMLElement {
     this.#model = step(before, input);
     if (this.#model === before) return;
     this.#render();
-    const { state, hint } = this.#model;
-    if (state !== before.state) this.#emit('phase', { phase: state });
+    const { state, hint, wait, lost } = this.#model;
+    if (state !== before.state || wait !== before.wait || lost !== before.lost && lost) {
+      this.#emit('phase', { phase: state, ...(wait && { ahead: wait.ahead, wait_s: wait.wait_s }), ...(lost && { lost }) });
+    }
     if (hint !== before.hint) this.#emit('hint', { hint });
   }
 
@@ -373,16 +394,6 @@ export class FaceLogin extends HTMLElement {
   #leave() {
     const attempt = this.#attempt;
     if (attempt && isLive(this.#model.state)) this.#fail(attempt, new Trouble('page_hidden'));
-  }
-}
-
-/** @param {string | null} value @returns {unknown} */
-function readJsonAttribute(value) {
-  if (!value) return [];
-  try {
-    return JSON.parse(value);
-  } catch {
-    return undefined; // readTicket reads it as none: a session without TURN is better than no session
   }
 }
 

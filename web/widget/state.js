@@ -2,19 +2,21 @@
 // No camera, no network, no DOM, no clock: an input in, the next model out.
 // Rules: only a verdict with a token ends in `accepted`; an input that the table does not allow in a state changes nothing
 // (a late message of a closed attempt, a double click); every end can be left by `start`, which is a new attempt, or `reset`.
+// `lose` is no end: the same attempt goes on with a new ticket, and nothing that the old session saw is kept.
 
 /**
- * @typedef {'idle' | 'asking_camera' | 'connecting' | 'framing' | 'gathering' | 'accepted' | 'rejected' | 'expired' | 'failed' | 'cancelled'} State
- * @typedef {'start' | 'camera_ready' | 'framing' | 'gathering' | 'accept' | 'reject' | 'expire' | 'fail' | 'cancel' | 'reset'} Move
+ * @typedef {'idle' | 'asking_camera' | 'connecting' | 'waiting' | 'framing' | 'gathering' | 'accepted' | 'rejected' | 'expired' | 'failed' | 'cancelled'} State
+ * @typedef {'start' | 'camera_ready' | 'wait' | 'enter' | 'lose' | 'framing' | 'gathering' | 'accept' | 'reject' | 'expire' | 'fail' | 'cancel' | 'reset'} Move
  */
 
 /** @type {Readonly<Record<State, Readonly<Partial<Record<Move, State>>>>>} */
 export const TABLE = Object.freeze({
   idle: { start: 'asking_camera', fail: 'failed' },
   asking_camera: { camera_ready: 'connecting', fail: 'failed', cancel: 'cancelled' },
-  connecting: { framing: 'framing', gathering: 'gathering', accept: 'accepted', reject: 'rejected', expire: 'expired', fail: 'failed', cancel: 'cancelled' },
-  framing: { gathering: 'gathering', accept: 'accepted', reject: 'rejected', expire: 'expired', fail: 'failed', cancel: 'cancelled' },
-  gathering: { framing: 'framing', accept: 'accepted', reject: 'rejected', expire: 'expired', fail: 'failed', cancel: 'cancelled' },
+  connecting: { wait: 'waiting', lose: 'connecting', framing: 'framing', gathering: 'gathering', accept: 'accepted', reject: 'rejected', expire: 'expired', fail: 'failed', cancel: 'cancelled' },
+  waiting: { wait: 'waiting', enter: 'connecting', lose: 'connecting', fail: 'failed', cancel: 'cancelled' },
+  framing: { lose: 'connecting', gathering: 'gathering', accept: 'accepted', reject: 'rejected', expire: 'expired', fail: 'failed', cancel: 'cancelled' },
+  gathering: { lose: 'connecting', framing: 'framing', accept: 'accepted', reject: 'rejected', expire: 'expired', fail: 'failed', cancel: 'cancelled' },
   accepted: { start: 'asking_camera', reset: 'idle' },
   rejected: { start: 'asking_camera', reset: 'idle' },
   expired: { start: 'asking_camera', reset: 'idle' },
@@ -37,10 +39,14 @@ export const STATES = Object.freeze(/** @type {State[]} */ (Object.keys(TABLE)))
  * @property {boolean} recorded        whether the server keeps this session's video
  * @property {boolean} slow            whether the line to the server turned out to be slow
  * @property {boolean} lit             whether the screen is painted for a challenge, within `gathering`
+ * @property {Readonly<Wait> | null} wait   what is known of the line, within `waiting`
+ * @property {Readonly<Wait> | null} told   what of it is worth to be read aloud: the newest milestone
+ * @property {string | null} lost      what was lost, a code, until the new session begins
  */
 
 /**
- * @typedef {{move: Move, reasons?: string[], problem?: string, text?: string, retry?: boolean}} MoveInput
+ * @typedef {import('./line.js').Wait} Wait
+ * @typedef {{move: Move, reasons?: string[], problem?: string, text?: string, retry?: boolean, wait?: Wait}} MoveInput
  * @typedef {{hint: string | null} | {progress: number} | {recorded: boolean} | {slow: boolean} | {lit: boolean}} FactInput
  * @typedef {MoveInput | FactInput} Input
  */
@@ -48,10 +54,11 @@ export const STATES = Object.freeze(/** @type {State[]} */ (Object.keys(TABLE)))
 /** @type {Readonly<Model>} */
 export const START = Object.freeze({
   state: 'idle', hint: null, progress: 0, reasons: [], problem: null, text: '', retry: false, recorded: false, slow: false, lit: false,
+  wait: null, told: null, lost: null,
 });
 
 /** @param {State} state whether an attempt is running: camera or connection may be open */
-export const isLive = (state) => ['asking_camera', 'connecting', 'framing', 'gathering'].includes(state);
+export const isLive = (state) => ['asking_camera', 'connecting', 'waiting', 'framing', 'gathering'].includes(state);
 
 /** @param {State} state whether this attempt is over */
 export const isEnd = (state) => state !== 'idle' && !isLive(state);
@@ -66,8 +73,11 @@ export function step(model, input) {
   if (!('move' in input)) return learn(model, input);
   const next = TABLE[model.state][input.move];
   if (next === undefined) return model;
+  if (next === 'waiting') return queue(model, input.wait ?? { ahead: null, wait_s: null });
   if (!isEnd(next)) {
     // Evidence is thrown away on the way back to framing (the server does the same), so is what we drew of it.
+    const lost = input.move === 'lose' ? input.problem ?? 'connection_lost' : next === 'connecting' ? model.lost : null;
+    if (next === 'connecting') return { ...START, state: next, slow: model.slow, lost };
     const fresh = next === 'asking_camera' || next === 'idle';
     return { ...START, state: next, hint: fresh ? null : model.hint, recorded: fresh ? false : model.recorded, slow: fresh ? false : model.slow };
   }
@@ -81,6 +91,20 @@ export function step(model, input) {
     slow: model.slow,
     retry: next === 'cancelled' ? true : next === 'accepted' ? false : input.retry ?? false,
   };
+}
+
+/**
+ * A place in line. Who listens hears of it first, when half of the people or none are left, and when they became twice as many.
+ * @param {Readonly<Model>} model
+ * @param {Wait} wait
+ * @returns {Readonly<Model>}
+ */
+function queue(model, wait) {
+  const { ahead, wait_s } = wait;
+  if (model.wait && model.wait.ahead === ahead && model.wait.wait_s === wait_s) return model;
+  const said = model.told?.ahead ?? null;
+  const same = ahead === null || (said !== null && ahead > said / 2 && ahead <= 2 * said) || (said === 0 && ahead === 0);
+  return { ...START, state: 'waiting', slow: model.slow, lost: model.lost, wait, told: same ? model.told : wait };
 }
 
 /**

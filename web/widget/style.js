@@ -17,7 +17,7 @@ export const CSS = `
 :host([theme=dark]){color-scheme:dark;${variables(COLORS.dark)}}
 :host([hidden]),[hidden]{display:none!important}
 *{box-sizing:border-box}
-.frame{display:grid;justify-items:center;gap:.85em;padding:clamp(.75em,5vw,1.4em);background:var(--background);color:var(--color);border:1px solid var(--line);border-radius:var(--face-login-radius,16px)}
+.frame{position:relative;display:grid;justify-items:center;gap:.85em;padding:clamp(.75em,5vw,1.4em);background:var(--background);color:var(--color);border:1px solid var(--line);border-radius:var(--face-login-radius,16px)}
 .light{position:fixed;inset:0;z-index:2147483646}
 .light:not([hidden])+.frame{position:relative;z-index:2147483647;background:none;border-color:transparent;color:#000}
 .light:not([hidden])+.frame .buttons button{background:#fff;color:#000;border-color:#000}
@@ -30,13 +30,16 @@ svg{position:absolute;inset:0;width:100%;height:100%;fill:none;stroke-linecap:ro
 .ring{stroke:var(--accent);stroke-width:6;stroke-dasharray:0 100;opacity:0;transition:stroke-dasharray .25s linear}
 .mark{stroke:var(--muted);stroke-width:8;display:none}
 [data-state=idle] .face,[data-state=asking_camera] .face,[data-state=cancelled] .face,[data-state=accepted] .tick,[data-state=rejected] .cross,[data-state=failed] .cross,[data-state=expired] .clock{display:block}
-[data-state=gathering] .ring,[data-state=accepted] .ring,[data-state=connecting] .ring,[data-state=asking_camera] .ring{opacity:1}
-[data-state=connecting] .ring,[data-state=asking_camera] .ring{stroke-dasharray:12 88;animation:go 1.4s linear infinite}
+:is([data-state=gathering],[data-state=accepted],[data-state=connecting],[data-state=asking_camera],[data-state=waiting]) .ring{opacity:1}
+:is([data-state=connecting],[data-state=asking_camera],[data-state=waiting]) .ring{stroke-dasharray:12 88;animation:go 1.4s linear infinite}
+[data-state=waiting] .ring{animation-duration:4s}
 [data-state=framing] .track{stroke:var(--accent);stroke-dasharray:2.2 2.8}
 [data-state=accepted] :is(.ring,.tick){stroke:var(--success)}
 :is([data-state=rejected],[data-state=failed],[data-state=expired]) :is(.track,.mark){stroke:var(--danger)}
 @keyframes go{to{stroke-dashoffset:-100}}
 .says{margin:0;min-height:2.9em;display:grid;place-items:center;text-align:center;text-wrap:balance;font-weight:600;overflow-wrap:anywhere}
+.wait{margin:0;text-align:center;text-wrap:balance;font-variant-numeric:tabular-nums}
+.told{position:absolute;width:1px;height:1px;margin:0;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 .notice{margin:0;color:var(--muted);font-size:.875em;text-align:center}
 .notice::before{content:"";display:inline-block;width:.65em;height:.65em;margin-inline-end:.45em;border-radius:50%;background:var(--danger)}
 .buttons{display:flex;flex-wrap:wrap;justify-content:center;gap:.6em;width:100%}

@@ -9,6 +9,8 @@ const en = {
   state_idle: 'Ready when you are. The camera is on only until this is done.',
   state_asking_camera: 'Please allow the camera in your browser.',
   state_connecting: 'Connecting…',
+  state_waiting: 'Many people are here right now. Please wait. It starts by itself.',
+  state_lost: 'That was interrupted. It starts again by itself…',
   state_framing: 'Place your face inside the oval.',
   state_gathering: 'Good. Keep looking at the camera.',
   state_lit: 'Hold still. Your screen changes its colour for a few seconds.',
@@ -91,6 +93,13 @@ const en = {
   label_camera: 'Camera',
   label_camera_number: 'Camera {n}',
   label_recorded: 'This session is recorded.',
+  label_ahead: '{n} people are before you.',
+  label_ahead_1: 'One person is before you.',
+  label_ahead_0: 'You are next.',
+  label_wait_soon: 'It takes a few seconds.',
+  label_wait_seconds: 'It takes about {n} seconds.',
+  label_wait_minute: 'It takes about a minute.',
+  label_wait_minutes: 'It takes about {n} minutes.',
 };
 
 /** @type {Texts} */
@@ -98,6 +107,8 @@ const de = {
   state_idle: 'Es kann losgehen. Die Kamera läuft nur, bis es fertig ist.',
   state_asking_camera: 'Bitte erlauben Sie die Kamera im Browser.',
   state_connecting: 'Verbindung wird hergestellt …',
+  state_waiting: 'Gerade sind viele Leute hier. Bitte warten Sie. Es geht von selbst los.',
+  state_lost: 'Das wurde unterbrochen. Es geht von selbst weiter …',
   state_framing: 'Bringen Sie Ihr Gesicht in das Oval.',
   state_gathering: 'Gut. Schauen Sie weiter in die Kamera.',
   state_lit: 'Halten Sie still. Ihr Bildschirm wechselt einige Sekunden lang die Farbe.',
@@ -180,6 +191,13 @@ const de = {
   label_camera: 'Kamera',
   label_camera_number: 'Kamera {n}',
   label_recorded: 'Diese Sitzung wird aufgezeichnet.',
+  label_ahead: '{n} Personen sind vor Ihnen.',
+  label_ahead_1: 'Eine Person ist vor Ihnen.',
+  label_ahead_0: 'Sie sind als Nächstes dran.',
+  label_wait_soon: 'Es dauert einige Sekunden.',
+  label_wait_seconds: 'Es dauert etwa {n} Sekunden.',
+  label_wait_minute: 'Es dauert etwa eine Minute.',
+  label_wait_minutes: 'Es dauert etwa {n} Minuten.',
 };
 
 /** @type {Readonly<Record<string, Texts>>} */
@@ -232,8 +250,27 @@ export function sentence(model, language, own) {
     return known ? say(key, language, own) : model.text || say(key, language, own);
   }
   if ((model.state === 'framing' || model.state === 'gathering') && model.hint !== null) return say(`hint_${model.hint}`, language, own);
-  const first = say(`state_${model.lit ? 'lit' : model.state}`, language, own);
+  const first = say(`state_${model.lit ? 'lit' : model.state === 'connecting' && model.lost ? 'lost' : model.state}`, language, own);
   const why = model.reasons.map((reason) => say(`reason_${reason}`, language, own));
   if (model.slow && model.reasons.some((reason) => OF_THE_LINE.includes(reason))) why.push(say('hint_connection_slow', language, own));
   return [first, ...why].join(' ');
+}
+
+/**
+ * What is known of a place in line: how many people, and about how long; empty when nothing is.
+ * @param {Readonly<import('./line.js').Wait> | null} wait
+ * @param {string} language
+ * @param {Readonly<Texts>} [own]
+ * @returns {string}
+ */
+export function placeInLine(wait, language, own) {
+  /** @param {string} key @param {number} [n] */
+  const count = (key, n) => say(key, language, own).replace('{n}', String(n));
+  const { ahead = null, wait_s = null } = wait ?? {};
+  return [
+    ahead === null ? '' : count(ahead < 2 ? `label_ahead_${ahead}` : 'label_ahead', ahead),
+    // An estimate is said as roughly as it is known.
+    wait_s === null ? '' : wait_s < 8 ? count('label_wait_soon') : wait_s < 55 ? count('label_wait_seconds', Math.max(10, 5 * Math.round(wait_s / 5)))
+      : wait_s < 90 ? count('label_wait_minute') : count('label_wait_minutes', Math.round(wait_s / 60)),
+  ].join(' ').trim();
 }

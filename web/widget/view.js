@@ -4,7 +4,7 @@
 
 import { isEnd } from './state.js';
 import { dress } from './style.js';
-import { say, sentence } from './texts.js';
+import { placeInLine, say, sentence } from './texts.js';
 
 /** @typedef {Readonly<import('./state.js').Model>} Model */
 /** @typedef {{start: () => void, cancel: () => void, retry: () => void, decline: () => void, camera: (id: string) => void}} Clicks */
@@ -46,12 +46,16 @@ function path(d, name) {
 
 export class View {
   #root;
+  // Sentences have the direction of their own language, which may not be the page's (`dir`).
   // The `muted` and `playsinline` attributes come before any source: without them Safari does not play inline by itself.
   #video = make('video', { part: 'video', muted: '', playsinline: '', autoplay: '', disablepictureinpicture: '' });
   #ring = path(RING, 'ring');
   #stage = make('div', { class: 'stage', part: 'stage', role: 'progressbar', 'aria-valuemin': '0', 'aria-valuemax': '100' });
-  #says = make('p', { class: 'says', part: 'guidance', role: 'status', 'aria-live': 'polite', 'aria-atomic': 'true' });
-  #notice = make('p', { class: 'notice', part: 'notice' });
+  #says = make('p', { class: 'says', dir: 'auto', part: 'guidance', role: 'status', 'aria-live': 'polite', 'aria-atomic': 'true' });
+  /** The place in line: seen at each change, read aloud (`#told`) at milestones only, or nobody could listen to anything else. */
+  #wait = make('p', { class: 'wait', dir: 'auto', part: 'wait' });
+  #told = make('p', { class: 'told', 'aria-live': 'polite', 'aria-atomic': 'true' });
+  #notice = make('p', { class: 'notice', dir: 'auto', part: 'notice' });
   #start = make('button', { class: 'primary', part: 'button start', type: 'button' });
   #retry = make('button', { class: 'primary', part: 'button retry', type: 'button' });
   #cancel = make('button', { part: 'button cancel', type: 'button' });
@@ -72,7 +76,7 @@ export class View {
     svg.setAttribute('aria-hidden', 'true');
     svg.append(path(RING, 'track'), this.#ring, ...Object.entries(MARKS).map(([name, d]) => path(d, `mark ${name}`)));
     this.#stage.append(make('div', { class: 'oval' }, this.#video), svg);
-    this.#frame.append(this.#stage, this.#says, this.#notice, this.#decline, make('div', { class: 'buttons' }, this.#start, this.#retry, this.#cancel), this.#choice);
+    this.#frame.append(this.#stage, this.#says, this.#wait, this.#told, this.#notice, this.#decline, make('div', { class: 'buttons' }, this.#start, this.#retry, this.#cancel), this.#choice);
     root.append(this.layer, this.#frame);
     dress(root);
     this.#start.onclick = clicks.start;
@@ -116,6 +120,9 @@ export class View {
     this.#ring.style.strokeDasharray = state === 'gathering' || state === 'accepted' ? `${percent} 100` : '';
 
     write(this.#says, sentence(model, language, own));
+    write(this.#wait, placeInLine(model.wait, language, own));
+    write(this.#told, placeInLine(model.told, language, own));
+    this.#wait.hidden = !this.#wait.textContent;
     write(this.#notice, text('label_recorded'));
     write(this.#decline, text('button_decline'));
     this.#notice.hidden = this.#decline.hidden = !(live && model.recorded);

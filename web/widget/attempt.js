@@ -1,0 +1,81 @@
+// One attempt, from one click to one end: what it holds, and which troubles it survives with a new ticket.
+// It opens nothing and has no clock of its own: a trouble and the time in, a pause or the end out. A verdict never comes here.
+// Source: docs/widget.md, "What it does by itself".
+
+import { NEW_TICKET_HELPS } from './line.js';
+
+/**
+ * How often an attempt starts anew; and milliseconds: how long a server may take to come back, from a loss on; what the pauses between
+ * two tries grow by; how long a person waits in line.
+ */
+export const ANEW = Object.freeze({ times: 2, within: 15_000, pause: 1_000, patience: 120_000 });
+
+/** The server is gone, or the line to it, before there was a verdict. */
+const LOST = ['server_silent', 'connection_lost', 'server_stopping'];
+/** In line there is no connection yet that could be lost. */
+const LOST_IN_LINE = ['server_unreachable', 'server_answer', 'connect_timeout'];
+/** What a server that starts again, or its proxy, may say meanwhile. */
+const PASSING = [...LOST, ...LOST_IN_LINE, 'ticket_failed', 'connection_failed', 'not_ready', 'store_unavailable', ...NEW_TICKET_HELPS];
+
+export class Attempt {
+  abort = new AbortController();
+  /** @type {import('./camera.js').Camera | null} */ camera = null;
+  /** @type {import('./connection.js').Connection | null} */ connection = null;
+  #times = 0;
+  #tries = 0;
+  #renewed = false;
+  /** Until when the present loss may be mended; null: nothing is lost. @type {number | null} */ #until = null;
+  /** When the patience ends; null before the first wait. @type {number | null} */ #patient = null;
+
+  /**
+   * @param {import('./camera.js').Trouble} trouble
+   * @param {boolean} waiting  whether it stood in line
+   * @param {number} now  milliseconds
+   * @returns {{pause: number, lost: boolean} | null} milliseconds before a new ticket is asked for; lost: more than the ticket; null: it is over
+   */
+  after({ code, passing }, waiting, now) {
+    if (waiting && NEW_TICKET_HELPS.includes(code)) {
+      if (this.#renewed) return null;
+      this.#renewed = true;
+      return { pause: 0, lost: false };
+    }
+    if (this.#until !== null) {
+      const pause = ANEW.pause * ++this.#tries;
+      return (passing || PASSING.includes(code)) && now + pause < this.#until ? { pause, lost: true } : null;
+    }
+    if (!LOST.includes(code) && !(waiting && LOST_IN_LINE.includes(code))) return null;
+    if (++this.#times > ANEW.times) return null;
+    this.#until = now + ANEW.within;
+    this.#tries = 0;
+    return { pause: 0, lost: true };
+  }
+
+  /** The server was heard again: what comes next is a loss of its own. */
+  mended() {
+    this.#until = null;
+  }
+
+  /** It stands in line from now on. @param {number} now  milliseconds */
+  waits(now) {
+    this.mended();
+    this.#patient ??= now + ANEW.patience;
+  }
+
+  /** Milliseconds that it may still stand in line, over all its sessions. @param {number} now */
+  patience(now) {
+    return this.#patient === null ? ANEW.patience : this.#patient - now;
+  }
+
+  /** Let go of the connection, for another one. */
+  disconnect() {
+    this.connection?.close();
+    this.connection = null;
+  }
+
+  /** Let go of all. */
+  close() {
+    this.abort.abort();
+    this.disconnect();
+    this.camera?.close();
+  }
+}
