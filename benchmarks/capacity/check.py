@@ -74,7 +74,10 @@ def _verdicts(runs: Sequence[Run]) -> list[Failure]:
             for level in levels:
                 where = f"run {n}, {part}, {level.callers} at once"
                 found += [
-                    Failure(f"{where}: {level.count(end)} of {len(level.tries)} ended {end.value}")
+                    Failure(
+                        f"{where}: {level.count(end)} of {len(level.tries)} ended {end.value}"
+                        f" ({', '.join(level.reasons(end))})"
+                    )
                     for end in NEVER
                     if level.count(end)
                 ]

@@ -93,7 +93,7 @@ class Try:
     @property
     def wait_s(self) -> float | None:
         """From the first offer to the place; None if none was given."""
-        return None if self.admitted_s is None else self.admitted_s - self.asked_s
+        return None if self.admitted_s is None else max(0.0, self.admitted_s - self.asked_s)
 
     def _accepted_since(self, zero_s: float | None) -> float | None:
         if self.outcome != "accepted" or self.verdict_s is None or zero_s is None:
@@ -141,6 +141,11 @@ class Level:
     def count(self, *ends: End) -> int:
         """Attempts that ended so."""
         return sum(tried.end in ends for tried in self.tries)
+
+    def reasons(self, end: End) -> list[str]:
+        """What was told to attempts that ended so, each once."""
+        told = (reason for tried in self.tries if tried.end is end for reason in tried.reasons)
+        return sorted(set(told))
 
     @property
     def judged(self) -> int:

@@ -22,7 +22,9 @@ SLICE_S = 0.002
 LAG_S = 0.1
 """What a burner catches up with at most, if it did not get its share in time."""
 EAGER = -15
-"""Its nice value, where that is allowed: the share must be taken, whoever else is hungry."""
+"""Its nice value, where that is allowed: the share must be taken, whoever else is hungry. It has a
+session of its own, because nice values count within a session where those share the CPU evenly
+(sched(7), "The autogroup feature"), and it must not starve the server more than others do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,9 @@ def burning(cores: Collection[int], share: float) -> Iterator[list[int]]:
     with contextlib.ExitStack() as stack:
         burners = []
         for core in sorted(cores) if share else ():
-            process = subprocess.Popen([*command, str(core), str(share)], cwd=ROOT)
+            process = subprocess.Popen(
+                [*command, str(core), str(share)], cwd=ROOT, start_new_session=True
+            )
             stack.callback(process.wait)
             stack.callback(process.kill)
             burners.append(process.pid)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from benchmarks.capacity import staged
 from benchmarks.capacity.callers import crowd
@@ -48,6 +49,7 @@ class Plan:
 
 async def one(plan: Plan, cast: Cast, folder: Path) -> list[Level]:
     """A new server, and all levels. Raises ServerFailed, HeadlessError, subprocess errors."""
+    asyncio.get_running_loop().set_exception_handler(_hang_up)
     every = allowed()
     arguments = [] if plan.processes is None else ["--processes", plan.processes]
     module = staged.__name__ if plan.stages else MODULE
@@ -113,6 +115,12 @@ async def _level(
             if name.startswith(mark)
         },
     )
+
+
+def _hang_up(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """The stack's tasks of a connection that ended under way are nobody's to await."""
+    if not isinstance(context.get("exception"), ConnectionError):
+        loop.default_exception_handler(context)
 
 
 async def _counted(server: Server) -> dict[str, float]:

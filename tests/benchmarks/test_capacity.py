@@ -12,7 +12,7 @@ from benchmarks.capacity import check, staged, tables
 from benchmarks.capacity.cast import NAMES, Cast, Person
 from benchmarks.capacity.check import BURNED, ONE, QUIET, TWO, judged, plans
 from benchmarks.capacity.figures import End, Level, Range, Shown, Try, by_callers
-from benchmarks.capacity.films import KEY_S, Reel
+from benchmarks.capacity.films import START_S, Reel
 from tests.e2e.cameras import FPS
 
 OWNER = Try(False, "film@0", 1.0, "accepted", admitted_s=3.0, verdict_s=4.5)
@@ -130,7 +130,7 @@ def test_a_cast_mixes_strangers_in_and_repeats_no_name_soon() -> None:
     assert all(part.subject.startswith("bob" if part.stranger else "ann") for part in seen)
     assert len({part.subject for part in seen}) == NAMES
     # Not at 6, which is unclear, and not so late that the film ends.
-    assert {part.film for part in seen} == {f"ann@{n * KEY_S}" for n in (0, 2, 3, 4)}
+    assert {part.film for part in seen} == {f"ann@{n * START_S}" for n in (0, 2, 3, 4)}
 
 
 def test_a_take_begins_with_its_key_frame_and_goes_on_in_time() -> None:
@@ -185,8 +185,9 @@ def test_one_wrong_end_in_one_level_of_one_run_is_too_many(tried: Try) -> None:
     run = _run()
     wrong = {**run, BURNED: [*run[BURNED][:2], _paced(9, 32, [tried])]}
     failures = judged([run, run, wrong])
+    why = ", ".join(tried.reasons)
     assert [str(failure) for failure in failures] == [
-        f"run 3, {BURNED}, 32 at once: 1 of 11 ended {tried.end.value}"
+        f"run 3, {BURNED}, 32 at once: 1 of 11 ended {tried.end.value} ({why})"
     ]
 
 
