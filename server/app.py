@@ -8,12 +8,13 @@ store opened and kept in order (life.py), what a request does (http/), what a se
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import resource
 import secrets
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 
 from aiohttp import web
@@ -28,6 +29,7 @@ from server.frames.inference import Inference
 from server.frames.look import load_see
 from server.http import listening, middleware, routes
 from server.http.connections import Connections, kept_back
+from server.http.operator import fault_of
 from server.http.requests import MAX_BODY_BYTES, PARTS
 from server.keys.keyring import Keyring
 from server.keys.master_key import open_vault
@@ -37,6 +39,8 @@ from server.peers import Peers
 from server.people.galleries import Galleries
 from server.people.shelf import Shelf
 from server.private_folder import PrivateFolderError, private_folder
+from server.processes.link import Body
+from server.processes.member import Member, told
 from server.readiness import Readiness
 from server.rtc.connection import RtcSettings, prepare
 from server.rtc.network import host_addresses
@@ -56,6 +60,9 @@ from server.store.port import SessionRecord, Store
 
 FEWEST_CONNECTIONS = 32
 """HTTP connections that a server is of no use without."""
+PEACE_S = 55.0
+"""No session lasts longer: 10 s to connect, 10 s to the first picture, 25 s to the verdict
+(pipeline/policy.py), and what the store takes."""
 
 logger = logging.getLogger(__name__)
 
@@ -69,11 +76,13 @@ def build(
     clock: Callable[[], float] = time.monotonic,
     now: Callable[[], datetime] = utc_now,
     call_later: CallLater | None = None,
+    member: Member | None = None,
 ) -> Parts:
     """Everything that a server holds; nothing is opened yet.
 
     `embedder` says whose vectors `look` gives. Time comes from outside: `clock` is monotonic
-    seconds, `now` UTC, `call_later` that of the running event loop if it is None.
+    seconds, `now` UTC, `call_later` that of the running event loop if it is None. `member`: of a
+    server that has several processes.
     Raises ConfigError (data folder, store, media settings) and VaultError.
     """
     try:
@@ -122,6 +131,7 @@ def build(
             call_later=later,
         )
 
+    decoys = secrets.token_bytes(32) if member is None else member.decoys
     occupancy = Occupancy(
         Room(
             showing=settings.max_sessions,
@@ -138,7 +148,7 @@ def build(
         galleries=Galleries(
             found.templates, vault, model_id=embedder.model_id, unused=metrics.unused
         ),
-        decoys=Decoys(secrets.token_bytes(32), embedder.dimensions),
+        decoys=Decoys(decoys, embedder.dimensions),
         peers=peers,
         new_peer=new_peer,
         rtc=_rtc(settings),
@@ -153,6 +163,7 @@ def build(
         store=found,
         vault=vault,
         keyring=keyring,
+        member=member,
         model_id=embedder.model_id,
         readiness=Readiness(found, keyring, vault, clock=clock, now=now),
         inference=inference,
@@ -209,20 +220,22 @@ async def serve(
     *,
     on_started: Callable[[str], None] | None = None,
     stopped: asyncio.Event | None = None,
+    member: Member | None = None,
 ) -> None:
     """Run until SIGTERM, SIGINT or `stopped`; `on_started(url)` when logins work.
 
+    `member`: as one of several processes, which its supervisor may end as well.
     Raises what `load_see` and `build` raise, OSError if the port is taken, and what makes the store
     unusable.
     """
     memory.share_arenas()
     caps = connections(settings, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     look, embedder = load_see(settings.models_dir, settings.embedder)
-    parts = build(settings, look, embedder=embedder)
+    parts = build(settings, look, embedder=embedder, member=member)
     ending = stopped or asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ending.set)
+        loop.add_signal_handler(number, ending.set if member is None else member.leave)
     runner = web.AppRunner(
         application(parts), access_log=None, handle_signals=False, shutdown_timeout=1.0
     )
@@ -234,28 +247,77 @@ async def serve(
             settings.port,
             connections=caps,
             proxied=settings.proxy_hops > 0,
+            inherited=() if member is None else member.sockets,
         )
         await site.start()
         url = runner_url(runner, settings)
         logger.info("listening", extra={"url": url})
-        ended = asyncio.create_task(ending.wait())
-        opened = asyncio.create_task(parts.opened.wait())
-        await asyncio.wait((ended, opened, parts.failed), return_when=asyncio.FIRST_COMPLETED)
-        memory.keep_started()
-        if parts.opened.is_set() and on_started is not None:
-            on_started(url)
-        await asyncio.wait((ended, parts.failed), return_when=asyncio.FIRST_COMPLETED)
-        for task in (ended, opened):
-            task.cancel()
-        if parts.failed.done():
-            raise parts.failed.result()
-        logger.info("stopping", extra={"sessions": len(parts.peers)})
-        # The listener first, so that no connection comes to one who refuses it. On those that are
-        # open offers and sessions get 503, while keys and questions about verdicts go on.
-        await site.stop()
-        await parts.peers.stop()
+        async with contextlib.AsyncExitStack() as stack:
+            if member is not None:
+                await stack.enter_async_context(among(member, parts, ending))
+            ended = asyncio.create_task(ending.wait())
+            opened = asyncio.create_task(parts.opened.wait())
+            await asyncio.wait((ended, opened, parts.failed), return_when=asyncio.FIRST_COMPLETED)
+            memory.keep_started()
+            if parts.opened.is_set():
+                if member is not None:
+                    member.tell("opened")
+                if on_started is not None:
+                    on_started(url)
+            await asyncio.wait((ended, parts.failed), return_when=asyncio.FIRST_COMPLETED)
+            for task in (ended, opened):
+                task.cancel()
+            if parts.failed.done():
+                raise parts.failed.result()
+            logger.info("stopping", extra={"sessions": len(parts.peers)})
+            # The listener first, so that no connection comes to one who refuses it.
+            await site.stop()
+            if member is not None and not member.ending.is_set():
+                site.leave()
+                await _left(member, parts)
+            # On connections that are open offers and sessions get 503, while keys and questions
+            # about verdicts go on.
+            await parts.peers.stop()
     finally:
         await runner.cleanup()
+
+
+@contextlib.asynccontextmanager
+async def among(member: Member, parts: Parts, ending: asyncio.Event) -> AsyncIterator[None]:
+    """Speak with the supervisor; `ending` is set when this process is to end."""
+
+    async def count(_: Body) -> Body:
+        return told(parts.metrics.families())
+
+    async def fault(_: Body) -> Body:
+        code, broken = await fault_of(parts)
+        return {"code": code, "broken": broken}
+
+    async def wanted() -> None:
+        await member.leaving_or_ending()
+        ending.set()
+
+    tasks = [
+        asyncio.create_task(member.run({"count": count, "fault": fault}, {})),
+        asyncio.create_task(member.report(parts.metrics.families)),
+        asyncio.create_task(wanted()),
+    ]
+    member.tell("listening")
+    try:
+        yield
+    finally:
+        member.tell_counts(parts.metrics.families())
+        for task in tasks[1:]:
+            task.cancel()
+
+
+async def _left(member: Member, parts: Parts) -> None:
+    """Others go on, so there is no hurry: every session comes to its own end, unless all end."""
+    ended = asyncio.create_task(member.ending.wait())
+    left = asyncio.create_task(parts.peers.until_none(PEACE_S))
+    await asyncio.wait((ended, left), return_when=asyncio.FIRST_COMPLETED)
+    for task in (ended, left):
+        task.cancel()
 
 
 def connections(settings: Settings, descriptors: int) -> Connections:

@@ -49,6 +49,8 @@ async def _keep(parts: Parts) -> None:
     await open_parts(parts)
     swept_s = -math.inf
     while True:
+        if parts.member is not None:
+            await parts.member.keeping.wait()  # one process does it for all
         with contextlib.suppress(Unavailable):
             settled = await parts.store.endings.settle()
             if settled:

@@ -8,7 +8,8 @@ registry of our own cannot leak between two servers in one test process.
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -16,6 +17,18 @@ STAGES = ("connect", "first_frame", "turn", "see", "step", "verdict", "settle")
 """offer -> channel open; channel open -> first frame; waiting until a thread is free for one frame;
 its measuring; its judging; first frame -> decision; decision -> verdict sent."""
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What one metric says now."""
+
+    name: str
+    kind: str
+    text: str
+    """For people."""
+    samples: tuple[tuple[str, float], ...]
+    """Name with labels, as exposed, and value."""
 
 
 class Counter:
@@ -37,10 +50,10 @@ class Counter:
         """What has been counted for these label values."""
         return self._values.get(values, 0.0)
 
-    def lines(self) -> list[str]:
-        """Samples in text form."""
+    def samples(self) -> list[tuple[str, float]]:
+        """Name with labels, and value."""
         return [
-            f"{self.name}{_labels(zip(self.labels, values, strict=True))} {_number(value)}"
+            (f"{self.name}{_labels(zip(self.labels, values, strict=True))}", value)
             for values, value in sorted(self._values.items())
         ]
 
@@ -53,9 +66,9 @@ class Gauge:
     def __init__(self, name: str, text: str, read: Callable[[], float] = lambda: 0.0) -> None:
         self.name, self.text, self.read = name, text, read
 
-    def lines(self) -> list[str]:
-        """Samples in text form."""
-        return [f"{self.name} {_number(self.read())}"]
+    def samples(self) -> list[tuple[str, float]]:
+        """Name and value."""
+        return [(self.name, self.read())]
 
 
 class Histogram:
@@ -73,18 +86,18 @@ class Histogram:
         counts[bisect.bisect_left(self._bounds, seconds)] += 1
         total[0] += seconds
 
-    def lines(self) -> list[str]:
-        """Samples in text form; buckets are cumulative."""
-        out = []
+    def samples(self) -> list[tuple[str, float]]:
+        """Name with labels, and value; buckets are cumulative."""
+        out: list[tuple[str, float]] = []
         for value, (counts, total) in sorted(self._rows.items()):
             running = 0
             for bound, count in zip((*map(_number, self._bounds), "+Inf"), counts, strict=True):
                 running += count
                 pair = [(self._label, value), ("le", bound)]
-                out.append(f"{self.name}_bucket{_labels(pair)} {running}")
+                out.append((f"{self.name}_bucket{_labels(pair)}", running))
             label = _labels([(self._label, value)])
-            out.append(f"{self.name}_sum{label} {_number(total[0])}")
-            out.append(f"{self.name}_count{label} {running}")
+            out.append((f"{self.name}_sum{label}", total[0]))
+            out.append((f"{self.name}_count{label}", running))
         return out
 
 
@@ -141,11 +154,23 @@ class Metrics:
         )
         self.waiting = Gauge("lookgate_inference_waiting", "Frames that wait for a worker now.")
 
+    def families(self) -> tuple[Family, ...]:
+        """All that was counted."""
+        return tuple(
+            Family(metric.name, metric.kind, metric.text, tuple(metric.samples()))
+            for metric in vars(self).values()
+        )
+
     def text(self) -> str:
         """All of it in the exposition format."""
-        out = []
-        for metric in vars(self).values():
-            out.append(f"# HELP {metric.name} {metric.text}")
-            out.append(f"# TYPE {metric.name} {metric.kind}")
-            out.extend(metric.lines())
-        return "\n".join(out) + "\n"
+        return exposition(self.families())
+
+
+def exposition(families: Iterable[Family]) -> str:
+    """Families in the exposition format."""
+    out = []
+    for family in families:
+        out.append(f"# HELP {family.name} {family.text}")
+        out.append(f"# TYPE {family.name} {family.kind}")
+        out.extend(f"{name} {_number(value)}" for name, value in family.samples)
+    return "\n".join(out) + "\n"

@@ -18,6 +18,7 @@ from server.limits import Buckets, Once
 from server.metrics import Metrics
 from server.peers import Peers
 from server.people.shelf import Shelf
+from server.processes.member import Member
 from server.readiness import Readiness
 from server.session.opening import Opening
 from server.session.verdict import Verdicts
@@ -38,6 +39,8 @@ class Parts:
     store: Store
     vault: Vault
     keyring: Keyring
+    member: Member | None
+    """Of a server that has several processes; None: this one is alone."""
     model_id: str
     """The embedder whose templates can be compared."""
     readiness: Readiness

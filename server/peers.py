@@ -66,13 +66,14 @@ class Peers:
     async def stop(self, grace_s: float = GRACE_S, goodbye_s: float = GOODBYE_S) -> None:
         """Let peers end by themselves for `grace_s`, then stop them and wait for `goodbye_s`."""
         self.stopping = True
-        await self._until_none(grace_s)
+        await self.until_none(grace_s)
         for peer in self:
             peer.stop()
-        await self._until_none(goodbye_s)
+        await self.until_none(goodbye_s)
         if self._peers:
             logger.warning("sessions cut off", extra={"sessions": len(self._peers)})
 
-    async def _until_none(self, seconds: float) -> None:
+    async def until_none(self, seconds: float) -> None:
+        """Wait for those who are here now to end by themselves, but no longer than this."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=seconds)

@@ -86,6 +86,7 @@ SERVER = (
     "frames",
     "rtc",
     "session",
+    "processes",
     "http",
     "life.py",
     "app.py",

@@ -10,7 +10,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from server import cpus
 from server.tools.evaluation import command as evaluation
+
+MAX_PROCESSES = 64
+"""Each takes 240 MB."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -22,7 +26,15 @@ def parser() -> argparse.ArgumentParser:
     )
     verbs = made.add_subparsers(required=True, dest="command", metavar="command")
 
-    _add(verbs, "serve", "run the server")
+    serve = _add(verbs, "serve", "run the server")
+    serve.add_argument(
+        "--processes",
+        type=_processes,
+        default=1,
+        metavar="N",
+        help="how many share the port and the places; `auto`: one for each CPU",
+    )
+    serve.add_argument("--link", type=int, help=argparse.SUPPRESS)  # the supervisor's, see main.py
     demo = _add(verbs, "demo", "run the server and a demo relying app")
     demo.add_argument(
         "--headless", action="store_true", help="no browser: enrol and log in from recordings"
@@ -145,6 +157,16 @@ def parser() -> argparse.ArgumentParser:
 
     evaluation.add(verbs)
     return made
+
+
+def _processes(text: str) -> int:
+    """A number of processes; `auto` follows the CPUs that this process may use."""
+    if text == "auto":
+        return min(cpus.whole(), MAX_PROCESSES)
+    count = int(text) if text.isascii() and text.isdigit() else 0
+    if not 1 <= count <= MAX_PROCESSES:
+        raise argparse.ArgumentTypeError(f"must be 1 to {MAX_PROCESSES}, or auto")
+    return count
 
 
 def _add(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:

@@ -19,7 +19,14 @@ from pipeline.refusal import Refusal
 from server import log
 from server.commands.arguments import parser
 from server.settings import markdown, places
-from server.settings.load import ConfigError, Settings, command_line, load, of_services
+from server.settings.load import (
+    ConfigError,
+    Settings,
+    command_line,
+    environ_of_one,
+    load,
+    of_services,
+)
 from server.tools.evaluation import command as evaluation
 
 logger = logging.getLogger(__name__)
@@ -80,10 +87,35 @@ def _settings() -> Settings:
 
 def _serve(given: argparse.Namespace) -> int:
     settings = _settings()
+    if given.link is None and given.processes > 1:
+        return _supervise(settings, given.processes)
     from server import app
 
-    asyncio.run(app.serve(settings))
+    asyncio.run(app.serve(settings) if given.link is None else _serve_among(settings, given.link))
     return 0
+
+
+def _supervise(settings: Settings, count: int) -> int:
+    """In this process no server: it starts them, and this module is what it starts."""
+    from server.processes import supervisor
+
+    command = [sys.executable, "-m", "server.commands.main", "serve", "--link"]
+    return asyncio.run(
+        supervisor.supervise(
+            count,
+            command,
+            host=settings.host,
+            port=settings.port,
+            environ=environ_of_one(count),
+        )
+    )
+
+
+async def _serve_among(settings: Settings, link: int) -> None:
+    from server import app
+    from server.processes.member import Member
+
+    await app.serve(settings, member=await Member.join(link))
 
 
 def _demo(given: argparse.Namespace) -> int:

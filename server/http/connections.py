@@ -42,6 +42,8 @@ class Connections:
     def __init__(self, most: int, most_of_address: int) -> None:
         self.most = most
         self.most_of_address = most_of_address
+        self.leaving = False
+        """Each ends with its next answer."""
         self._address: dict[Closable, str | None] = {}
         self._of_address: Counter[str | None] = Counter()
         self._waiting: OrderedDict[Closable, None] = OrderedDict()

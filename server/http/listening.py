@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+import socket
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,6 +118,8 @@ class HttpConnection(web.RequestHandler):
         if isinstance(resp, web.HTTPException) and resp.status >= 400:
             resp = plain(resp)
         dress(resp)
+        if self._connections.leaving:
+            resp.force_close()
         try:
             return await super().finish_response(request, resp, start_time)
         finally:
@@ -191,9 +194,15 @@ class Site(web.BaseSite):
         connections: Connections,
         proxied: bool,
         deadlines: Deadlines | None = None,
+        inherited: Sequence[socket.socket] = (),
     ) -> None:
-        """`proxied`: the peers are proxies of ours, so no address has a cap."""
+        """`proxied`: the peers are proxies of ours, so no address has a cap.
+
+        `inherited` sockets listen already, for several processes; host and port are theirs.
+        """
         super().__init__(runner)
+        self._inherited = tuple(inherited)
+        self._servers: list[asyncio.AbstractServer] = []
         self._host = host
         self._port = port
         self._connections = connections
@@ -214,6 +223,22 @@ class Site(web.BaseSite):
         def made() -> Any:
             return HttpConnection(server, self._connections, self._deadlines, proxied=self._proxied)
 
-        self._server = await asyncio.get_running_loop().create_server(
-            made, self._host, self._port, backlog=BACKLOG
-        )
+        loop = asyncio.get_running_loop()
+        if not self._inherited:
+            self._server = await loop.create_server(made, self._host, self._port, backlog=BACKLOG)
+            return
+        for one in self._inherited:
+            self._servers.append(await loop.create_server(made, sock=one, backlog=BACKLOG))
+        self._server = self._servers[0]
+
+    async def stop(self) -> None:
+        """Take no more connections; those that are open stay. Inherited sockets are closed here,
+        and the other processes take what waits in them."""
+        for server in self._servers:
+            server.close()
+        await super().stop()
+
+    def leave(self) -> None:
+        """Other processes go on: whoever asks here once more is sent to them by a closed
+        connection, and loses nothing, because the answer says so (RFC 9112 section 9.6)."""
+        self._connections.leaving = True

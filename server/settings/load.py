@@ -149,6 +149,14 @@ def child_environ(**changed: str) -> dict[str, str]:
     return {**kept, **{PREFIX + name.upper(): value for name, value in changed.items()}}
 
 
+def environ_of_one(count: int) -> dict[str, str]:
+    """This process's environment for one of so many that share the CPUs and serve together."""
+    environ = dict(os.environ)
+    if not environ.get(f"{PREFIX}WORKERS", "").strip():
+        environ[f"{PREFIX}WORKERS"] = str(math.ceil(cpus.usable() / count))
+    return environ
+
+
 def _value(row: Setting, given: Mapping[str, str]) -> Any:
     text = given.get(PREFIX + row.name, "").strip() or row.default
     return None if text is None else row.read(text)

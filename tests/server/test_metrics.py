@@ -51,7 +51,7 @@ def test_each_metric_is_declared_once() -> None:
 def test_label_values_are_escaped() -> None:
     counter = Counter("c", "c.", ("a",))
     counter.add('q"\\\n')
-    assert counter.lines() == ['c{a="q\\"\\\\\\n"} 1']
+    assert counter.samples() == [('c{a="q\\"\\\\\\n"}', 1.0)]
     with pytest.raises(AssertionError):
         counter.add()
 
