@@ -7,6 +7,7 @@ is one of the processes. Settings come from the environment, as for `lookgate se
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import sys
 from collections import defaultdict
@@ -34,6 +35,7 @@ from server.processes.supervisor import supervise
 from server.settings.load import child_environ, environ_of_one, load
 from server.store.opening import open_store
 from server.tools.caller.attempt import Attempt, attempt
+from server.tools.caller.http_caller import HeadlessError
 from tests.pipeline.observations import Camera, template
 from tests.server.stage import settings
 
@@ -41,6 +43,10 @@ ROOT = Path(__file__).parents[3]
 KEY = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 SHADE = 10
 """Grey levels between the pictures of two people, by which the look tells their cameras apart."""
+
+
+class Busy(Exception):
+    """There was no place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +66,29 @@ class Several:
         ]
 
     async def login(self, n: int, **more: Any) -> Attempt:
-        """Person `n`, who is enrolled, logs in."""
-        return await attempt(
-            server_url=self.url,
-            client_id="shop",
-            secret=self.secret,
-            purpose="login",
-            subject=f"person{n}",
-            video=grey(n),
-            **more,
-        )
+        """Person `n`, who is enrolled, logs in, and asks again where there is no place yet."""
+        async with asyncio.timeout(40):
+            while True:
+                with contextlib.suppress(Busy):
+                    return await self.attempt(n, **more)
+                await asyncio.sleep(0.2)
+
+    async def attempt(self, n: int, **more: Any) -> Attempt:
+        """The same, once. Raises Busy."""
+        try:
+            return await attempt(
+                server_url=self.url,
+                client_id="shop",
+                secret=self.secret,
+                purpose="login",
+                subject=f"person{n}",
+                video=grey(n),
+                **more,
+            )
+        except HeadlessError as refused:
+            if refused.code == "busy":
+                raise Busy from None
+            raise
 
     async def get(self, path: str) -> tuple[int, str]:
         """Status and text, over a connection of its own."""
