@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import av
 import numpy as np
 import pytest
@@ -51,3 +53,11 @@ def test_large_pictures_are_made_smaller_and_small_ones_are_not_made_larger() ->
     assert fit(1080, 1920, 1280) == (720, 1280)
     assert fit(640, 480, 1280) == (640, 480)
     assert fit(5000, 1, 1280) == (1280, 1)
+
+
+def test_nobody_keeps_a_picture_that_was_converted() -> None:
+    """A picture in a ring of objects stays until the collector comes by, half a megabyte each."""
+    picture = av.VideoFrame(64, 48, "yuv420p")
+    before = sys.getrefcount(picture)
+    to_bgr(picture)
+    assert sys.getrefcount(picture) == before
