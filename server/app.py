@@ -45,6 +45,7 @@ from server.readiness import Readiness
 from server.rtc.connection import RtcSettings, prepare
 from server.rtc.network import host_addresses
 from server.session.admission import LocalAdmission, Place
+from server.session.line import Line
 from server.session.occupancy import Occupancy, Room
 from server.session.opening import Opening
 from server.session.peer import Peer
@@ -141,10 +142,17 @@ def build(
         ),
         pressure,
     )
+    admission = LocalAdmission(
+        occupancy,
+        Line(settings.line, occupancy.room),
+        metrics=metrics,
+        clock=clock,
+        call_later=later,
+    )
     opening = Opening(
         sessions=found.sessions,
         failures=found.failures,
-        admission=LocalAdmission(occupancy, clock),
+        admission=admission,
         galleries=Galleries(
             found.templates, vault, model_id=embedder.model_id, unused=metrics.unused
         ),
@@ -157,6 +165,8 @@ def build(
     )
     metrics.keys_unused.read = lambda: keyring.unusable
     metrics.active.read = lambda: len(peers)
+    metrics.carried.read = pressure.sessions
+    metrics.line.read = lambda: len(admission.line)
     metrics.waiting.read = lambda: max(0, inference.in_flight - inference.workers)
     return Parts(
         settings=settings,
@@ -277,6 +287,7 @@ async def serve(
                 await _left(member, parts)
             # On connections that are open offers and sessions get 503, while keys and questions
             # about verdicts go on.
+            parts.opening.admission.stop()
             await parts.peers.stop()
     finally:
         await runner.cleanup()

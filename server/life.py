@@ -35,6 +35,7 @@ async def of(parts: Parts) -> AsyncIterator[None]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        parts.opening.admission.stop()
         await parts.peers.stop()
         with contextlib.suppress(Unavailable):
             await parts.verdicts.settle()

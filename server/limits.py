@@ -62,6 +62,29 @@ class Buckets:
         return bucket.take(now_s)
 
 
+class Expected:
+    """Who was told when to ask again, and so pays nothing for it, once; at most `most` of them."""
+
+    def __init__(self, most: int = 10_000) -> None:
+        self._most = most
+        self._from_s: OrderedDict[str, float] = OrderedDict()
+
+    def tell(self, key: str, from_s: float) -> None:
+        """It may come again from then on."""
+        self._from_s[key] = from_s
+        self._from_s.move_to_end(key)
+        if len(self._from_s) > self._most:
+            self._from_s.popitem(last=False)
+
+    def came(self, key: str, now_s: float) -> bool:
+        """Whether it was expected, and not before this."""
+        from_s = self._from_s.get(key)
+        if from_s is None or now_s < from_s:
+            return False
+        del self._from_s[key]
+        return True
+
+
 class Once:
     """What was told before, so that strangers who repeat themselves do not fill the log."""
 

@@ -126,6 +126,18 @@ class Metrics:
             "lookgate_sessions_created_total", "Sessions asked for by clients.", ("purpose",)
         )
         self.active = Gauge("lookgate_sessions_active", "Sessions with a connection now.")
+        self.carried = Gauge(
+            "lookgate_sessions_carried", "Sessions that the CPUs carry at this moment, as measured."
+        )
+        self.line = Gauge("lookgate_line_waiting", "Sessions that wait in line for a place now.")
+        self.refusals = Counter(
+            "lookgate_offers_refused_total",
+            "Offers that found no place: told to wait (busy), or sent away.",
+            ("code",),
+        )
+        self.waits = Histogram(
+            "lookgate_line_wait_seconds", "How long sessions waited in line.", "outcome"
+        )
         self.frames = Counter("lookgate_frames_total", "Frames measured.")
         self.dropped = Counter(
             "lookgate_frames_dropped_total", "Frames that a newer one replaced before measuring."

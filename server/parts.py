@@ -14,7 +14,7 @@ from pipeline.policy import Policy
 from server.frames.inference import Inference
 from server.keys.keyring import Keyring
 from server.keys.vault import Vault
-from server.limits import Buckets, Once
+from server.limits import Buckets, Expected, Once
 from server.metrics import Metrics
 from server.peers import Peers
 from server.people.shelf import Shelf
@@ -61,6 +61,8 @@ class Parts:
     """The store was opened and the keys are there; stays set through later outages."""
     failed: asyncio.Future[Exception] = field(init=False)
     """Why the store can never be used, if that is so."""
+    in_line: Expected = field(default_factory=Expected)
+    """Sessions that were told when to ask again for a place."""
     told: Once = field(default_factory=Once)
     """Faults of the set-up that the log names once."""
     client_limit: Buckets = field(init=False)

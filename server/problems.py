@@ -60,14 +60,31 @@ texts of their own and status 400."""
 _OF_AN_OFFER = Kind(400, "The offer is not one this server can answer.")
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where somebody stands in line."""
+
+    ahead: int
+    """People before."""
+    wait_s: float
+    """How long it will take, as far as is known."""
+
+
 class Problem(Refusal):
     """A refusal that the caller learns of."""
 
     def __init__(
-        self, code: str, text: str | None = None, *, retry_after_s: float | None = None
+        self,
+        code: str,
+        text: str | None = None,
+        *,
+        retry_after_s: float | None = None,
+        standing: Standing | None = None,
     ) -> None:
         kind = KINDS.get(code, _OF_AN_OFFER)
         super().__init__(code, text or kind.text)
         self.status = kind.status
         self.retry = kind.retry
         self.retry_after_s = retry_after_s
+        self.standing = standing
+        """Set where the caller waits in line."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from aiohttp import web
 
@@ -24,10 +25,15 @@ _PLAIN: Mapping[int, str] = {
 
 def answer(problem: Problem) -> web.Response:
     """The one shape of every error answer."""
-    response = web.json_response(
-        {"error": {"code": problem.code, "text": problem.text, "retry": problem.retry}},
-        status=problem.status,
-    )
+    said: dict[str, Any] = {
+        "error": {"code": problem.code, "text": problem.text, "retry": problem.retry}
+    }
+    if problem.standing is not None:
+        said["line"] = {
+            "ahead": problem.standing.ahead,
+            "wait_s": round(problem.standing.wait_s, 1),
+        }
+    response = web.json_response(said, status=problem.status)
     wait_s = problem.retry_after_s
     if wait_s is None and problem.retry and problem.status in (429, 503):
         wait_s = 1.0

@@ -8,6 +8,7 @@ Source: docs/protocol.md, "HTTP".
 from __future__ import annotations
 
 import hmac
+import re
 
 from aiohttp import web
 
@@ -27,6 +28,10 @@ from server.parts import Parts
 from server.problems import Problem
 from server.store.port import Client, NotFound, SessionRecord
 
+LONGEST_WAIT_S = 10.0
+"""A question is held no longer: proxies give up after 30 to 60 s."""
+_WAIT = re.compile(r'wait\s*=\s*"?([0-9]{1,6})"?', re.IGNORECASE)
+
 
 async def take_offer(request: web.Request) -> web.Response:
     """A page brings its ticket and its offer."""
@@ -34,19 +39,43 @@ async def take_offer(request: web.Request) -> web.Response:
     record, client = await _addressed(request, parts)
     if client is not None:  # else the session is unknown, which is refused below
         request[CORS_ORIGIN] = check_origin(request, parts, client)
-    address = address_of(request, parts)
-    wait_s = parts.address_limit.take(address, parts.clock())
-    if wait_s:
-        raise Problem("too_many_requests", retry_after_s=wait_s)
+    address, session_id = address_of(request, parts), request.match_info["session"]
+    # Asking again in line is free at the pace that we named.
+    if not parts.in_line.came(session_id, parts.clock()):
+        wait_s = parts.address_limit.take(address, parts.clock())
+        if wait_s:
+            raise Problem("too_many_requests", retry_after_s=wait_s)
     ticket_hash = ticket_of(request)
     # Nothing costly for strangers: the ticket is compared before the body is read.
     if record is None or client is None or not hmac.compare_digest(record.ticket_hash, ticket_hash):
         raise Problem("ticket_invalid")
     sdp = offered(await body_of(request, MAX_BODY_BYTES))
-    answer = await parts.opening.answer(record, ticket_hash, sdp, policy_of(parts, client), address)
+    try:
+        answer = await parts.opening.answer(
+            record,
+            ticket_hash,
+            sdp,
+            policy_of(parts, client),
+            address,
+            wait_s=_patience_s(request),
+            there=lambda: request.transport is not None and not request.transport.is_closing(),
+        )
+    except Problem as problem:
+        if problem.standing is not None:
+            # A clock that is a little fast is no offence.
+            parts.in_line.tell(session_id, parts.clock() + (problem.retry_after_s or 0.0) / 2)
+        raise
     return web.json_response(
         {"type": "answer", "sdp": answer}, headers={"Cache-Control": "no-store"}
     )
+
+
+def _patience_s(request: web.Request) -> float:
+    """How long the page lets us wait (RFC 7240 section 4.3); 0 if it does not say."""
+    for part in re.split("[,;]", ",".join(request.headers.getall("Prefer", []))):
+        if (found := _WAIT.fullmatch(part.strip())) is not None:
+            return min(float(found[1]), LONGEST_WAIT_S)
+    return 0.0
 
 
 async def _addressed(

@@ -1,17 +1,32 @@
 """Who decides whether a session may begin now: the port, and the decision within one process.
 
 Opening asks an `Admission` and knows nothing else of places; so the decision may be made here, or
-in another process that several servers share. Not here: the counting (occupancy.py), what is done
-with a place (opening.py, peer.py). Source: docs/architecture.md.
+in another process that several servers share. Not here: the counting (occupancy.py), the order of
+those who wait (line.py), what is done with a place (opening.py, peer.py). Source:
+docs/protocol.md, "Waiting in line"; Little's law for how long it takes.
 """
 
 from __future__ import annotations
 
+import asyncio
+import math
 from collections.abc import Callable
 from typing import Protocol
 
-from server.session.occupancy import Holder, Occupancy
+from server.metrics import Metrics
+from server.problems import Problem, Standing
+from server.session.line import AGAIN_S, GRACE_S, Line, Waiting
+from server.session.occupancy import BUSY_S, Holder, Occupancy
+from server.session.occupancy import Place as Held
 from server.session.presence import Patience
+from server.session.timer import CallLater, Timer
+
+LOOK_S = 0.1
+"""While somebody waits: what the CPUs carry changes without anybody's saying so."""
+STAY_S = 2.0
+"""How long a session keeps its place, as long as none was measured (docs/benchmarks.md)."""
+WEIGHT = 0.1
+"""Of the newest stay."""
 
 
 class Place(Protocol):
@@ -43,18 +58,155 @@ class Admission(Protocol):
     async def enter(self, holder: Holder, session_id: str, wait_s: float) -> Place:
         """A place for a session, whose ticket may then be taken; waits up to `wait_s` for one.
 
-        Raises Problem too_many_sessions (this person or address has enough) and busy (all have).
+        Raises Problem too_many_sessions (this person or address has enough) and busy (all have). If
+        `busy` has a standing, the session is in line, and keeps its rank by asking again in time.
         """
+
+    def stop(self) -> None:
+        """Nobody gets a place any more. Raises nothing; `enter` raises Problem server_stopping."""
 
 
 class LocalAdmission:
     """Admission of a server that shares its places with no other process."""
 
-    def __init__(self, occupancy: Occupancy, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        occupancy: Occupancy,
+        line: Line,
+        *,
+        metrics: Metrics,
+        clock: Callable[[], float],
+        call_later: CallLater,
+    ) -> None:
         """`clock`: monotonic seconds."""
         self.occupancy = occupancy
+        self.line = line
+        self._metrics = metrics
         self._clock = clock
+        self._call_later = call_later
+        self._asking: dict[Waiting, asyncio.Future[Place]] = {}
+        """Whose question is held."""
+        self._timer: Timer | None = None
+        self._stay_s = STAY_S
+        self._stopping = False
+        occupancy.left = self._left
+        occupancy.wanted = lambda: bool(len(line))
 
     async def enter(self, holder: Holder, session_id: str, wait_s: float) -> Place:
         """As Admission says."""
-        return self.occupancy.enter(holder, self._clock())
+        try:
+            return await self._enter(holder, session_id, wait_s)
+        except Problem as problem:
+            waits = problem.code == "busy" and problem.standing is None
+            self._metrics.refusals.add("line_full" if waits else problem.code)
+            raise
+
+    def stop(self) -> None:
+        """As Admission says."""
+        self._stopping = True
+        for asking in self._asking.values():
+            if not asking.done():
+                asking.set_exception(Problem("server_stopping"))
+
+    async def _enter(self, holder: Holder, session_id: str, wait_s: float) -> Place:
+        if self._stopping:
+            raise Problem("server_stopping")
+        now_s = self._clock()
+        self._serve()
+        mine = self.line.find(session_id)
+        # Nobody passes those whose question is held; who begins anew takes no place from them.
+        if not self._held() or self.occupancy.begins_anew(holder):
+            try:
+                place = self.occupancy.enter(holder, now_s)
+            except Problem as problem:
+                if problem.code != "busy":
+                    raise
+            else:
+                if mine is not None:
+                    self._served(mine, now_s)
+                return place
+        mine, gone = self.line.join(session_id, holder, now_s)
+        for one in gone:
+            if (asking := self._asking.get(one)) is not None and not asking.done():
+                asking.set_exception(Problem("busy", retry_after_s=BUSY_S))
+        if mine is None:
+            raise Problem("busy", retry_after_s=BUSY_S)
+        if wait_s > 0.0:
+            given = await self._wait(mine, wait_s)
+            if given is not None:
+                return given
+        mine.until_s = self._clock() + AGAIN_S + GRACE_S
+        raise Problem("busy", retry_after_s=AGAIN_S, standing=self._standing(mine))
+
+    async def _wait(self, mine: Waiting, wait_s: float) -> Place | None:
+        """A place if there is one in time. Raises what `occupancy` says of the holder by then."""
+        if (before := self._asking.get(mine)) is not None and not before.done():
+            before.set_exception(Problem("busy", retry_after_s=AGAIN_S))
+        asking = self._asking[mine] = asyncio.get_running_loop().create_future()
+        mine.until_s = math.inf
+        self._watch()
+        try:
+            await asyncio.wait((asking,), timeout=wait_s)
+        except asyncio.CancelledError:
+            if asking.done() and asking.exception() is None:
+                asking.result().give_back()
+            else:
+                self.line.leave(mine)
+            raise
+        finally:
+            if self._asking.get(mine) is asking:
+                del self._asking[mine]
+        return asking.result() if asking.done() else None
+
+    def _held(self) -> bool:
+        return not all(asking.done() for asking in self._asking.values())
+
+    def _serve(self) -> None:
+        """Give what is free to those whose question is held, in their order."""
+        if self._stopping:
+            return
+        now_s = self._clock()
+        for one in self.line.expire(now_s):
+            self._metrics.waits.observe("left", now_s - one.since_s)
+        if not self._held():
+            return
+        for one in self.line.order():
+            asking = self._asking.get(one)
+            if asking is None or asking.done():
+                continue  # between two questions: the rank is kept
+            try:
+                place = self.occupancy.enter(one.holder, now_s)
+            except Problem as problem:
+                if problem.code == "busy":
+                    return
+                self.line.leave(one)
+                asking.set_exception(problem)
+            else:
+                self._served(one, now_s)
+                asking.set_result(place)
+
+    def _served(self, one: Waiting, now_s: float) -> None:
+        self.line.serve(one)
+        self._metrics.waits.observe("entered", now_s - one.since_s)
+
+    def _left(self, place: Held) -> None:
+        """A place counts no more."""
+        self._stay_s += WEIGHT * (self._clock() - place.started_s - self._stay_s)
+        self._serve()
+
+    def _standing(self, one: Waiting) -> Standing:
+        """By Little's law so many places come free in a second as are taken, over their stay."""
+        ahead = self.line.ahead(one)
+        rate = max(1, len(self.occupancy)) / self._stay_s
+        return Standing(ahead, (ahead + 1) / rate)
+
+    def _watch(self) -> None:
+        """Look again and again while somebody waits."""
+        if self._timer is None:
+            self._timer = self._call_later(LOOK_S, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        self._serve()
+        if self._held():
+            self._watch()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from pipeline.policy import Policy
@@ -24,11 +24,18 @@ from server.rtc.lines import BadOffer
 from server.rtc.offer import check_offer
 from server.session import whom
 from server.session.admission import Admission, Place
+from server.session.line import AGAIN_S, GRACE_S
 from server.session.occupancy import Holder
 from server.session.peer import Peer
 from server.store.port import Conflict, Failures, NotFound, SessionRecord, Sessions, Unavailable
 
 logger = logging.getLogger(__name__)
+
+KEPT_S = GRACE_S + 10.0
+"""How long a ticket stays good after it should have been asked for again: the rank's grace, and
+the time of a slow request."""
+LONGEST_S = 900.0
+"""From its making a ticket lives no longer, however often it asks."""
 
 
 class NewPeer(Protocol):
@@ -56,11 +63,20 @@ class Opening:
     now: Callable[[], datetime]
 
     async def answer(
-        self, record: SessionRecord, ticket_hash: bytes, sdp: str, policy: Policy, address: str
+        self,
+        record: SessionRecord,
+        ticket_hash: bytes,
+        sdp: str,
+        policy: Policy,
+        address: str,
+        *,
+        wait_s: float = 0.0,
+        there: Callable[[], bool] = lambda: True,
     ) -> str:
         """The answer to an offer; the peer lives on in a task of its own.
 
-        `address`: the page's, as limits count it.
+        `address`: the page's, as limits count it. `wait_s`: how long the page waits for a place.
+        `there`: whether it still waits for the answer.
         Raises Problem (codes of server.rtc.lines, ticket_invalid, ticket_used, too_many_failures,
         too_many_sessions, busy) and Unavailable.
         """
@@ -70,12 +86,14 @@ class Opening:
             raise Problem(bad.code, bad.text) from None
         # Tickets from before the lock must not pass it; only who holds the ticket learns of it.
         if record.ticket_hash == ticket_hash:
-            wait_s = await whom.locked(self.failures, record, self.now())
-            if wait_s:
-                raise Problem("too_many_failures", retry_after_s=wait_s)
+            locked_s = await whom.locked(self.failures, record, self.now())
+            if locked_s:
+                raise Problem("too_many_failures", retry_after_s=locked_s)
         holder = Holder(record.client_id, record.subject, address)
-        place = await self.admission.enter(holder, record.session_id, 0.0)
+        place = await self._place(record, holder, wait_s)
         try:
+            if not there():  # it went away in line, and its place is another's
+                raise Problem("busy", retry_after_s=AGAIN_S)
             claimed = await self._claim(record, ticket_hash)
             place.take_over()
             peer, connection = await self._connect(claimed, sdp, policy, place)
@@ -85,6 +103,26 @@ class Opening:
         # From here on the place is the peer's.
         self.peers.start(peer, peer.run(connection))
         return connection.answer_sdp
+
+    async def _place(self, record: SessionRecord, holder: Holder, wait_s: float) -> Place:
+        """A place; the ticket of one who waits for it stays good."""
+        if wait_s:
+            await self._keep(record, wait_s)
+        try:
+            return await self.admission.enter(holder, record.session_id, wait_s)
+        except Problem as problem:
+            if problem.standing is not None:
+                await self._keep(record, AGAIN_S)
+            raise
+
+    async def _keep(self, record: SessionRecord, wait_s: float) -> None:
+        now = self.now()
+        if record.state != "new" or record.expires_at <= now:
+            return  # as the claim will say
+        until = now + timedelta(seconds=wait_s + KEPT_S)
+        until = min(until, record.created_at + timedelta(seconds=LONGEST_S))
+        if until > record.expires_at:
+            await self.sessions.extend(record.session_id, until)
 
     async def _claim(self, record: SessionRecord, ticket_hash: bytes) -> SessionRecord:
         try:

@@ -23,6 +23,7 @@ SESSIONS_OF_A_CPU = 8
 """One carries 6 that look at every picture, measured. This only bounds what may be tried."""
 FEWEST_SESSIONS = 4
 """A part of a CPU carries people one after the other, who connect meanwhile."""
+FEWEST_IN_LINE = 32
 MOST_SESSIONS = 64
 """One process keeps some 3 CPUs busy, because one thread alone runs Python at a time."""
 
@@ -51,6 +52,7 @@ class Settings:
     master_key: str | None
     max_sessions: int
     max_connecting: int
+    line: int
     subject_addresses: int
     identify_sessions: int
     workers: int
@@ -107,6 +109,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     # The event loop takes 0.015 of a core a session (measured), the frames ten times as much.
     values["workers"] = values["workers"] or cpus.whole()
     values["max_sessions"] = values["max_sessions"] or _sessions(cpus.usable(), values["rtc_ports"])
+    if values["line"] is None:
+        values["line"] = max(FEWEST_IN_LINE, 4 * values["max_sessions"])
     values["public_url"] = values["public_url"] or f"http://localhost:{values['port']}"
     values["data_dir"] = values["data_dir"] or default_data_dir(given)
     values["models_dir"] = values["models_dir"] or default_dir(given)

@@ -119,6 +119,14 @@ TABLE: tuple[Setting, ...] = (
         readers.integer(1, 1000),
     ),
     Setting(
+        "LINE",
+        "number",
+        None,
+        "Sessions that wait in line for a place; more are told `busy` and have no rank. Without"
+        " it four times MAX_SESSIONS, and at least 32.",
+        readers.integer(0, 4000),
+    ),
+    Setting(
         "SUBJECT_ADDRESSES",
         "number",
         "3",

@@ -175,6 +175,12 @@ class Sessions(Protocol):
         A used ticket whose time is over is expired, too.
         """
 
+    async def extend(self, session_id: str, until: datetime) -> None:
+        """A new session may be claimed until then, or for longer if that was said before.
+
+        Nothing happens where there is no such session, or it is not new.
+        """
+
     async def finish(
         self,
         session_id: str,

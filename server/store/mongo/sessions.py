@@ -104,6 +104,14 @@ class Sessions:
             raise Conflict("session")
         return _session({**document, "state": "live"})
 
+    async def extend(self, session_id: str, until: datetime) -> None:
+        """One update that only puts off."""
+        async with self._database.turn() as db:
+            await db["sessions"].update_one(
+                {"_id": session_id, "state": "new", "expires_at": {"$lt": utc(until)}},
+                {"$set": {"expires_at": utc(until)}},
+            )
+
     async def finish(
         self,
         session_id: str,

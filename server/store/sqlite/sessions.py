@@ -90,6 +90,15 @@ class Sessions:
                 raise Conflict("session")
             raise NotFound("session")
 
+    async def extend(self, session_id: str, until: datetime) -> None:
+        """One UPDATE that only puts off."""
+        async with self._database.transaction() as db:
+            await db.execute_fetchall(
+                "UPDATE sessions SET expires_at = max(expires_at, ?)"
+                " WHERE session_id = ? AND state = 'new'",
+                (micros(until), session_id),
+            )
+
     async def finish(
         self,
         session_id: str,

@@ -66,6 +66,20 @@ async def test_an_expired_ticket_is_absent_before_it_is_swept(shop: Store) -> No
         await shop.sessions.claim("s1", TICKET, NOW + MINUTE)  # used and over: over
 
 
+async def test_a_ticket_is_put_off_and_never_brought_forward(shop: Store) -> None:
+    await shop.sessions.add(a_session())
+    await shop.sessions.extend("s1", NOW + 3 * MINUTE)
+    await shop.sessions.extend("s1", NOW + 2 * MINUTE)
+    await shop.sessions.extend("unknown", NOW + 2 * MINUTE)
+    longer = a_session(expires_at=NOW + 3 * MINUTE)
+    assert await shop.sessions.get("s1") == longer
+    late = NOW + 2.5 * MINUTE
+    claimed = await shop.sessions.claim("s1", TICKET, late)
+    assert claimed == a_session(expires_at=NOW + 3 * MINUTE, state="live", claimed_at=late)
+    await shop.sessions.extend("s1", NOW + DAY)  # a used one is not
+    assert (await shop.sessions.get("s1")).expires_at == NOW + 3 * MINUTE
+
+
 async def test_of_fifty_claims_one_wins(two: tuple[Store, Store]) -> None:
     await two[0].sessions.add(a_session())
     seen = await outcomes([two[n % 2].sessions.claim("s1", TICKET, NOW) for n in range(50)])

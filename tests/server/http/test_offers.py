@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from server.limits import Buckets
 from server.parts import Parts
 from server.rtc import connection
 from tests.server.http.asking import Http, code_of, create, post_offer
-from tests.server.stage import CLIENT, ORIGIN
+from tests.server.stage import CLIENT, ORIGIN, Clock
 
 
 async def test_an_offer_is_answered_once(http: Http, parts: Parts, offer: str) -> None:
@@ -231,8 +232,11 @@ async def test_more_sessions_than_admitted(http: Http, parts: Parts, offer: str)
             assert response.status == 200
     async with post_offer(http, made[2], offer) as response:
         assert await code_of(response, 503) == "busy"
-        assert response.headers["Retry-After"] == "2"
-        assert (await response.json())["error"]["retry"] is True
+        assert response.headers["Retry-After"] == "1"
+        assert "Retry-After" in response.headers["Access-Control-Expose-Headers"]
+        said = await response.json()
+    assert said["error"]["retry"] is True
+    assert said["line"] == {"ahead": 0, "wait_s": 1.0}
     next(iter(parts.peers)).stop()
     async with asyncio.timeout(5):
         while len(parts.opening.admission.occupancy) == 2:  # noqa: ASYNC110
@@ -286,3 +290,84 @@ async def test_a_removed_client_has_no_sessions(http: Http, parts: Parts, offer:
     await parts.store.clients.remove(CLIENT)
     async with post_offer(http, made, offer, Origin="") as response:
         assert await code_of(response, 401) == "ticket_invalid"
+
+
+async def _full(http: Http, offer: str) -> dict[str, Any]:
+    """Two places are taken, and a third session has its ticket."""
+    for n in range(2):
+        async with post_offer(http, await create(http, subject=f"person{n}"), offer) as response:
+            assert response.status == 200
+    return await create(http, subject="late")
+
+
+async def test_a_question_is_held_until_there_is_a_place(
+    http: Http, parts: Parts, offer: str
+) -> None:
+    made = await _full(http, offer)
+
+    async def late() -> int:
+        async with post_offer(http, made, offer, Prefer="respond-async, wait=8") as response:
+            return int(response.status)
+
+    task = asyncio.create_task(late())
+    async with asyncio.timeout(5):
+        while not len(parts.opening.admission.line):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    next(iter(parts.peers)).stop()
+    async with asyncio.timeout(5):
+        assert await task == 200
+
+
+async def test_a_question_is_held_no_longer_than_it_says(http: Http, offer: str) -> None:
+    made = await _full(http, offer)
+    for prefer in ("wait=0", "wait=", "wait=-1", "wait=1x", "handling=lenient"):
+        async with asyncio.timeout(5), post_offer(http, made, offer, Prefer=prefer) as response:
+            assert await code_of(response, 503) == "busy"
+    async with asyncio.timeout(5), post_offer(http, made, offer, Prefer='Wait="1"') as response:
+        assert (await response.json())["line"]["ahead"] == 0
+
+
+async def test_asking_again_at_the_pace_that_was_named_is_free(
+    http: Http, parts: Parts, offer: str
+) -> None:
+    made, clock = await _full(http, offer), parts.clock
+    assert isinstance(clock, Clock)
+    parts.opening.admission.occupancy.limit = lambda: 0  # type: ignore[attr-defined]
+    parts.address_limit = Buckets(1e-6, 3.0)
+    for _ in range(6):
+        async with post_offer(http, made, offer) as response:
+            assert await code_of(response, 503) == "busy"
+        clock.s += 1.0
+    codes = []
+    for _ in range(4):  # the first is expected, those that come too early are counted
+        async with post_offer(http, made, offer) as response:
+            codes.append((await response.json())["error"]["code"])
+    assert codes == ["busy", "busy", "busy", "too_many_requests"]
+
+
+async def test_the_ticket_of_one_in_line_stays_good(http: Http, parts: Parts, offer: str) -> None:
+    made, clock = await _full(http, offer), parts.clock
+    assert isinstance(clock, Clock)
+    clock.s += 59.0
+    parts.opening.admission.occupancy.limit = lambda: 0  # type: ignore[method-assign]
+    async with post_offer(http, made, offer) as response:
+        assert await code_of(response, 503) == "busy"
+    clock.s += 5.0
+    async with post_offer(http, made, offer) as response:
+        assert await code_of(response, 503) == "busy"
+    record = await parts.store.sessions.get(made["session"])
+    assert record.expires_at > clock.now()
+    del parts.opening.admission.occupancy.limit
+    async with post_offer(http, made, offer) as response:
+        assert response.status == 200
+
+
+async def test_a_ticket_that_is_over_stands_in_no_line(
+    http: Http, parts: Parts, offer: str
+) -> None:
+    made, clock = await _full(http, offer), parts.clock
+    assert isinstance(clock, Clock)
+    clock.s += 61.0
+    async with post_offer(http, made, offer) as response:
+        assert await code_of(response, 401) == "ticket_invalid"
+    assert len(parts.opening.admission.line) == 0
