@@ -15,25 +15,25 @@ for (const code of ['server_silent', 'connection_lost', 'server_stopping']) {
   test(`${code} starts anew at once, twice and no more`, () => {
     const attempt = new Attempt();
     for (let n = 0; n < 2; n++) {
-      assert.deepEqual(attempt.after(t(code), false, 1000 * n), ANEW_NOW);
+      assert.deepEqual(attempt.after(t(code), 'connecting', 1000 * n), ANEW_NOW);
       attempt.mended();
     }
-    assert.equal(attempt.after(t(code), false, 5000), null);
+    assert.equal(attempt.after(t(code), 'connecting', 5000), null);
   });
 }
 
 for (const code of ['camera_ended', 'page_hidden', 'internal', 'session_replaced', 'too_many_failures', 'connect_timeout', 'connection_failed',
   'server_unreachable', 'ticket_failed', 'ticket_invalid', 'origin_not_allowed', 'busy']) {
-  test(`${code} out of the line is an end`, () => assert.equal(new Attempt().after(t(code), false, 0), null));
+  test(`${code} out of the line is an end`, () => assert.equal(new Attempt().after(t(code), 'connecting', 0), null));
 }
 
 test('a server that comes back is asked with longer and longer pauses, for 15 s', () => {
   const attempt = new Attempt();
   let now = 4000;
-  assert.deepEqual(attempt.after(t('server_silent'), false, now), ANEW_NOW);
+  assert.deepEqual(attempt.after(t('server_silent'), 'connecting', now), ANEW_NOW);
   const pauses = [];
   for (const code of ['ticket_failed', 'server_unreachable', 'not_ready', 'server_answer', 'connect_timeout', 'ticket_failed']) {
-    const plan = attempt.after(t(code), false, now);
+    const plan = attempt.after(t(code), 'connecting', now);
     pauses.push(plan && plan.pause);
     if (plan) now += plan.pause;
   }
@@ -44,17 +44,17 @@ test("while it starts anew, the page's own trouble ends it unless its server is 
   for (const [trouble, goes] of [[t('lookgate_down', { passing: true }), true], [t('login_needed'), false], [t('camera_ended'), false], [t('page_hidden'), false],
     [t('session_replaced'), false], [t('too_many_failures'), false], [t('internal'), false], [t('ticket_used'), true]]) {
     const attempt = new Attempt();
-    attempt.after(t('connection_lost'), false, 0);
-    assert.equal(attempt.after(trouble, false, 10) !== null, goes, trouble.code);
+    attempt.after(t('connection_lost'), 'connecting', 0);
+    assert.equal(attempt.after(trouble, 'connecting', 10) !== null, goes, trouble.code);
   }
 });
 
 test('in line a dead ticket is replaced, once, and a dead server is a loss', () => {
   const attempt = new Attempt();
-  assert.deepEqual(attempt.after(t('ticket_invalid'), true, 0), { pause: 0, lost: false });
-  assert.equal(attempt.after(t('ticket_invalid'), true, 0), null);
-  for (const code of ['server_unreachable', 'server_answer', 'connect_timeout']) assert.deepEqual(new Attempt().after(t(code), true, 0), ANEW_NOW);
-  assert.equal(new Attempt().after(t('busy'), true, 0), null);
+  assert.deepEqual(attempt.after(t('ticket_invalid'), 'waiting', 0), { pause: 0, lost: false });
+  assert.equal(attempt.after(t('ticket_invalid'), 'waiting', 0), null);
+  for (const code of ['server_unreachable', 'server_answer', 'connect_timeout']) assert.deepEqual(new Attempt().after(t(code), 'waiting', 0), ANEW_NOW);
+  assert.equal(new Attempt().after(t('busy'), 'waiting', 0), null);
 });
 
 test('the patience is one for all sessions of an attempt, from the first wait on', () => {
@@ -67,7 +67,22 @@ test('the patience is one for all sessions of an attempt, from the first wait on
 
 test('who waits was heard: a loss before is mended', () => {
   const attempt = new Attempt();
-  attempt.after(t('server_silent'), false, 0);
+  attempt.after(t('server_silent'), 'connecting', 0);
   attempt.waits(1000);
-  assert.deepEqual(attempt.after(t('server_unreachable'), true, 60_000), ANEW_NOW);
+  assert.deepEqual(attempt.after(t('server_unreachable'), 'waiting', 60_000), ANEW_NOW);
+});
+
+test('a place that was given up to others leads back into the line; a refusal at the door does not', () => {
+  for (const state of ['framing', 'gathering']) assert.deepEqual(new Attempt().after(t('busy'), state, 0), ANEW_NOW);
+  for (const state of ['connecting', 'waiting']) assert.equal(new Attempt().after(t('busy'), state, 0), null);
+  for (const code of ['server_unreachable', 'ticket_invalid', 'session_replaced']) assert.equal(new Attempt().after(t(code), 'framing', 0), null);
+});
+
+test('a second loss has its own pauses, from the shortest on', () => {
+  const attempt = new Attempt();
+  for (const now of [0, 60_000]) {
+    attempt.after(t('server_silent'), 'framing', now);
+    assert.deepEqual([1, 2].map(() => attempt.after(t('ticket_failed'), 'connecting', now)?.pause), [1000, 2000]);
+    attempt.mended();
+  }
 });

@@ -199,6 +199,20 @@ test('the wait is nobody\'s deadline: it counts from the accepted offer on', asy
   assert.ok(performance.now() - began >= 0.9 * SHORT.connect);
 });
 
+test('a pause that the server names may be longer than the deadline for connecting', async () => {
+  answer = () => Response.json({ error: BUSY.error }, { status: 503, headers: { 'Retry-After': '1' } });
+  const waits = [], faults = [];
+  const connection = new Connection({
+    ticket: TICKET, stream: {}, track: {}, hello: hello('w'), deadlines: SHORT, patience: 60_000,
+    onmessage: () => {}, onwait: (wait) => waits.push(wait), onfault: (t) => faults.push(t.code),
+  });
+  connections.push(connection);
+  connection.open();
+  await until(() => waits.length === 1);
+  await sleep(3 * SHORT.connect);
+  assert.deepEqual([faults, requests.length], [[], 1]);
+});
+
 test('the offer and its ticket are asked with again as they are', async () => {
   const { peer, admit } = inLine(1);
   await until(() => requests.length === 2);

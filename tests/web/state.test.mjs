@@ -100,6 +100,7 @@ test('each change of the line is seen, and only its milestones are told', () => 
     if (model.told && model.told.ahead !== told.at(-1)) told.push(model.told.ahead);
   }
   assert.deepEqual(told, [12, 6, 3, 1, 0, 1, 3]);
+  for (const wait_s of [3, 2]) assert.equal(step({ ...model, told: { ahead: 0, wait_s: 9 } }, { move: 'wait', wait: { ahead: 0, wait_s } }).told.wait_s, 9);
   const before = model;
   model = step(model, { move: 'wait', wait: { ahead: 3, wait_s: 7 } });
   assert.deepEqual([model.wait, model.told], [{ ahead: 3, wait_s: 7 }, before.told]);

@@ -186,8 +186,15 @@ async def _stops(line: Line) -> None:
     line.say("verdict", outcome="expired", reasons=["internal"], retry=True)
 
 
+async def _gives_way(line: Line) -> None:
+    await framing(line)
+    line.say("error", error={"code": "busy", "text": "x", "retry": True})
+    line.say("verdict", outcome="expired", reasons=["disconnected"], retry=True)
+
+
 @pytest.mark.parametrize(
-    ("loss", "code"), [(_breaks, "connection_lost"), (_stops, "server_stopping")]
+    ("loss", "code"),
+    [(_breaks, "connection_lost"), (_stops, "server_stopping"), (_gives_way, "busy")],
 )
 async def test_a_loss_starts_anew_without_a_click(bench: Bench, loss: Any, code: str) -> None:
     go = asyncio.Event()

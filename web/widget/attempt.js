@@ -14,6 +14,10 @@ export const ANEW = Object.freeze({ times: 2, within: 15_000, pause: 1_000, pati
 const LOST = ['server_silent', 'connection_lost', 'server_stopping'];
 /** In line there is no connection yet that could be lost. */
 const LOST_IN_LINE = ['server_unreachable', 'server_answer', 'connect_timeout'];
+/** A place that was given up to others, because nobody was in the picture or the first one came late: back into the line. */
+const LOST_PLACE = ['busy'];
+/** @type {Readonly<Partial<Record<import('./state.js').State, readonly string[]>>>} */
+const LOST_IN = Object.freeze({ waiting: LOST_IN_LINE, framing: LOST_PLACE, gathering: LOST_PLACE });
 /** What a server that starts again, or its proxy, may say meanwhile. */
 const PASSING = [...LOST, ...LOST_IN_LINE, 'ticket_failed', 'connection_failed', 'not_ready', 'store_unavailable', ...NEW_TICKET_HELPS];
 
@@ -29,12 +33,12 @@ export class Attempt {
 
   /**
    * @param {import('./camera.js').Trouble} trouble
-   * @param {boolean} waiting  whether it stood in line
+   * @param {import('./state.js').State} state  where it came
    * @param {number} now  milliseconds
    * @returns {{pause: number, lost: boolean} | null} milliseconds before a new ticket is asked for; lost: more than the ticket; null: it is over
    */
-  after({ code, passing }, waiting, now) {
-    if (waiting && NEW_TICKET_HELPS.includes(code)) {
+  after({ code, passing }, state, now) {
+    if (state === 'waiting' && NEW_TICKET_HELPS.includes(code)) {
       if (this.#renewed) return null;
       this.#renewed = true;
       return { pause: 0, lost: false };
@@ -43,7 +47,7 @@ export class Attempt {
       const pause = ANEW.pause * ++this.#tries;
       return (passing || PASSING.includes(code)) && now + pause < this.#until ? { pause, lost: true } : null;
     }
-    if (!LOST.includes(code) && !(waiting && LOST_IN_LINE.includes(code))) return null;
+    if (!LOST.includes(code) && !LOST_IN[state]?.includes(code)) return null;
     if (++this.#times > ANEW.times) return null;
     this.#until = now + ANEW.within;
     this.#tries = 0;

@@ -293,7 +293,7 @@ export class FaceLogin extends HTMLElement {
     if (attempt !== this.#attempt) return; // of an attempt that is over
     const trouble = error instanceof Trouble ? error : new Trouble('internal', { cause: error });
     const { code, text, retry } = trouble;
-    const plan = this.#canAskAgain ? attempt.after(trouble, this.#model.state === 'waiting', performance.now()) : null;
+    const plan = this.#canAskAgain ? attempt.after(trouble, this.#model.state, performance.now()) : null;
     if (plan) {
       attempt.disconnect();
       this.#challenge.stop();
