@@ -21,6 +21,7 @@ PEERS: dict[str, list[str]] = {
         "tests/server/conformance",
         "tests/peers/test_ferretdb.py",
     ],
+    "haproxy before two servers": ["tests/peers/test_many_machines.py"],
 }
 """Name and arguments of pytest."""
 

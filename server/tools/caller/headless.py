@@ -27,6 +27,8 @@ from server.tools.caller.rtc_caller import Caller, Encoded
 WIDGET = "lookgate-headless"
 PING_S = 1.0
 """As docs/protocol.md says."""
+SILENCE_S = 5.0
+"""After so long without a word, pongs included, nobody is there any more: as the page's element."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class _Conversation:
         self.times_s: dict[str, float] = {}
         self.verdict: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._on_message = on_message
+        self._heard_s = 0.0
 
     def mark(self, stage: str, at_s: float | None = None) -> None:
         self.times_s.setdefault(stage, time.monotonic() if at_s is None else at_s)
@@ -66,7 +69,7 @@ class _Conversation:
             return
         if not isinstance(message, dict):
             return
-        at_s = time.monotonic()
+        at_s = self._heard_s = time.monotonic()
         self.mark("first_message", at_s)
         self.messages.append((at_s, message))
         if self._on_message is not None:
@@ -74,6 +77,13 @@ class _Conversation:
         if message.get("type") == "verdict" and not self.verdict.done():
             self.mark("verdict", at_s)
             self.verdict.set_result(message)
+
+    async def silence(self, channel_open: asyncio.Event) -> None:
+        """Return when the server has said nothing for SILENCE_S on an open channel."""
+        await channel_open.wait()
+        self._heard_s = max(self._heard_s, time.monotonic())
+        while (left_s := self._heard_s + SILENCE_S - time.monotonic()) > 0:  # noqa: ASYNC110
+            await asyncio.sleep(left_s)  # until it would be too long, not to look again
 
 
 async def run(
@@ -180,14 +190,18 @@ async def _speak(caller: Caller, talk: _Conversation) -> None:
 
 async def _wait(caller: Caller, talk: _Conversation) -> dict[str, Any]:
     ended = asyncio.create_task(caller.closed.wait())
-    either: set[asyncio.Future[Any]] = {ended, talk.verdict}
+    silent = asyncio.create_task(talk.silence(caller.channel_open))
+    first: set[asyncio.Future[Any]] = {ended, silent, talk.verdict}
     try:
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
     finally:
         ended.cancel()
-    if not talk.verdict.done():
-        raise HeadlessError("headless_closed", "the connection ended without a verdict")
-    return talk.verdict.result()
+        silent.cancel()
+    if talk.verdict.done():
+        return talk.verdict.result()
+    if silent.done() and not silent.cancelled():
+        raise HeadlessError("headless_silent", f"the server said nothing for {SILENCE_S:g} s")
+    raise HeadlessError("headless_closed", "the connection ended without a verdict")
 
 
 def _near(server_url: str) -> Network:

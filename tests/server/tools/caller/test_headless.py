@@ -236,6 +236,16 @@ async def test_silence_ends_in_time_and_says_how_far_it_came() -> None:
     assert "first_message" in caught.value.text
 
 
+async def test_a_server_that_is_gone_is_known_long_before_the_time_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(headless, "SILENCE_S", 0.5)
+    async with gate(pictures=1, last="silence") as server:
+        with pytest.raises(HeadlessError) as caught:
+            await run(server, film(), timeout_s=60)
+    assert caught.value.code == "headless_silent"
+
+
 async def test_a_hang_up_without_verdict_has_a_code() -> None:
     async with gate(pictures=1, last="nothing") as server:
         with pytest.raises(HeadlessError) as caught:
