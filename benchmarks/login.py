@@ -45,7 +45,8 @@ BROWSER = "Chromium, hard film"
 """The column of the real browser."""
 CALLS_S = 240.0
 """The longest that one set of logins may take."""
-REST_S = 2.0
+REST_S = 4.0
+"""Memory is given back 2 s after a session."""
 SEE_S = 20.0
 """Seconds of video for the cost of a frame."""
 

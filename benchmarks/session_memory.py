@@ -44,6 +44,8 @@ SETTLE_S = 4.0
 SAMPLE_S = 0.1
 GIVE_BACK_S = 15.0
 """How long to wait for memory to be given back."""
+AGAIN_S = 0.5
+"""Between two attempts to get a place."""
 FILM = "franck"
 STARTS_S = (40.0, 54.0, 68.0)
 """Logins begin in different places of the film."""
@@ -125,23 +127,29 @@ async def watched(pid: int) -> AsyncIterator[Watch]:
         watch.look()
 
 
-async def called(server: Server, purpose: str, subject: str, film: Encoded) -> tuple[str, float]:
-    """One attempt: what came of it, and the ms until then."""
-    try:
-        result = await attempt(
-            server_url=server.url, client_id=CLIENT, secret=server.secret,
-            purpose=purpose, subject=subject, video=film,
-        )  # fmt: skip
-    except (HeadlessError, TokenError) as error:
-        return str(error.code), 0.0
-    return str(result.verdict["outcome"]), result.timeline_ms.get("verdict", 0.0)
+async def called(server: Server, purpose: str, subject: str, film: Encoded) -> str:
+    """One attempt, when there is a place: what came of it."""
+    while True:
+        try:
+            result = await attempt(
+                server_url=server.url, client_id=CLIENT, secret=server.secret,
+                purpose=purpose, subject=subject, video=film,
+            )  # fmt: skip
+        except HeadlessError as error:
+            if error.code != "busy":
+                return str(error.code)
+            await asyncio.sleep(AGAIN_S)
+        except TokenError as error:
+            return str(error.code)
+        else:
+            return str(result.verdict["outcome"])
 
 
 async def enrolled(server: Server, film: Encoded, count: int) -> list[str]:
     """Names of so many who are enrolled. Raises RuntimeError."""
     names = [f"held-{n}" for n in range(count)]
     for name in names:
-        outcome, _ = await called(server, "enroll", name, film)
+        outcome = await called(server, "enroll", name, film)
         if outcome != "accepted":
             raise RuntimeError(f"nobody is enrolled: {outcome}")
     return names
@@ -215,7 +223,7 @@ async def logins(server: Server, films: Sequence[Encoded], count: int, at_once: 
 
     async def line(name: str) -> None:
         while waiting:
-            outcome, _ = await called(server, "login", name, films[waiting.pop() % len(films)])
+            outcome = await called(server, "login", name, films[waiting.pop() % len(films)])
             outcomes[outcome] += 1
 
     rest, cpu_s, before = rollup(server.pid), server.cpu_s(), server.metrics()

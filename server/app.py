@@ -101,7 +101,9 @@ def build(
     metrics = Metrics()
     pressure = Pressure(settings.workers)
     inference = Inference(look, settings.workers, meter=pressure, clock=clock)
-    peers = Peers(when_empty=memory.give_back)
+    later = call_later or asyncio.get_running_loop().call_later
+    giving_back = memory.GivingBack(later)
+    peers = Peers(when_left=giving_back.session_ended)
     shelf = _shelf(settings)
     verdicts = Verdicts(
         endings=found.endings,
@@ -115,7 +117,6 @@ def build(
     if shelf is not None:
         other = None if settings.embedder is None else embedder.model_id
         recording = Recording(shelf, nets_here(other), clock, now)
-    later = call_later or asyncio.get_running_loop().call_later
 
     def new_peer(record: SessionRecord, policy: Policy, gallery: Gallery, place: Place) -> Peer:
         return Peer(

@@ -29,11 +29,11 @@ class Stoppable(Protocol):
 class Peers:
     """The peers of one server; each is here from `start` until its life is over."""
 
-    def __init__(self, when_empty: Callable[[], object] = lambda: None) -> None:
-        """`when_empty` is called whenever the last peer has gone."""
+    def __init__(self, when_left: Callable[[], object] = lambda: None) -> None:
+        """`when_left` is called whenever a peer has gone."""
         self.stopping = False
         """No new sessions are taken; the HTTP side asks before it starts one."""
-        self._when_empty = when_empty
+        self._when_left = when_left
         self._peers: set[Stoppable] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -60,8 +60,7 @@ class Peers:
             logger.error("bug in a peer", exc_info=error)
         finally:
             self._peers.discard(peer)
-            if not self._peers:
-                self._when_empty()
+            self._when_left()
 
     async def stop(self, grace_s: float = GRACE_S, goodbye_s: float = GOODBYE_S) -> None:
         """Let peers end by themselves for `grace_s`, then stop them and wait for `goodbye_s`."""

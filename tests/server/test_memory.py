@@ -6,6 +6,7 @@ import ctypes
 import gc
 import os
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,40 @@ def test_what_the_start_made_is_not_gone_through_again() -> None:
         assert gc.get_freeze_count() > 1000
     finally:
         gc.unfreeze()
+
+
+def test_a_full_collection_does_not_wait_for_as_much_again_as_the_start_made() -> None:
+    kept = [[n] for n in range(600_000)]  # as the libraries hold it
+    rings = 0
+
+    def count(phase: str, info: dict[str, int]) -> None:
+        nonlocal rings
+        rings += phase == "stop" and info["generation"] == 2
+
+    try:
+        memory.keep_started()
+        gc.callbacks.append(count)
+        came = [[n] for n in range(110_000)]  # a full round of the two younger generations
+    finally:
+        gc.callbacks.remove(count)
+        gc.unfreeze()
+    assert rings > 0
+    assert len(kept) > len(came)
+
+
+def test_what_ended_is_given_back_once_for_all_that_ended_meanwhile() -> None:
+    later: list[tuple[float, Callable[[], None]]] = []
+    given: list[int] = []
+    back = memory.GivingBack(lambda s, call: later.append((s, call)), lambda: given.append(1))
+    back.session_ended()
+    back.session_ended()
+    ((wait_s, call),) = later
+    assert wait_s == memory.PACE_S
+    assert given == []
+    call()
+    assert given == [1]
+    back.session_ended()
+    assert len(later) == 2, "and again for the next"
 
 
 def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,17 +41,17 @@ async def test_a_peer_is_here_from_start_to_the_end_of_its_life() -> None:
     assert len(peers) == 0
 
 
-async def test_only_the_last_one_who_leaves_empties_the_house() -> None:
-    empty: list[int] = []
-    peers = Peers(when_empty=lambda: empty.append(len(peers)))
+async def test_each_one_who_leaves_is_told_while_others_stay() -> None:
+    left: list[int] = []
+    peers = Peers(when_left=lambda: left.append(len(peers)))
     ann, bob = Guest(), Guest()
     lives = [peers.start(guest, guest.live()) for guest in (ann, bob)]
     ann.gone.set()
     await lives[0]
-    assert empty == []
+    assert left == [1]
     bob.gone.set()
     await lives[1]
-    assert empty == [0]
+    assert left == [1, 0]
 
 
 async def test_a_bug_in_a_life_is_logged_and_the_peer_is_gone(
