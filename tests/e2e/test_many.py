@@ -14,7 +14,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,6 +58,8 @@ class Lookgate:
 
     folder: Path
     port: int
+    serve: tuple[str, ...] = ()
+    """More words of `lookgate serve`."""
     process: asyncio.subprocess.Process | None = None
 
     @property
@@ -84,7 +86,7 @@ class Lookgate:
 
     async def start(self) -> None:
         """Serve, without waiting for it."""
-        self.process = await self.run("serve")
+        self.process = await self.run("serve", *self.serve)
 
     async def ready(self) -> bool:
         """Whether it takes offers."""
@@ -100,6 +102,19 @@ class Lookgate:
         assert self.process is not None
         self.process.send_signal(how)
         await asyncio.wait_for(self.process.wait(), 15)
+
+    def with_media(self) -> int:
+        """Its one process that receives pictures: the one with a UDP socket."""
+        assert self.process is not None
+        datagrams = {row.split()[9] for row in Path("/proc/net/udp").read_text().splitlines()[1:]}
+        sockets = {f"socket:[{inode}]" for inode in datagrams}
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        (found,) = (pid for pid in map(int, children.split()) if sockets & set(_open_files(pid)))
+        return found
+
+
+def _open_files(pid: int) -> list[str]:
+    return [os.readlink(path) for path in Path(f"/proc/{pid}/fd").iterdir()]
 
 
 @dataclass
@@ -172,15 +187,14 @@ class World:
         return page
 
 
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    folder = tmp_path_factory.mktemp("many")
+@asynccontextmanager
+async def _running(folder: Path, *serve: str) -> AsyncIterator[World]:
     try:
         first = list(itertools.islice(cameras.person("cap12"), 180))
         camera = cameras.mjpeg(cameras.person("cap13"), folder / "camera.mjpeg")
     except ClipMissing as missing:
         pytest.skip(f"recordings cannot be had: {missing}")
-    lookgate = Lookgate(folder, free_ports())
+    lookgate = Lookgate(folder, free_ports(), serve)
     app = App(lookgate.url)
     async with _serving(app):
         await lookgate.start()
@@ -209,13 +223,10 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
                 await lookgate.end(signal.SIGTERM)
 
 
-@pytest_asyncio.fixture(loop_scope="module", autouse=True)
-async def _apart(world: World) -> AsyncIterator[None]:
-    world.app.asked.clear()
-    world.app.slow.clear()
-    yield
-    for page in world.context.pages[1:]:
-        await page.close()
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    async with _running(tmp_path_factory.mktemp("many")) as world:
+        yield world
 
 
 def _phases(events: Heard) -> list[object]:
@@ -224,6 +235,7 @@ def _phases(events: Heard) -> list[object]:
 
 async def test_the_second_of_two_waits_and_gets_in_without_a_click(world: World) -> None:
     world.app.slow = {"ann"}
+    world.app.asked.clear()
     ann = await world.open("ann")
     await hear(ann, lambda events: "gathering" in _phases(events))
     ben = await world.open("ben")
@@ -233,19 +245,40 @@ async def test_the_second_of_two_waits_and_gets_in_without_a_click(world: World)
     events = await hear(ben, lambda events: "accepted" in _phases(events))
     assert [kind for kind, _ in events if kind in ("success", "failure", "error")] == ["success"]
     assert [person for person, _ in world.app.asked] == ["ann", "ben"]  # one ticket each
+    waits = [detail for kind, detail in events if kind == "phase" and detail and "ahead" in detail]
+    await ann.close()
+    await ben.close()
+    assert waits[0]["ahead"] == 0
+    assert isinstance(waits[0]["wait_s"], float | int)
 
 
 async def test_a_killed_server_that_comes_back_is_logged_in_to_without_a_click(
     world: World,
 ) -> None:
+    async def kill() -> None:
+        await world.lookgate.end(signal.SIGKILL)
+        await world.lookgate.start()
+
+    await _logs_in_anew(world, kill)
+
+
+async def test_a_killed_process_of_two_is_logged_in_beside_without_a_click(tmp_path: Path) -> None:
+    async def kill() -> None:
+        os.kill(world.lookgate.with_media(), signal.SIGKILL)
+
+    async with _running(tmp_path, "--processes", "2") as world:
+        await _logs_in_anew(world, kill)
+
+
+async def _logs_in_anew(world: World, kill: Callable[[], Awaitable[None]]) -> None:
     world.app.slow = {"ann"}
+    world.app.asked.clear()
     page = await world.open("ann")
     await page.bring_to_front()
     await hear(page, lambda events: "gathering" in _phases(events))
     world.app.slow.clear()
-    await world.lookgate.end(signal.SIGKILL)
     killed_s = time.monotonic()
-    await world.lookgate.start()
+    await kill()
     events = await hear(page, lambda events: "accepted" in _phases(events))
     assert [kind for kind, _ in events if kind in ("success", "failure", "error")] == ["success"]
     lost = [detail.get("lost") for kind, detail in events if kind == "phase" and detail]
