@@ -26,6 +26,9 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --require-hashes $(PIP_FLAGS
 PYTEST_ARGS ?=
 # For the short form of the capacity benchmark: `make capacity CAPACITY_ARGS="--runs 1"`.
 CAPACITY_ARGS ?=
+# How long `make soak` goes on, and more: `make soak HOURS=1 SOAK_ARGS="--callers 12"`.
+HOURS ?= 8
+SOAK_ARGS ?=
 
 ## Commands
 
@@ -71,6 +74,10 @@ bench: $(VENV)/.stamp-test models recordings ## measure logins over loopback and
 .PHONY: capacity
 capacity: $(VENV)/.stamp-test models recordings ## does the server bend under four times its load? (6 minutes)
 	@exec $(BIN)/python -m benchmarks.capacity.check $(CAPACITY_ARGS)
+
+.PHONY: soak
+soak: $(VENV)/.stamp-test models recordings ## hours of people of all kinds: nothing may grow (HOURS=8)
+	@exec $(BIN)/python -m benchmarks.soak --hours $(HOURS) $(SOAK_ARGS)
 
 .PHONY: install
 install: $(VENV)/.stamp-runtime ## only the environment in .venv/, with the `lookgate` command

@@ -49,7 +49,7 @@ class Plan:
 
 async def one(plan: Plan, cast: Cast, folder: Path) -> list[Level]:
     """A new server, and all levels. Raises ServerFailed, HeadlessError, subprocess errors."""
-    asyncio.get_running_loop().set_exception_handler(_hang_up)
+    quiet()
     every = allowed()
     arguments = [] if plan.processes is None else ["--processes", plan.processes]
     module = staged.__name__ if plan.stages else MODULE
@@ -115,6 +115,11 @@ async def _level(
             if name.startswith(mark)
         },
     )
+
+
+def quiet() -> None:
+    """Say nothing of callers' connections that end under way, in the running event loop."""
+    asyncio.get_running_loop().set_exception_handler(_hang_up)
 
 
 def _hang_up(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -2,13 +2,15 @@
 
     python -m benchmarks.capacity.staged serve
 
-Adds `lookgate_bench_cpu_seconds{part="..."}`: CPU of each kind of thread, of each net, and of SRTP.
+Adds `lookgate_bench_cpu_seconds{part="..."}`: CPU of each kind of thread, of each net, and of SRTP;
+and `lookgate_bench_tasks`: tasks of the event loop.
 One process only. Not here: what is made of it (tables.py). The product knows nothing of it.
 Source: clock_gettime(2), CLOCK_THREAD_CPUTIME_ID and pthread_getcpuclockid(3).
 """
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import re
 import sys
@@ -25,6 +27,7 @@ from server.commands.main import main
 from server.metrics import Metrics
 
 NAME = "lookgate_bench_cpu_seconds"
+TASKS = "lookgate_bench_tasks"
 KINDS = (
     ("see", re.compile(r"^see")),
     ("decode", re.compile(r"decoder")),
@@ -81,6 +84,7 @@ def kind(thread: str) -> str:
 def lines(spent: dict[str, float]) -> str:
     """In Prometheus' text format."""
     rows = [f'{NAME}{{part="{part}"}} {seconds:.6f}' for part, seconds in sorted(spent.items())]
+    rows.append(f"{TASKS} {len(asyncio.all_tasks())}")  # it runs where requests are answered
     return "\n".join(rows) + "\n"
 
 
