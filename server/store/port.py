@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from pipeline.refusal import Refusal
+from server.store.gallery import Changes, GalleryVersion, VectorRecord
 
 KEPT_AFTER_EXPIRY = timedelta(days=1)
 """How long a session or a published key stays in the database after its time, for housekeeping."""
@@ -122,6 +123,8 @@ class TemplateRecord:
     """Which master key sealed it."""
     sealed: bytes
     """AES-256-GCM nonce and ciphertext; the owner is its associated data."""
+    vector: bytes | None = None
+    """Its pooled vector, sealed in the same way. None: stored by a version that made none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,8 +211,14 @@ class Templates(Protocol):
     async def get(self, client_id: str, subject: str) -> TemplateRecord:
         """Raises NotFound."""
 
-    async def of_client(self, client_id: str) -> Sequence[TemplateRecord]:
-        """A client's all, by subject."""
+    async def of_subjects(
+        self, client_id: str, subjects: Sequence[str]
+    ) -> Sequence[TemplateRecord]:
+        """Those of a client that these subjects have, by subject."""
+
+    async def vectors(self, client_id: str, *, after: str, most: int) -> Sequence[VectorRecord]:
+        """The next `most` rows of a client behind the subject `after`, by subject; "" is before
+        all. Fewer than `most` only at the end."""
 
     async def sample(self, n: int) -> Sequence[TemplateRecord]:
         """At most `n`, of any clients, which ones is not said; none only if there are none at all.
@@ -217,11 +226,17 @@ class Templates(Protocol):
         For checks that something sealed opens.
         """
 
-    async def gallery_version(self, client_id: str) -> int:
-        """Grows with every change to a client's templates, in whatever process; 0 if none ever.
+    async def gallery_version(self, client_id: str) -> GalleryVersion:
+        """Where the gallery stands; all 0 if there never was anything.
 
         Outlives the client, so that a client removed and added again is not taken for the old one.
-        Read it before `of_client`, never after.
+        Read it before `vectors`, never after.
+        """
+
+    async def changes(self, client_id: str, since: GalleryVersion) -> Changes | None:
+        """What changed since then, in whatever process; None if the log does not say it any more.
+
+        No change is skipped: a write that another process had begun at `since` is told again.
         """
 
 

@@ -17,7 +17,7 @@ from pymongo import monitoring
 from server.store.mongo.store import MongoStore
 from server.store.port import Store
 from server.store.sqlite.store import SqliteStore
-from tests.server.conformance.records import MINUTE, NOW, a_client, a_session, a_template
+from tests.server.conformance.records import MINUTE, NOW, a_client, a_session, a_template, everybody
 
 OLD = a_template(template_id="old", sealed=b"old")
 NEW = a_template(template_id="new", sealed=b"new", created_at=NOW + MINUTE)
@@ -82,7 +82,7 @@ async def act(store: Store, case: str) -> None:
 async def whole(store: Store, case: str) -> str:
     """The session's state, once record, template and failures were seen to agree."""
     state = (await store.sessions.get("s1")).state
-    templates = await store.templates.of_client("shop")
+    templates = await everybody(store, "shop")
     failures, _ = await store.failures.count("shop", "ada")
     before = [] if case == "enroll" else [OLD]
     expected = {

@@ -13,6 +13,7 @@ from bson.binary import Binary
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
+from server.store.mongo import galleries
 from server.store.mongo.database import Database
 from server.store.mongo.documents import Document, utc
 from server.store.port import Client, Conflict, NotFound
@@ -95,7 +96,7 @@ class Clients:
                 raise NotFound("client")
             for name in ("sessions", "templates", "failures"):
                 await db[name].delete_many({"client_id": client_id})
-            await db["galleries"].update_one({"_id": client_id}, {"$inc": {"version": 1}})
+            await galleries.forget_client(db, client_id)
             await db["clients"].delete_one({"_id": client_id, "removing": True})
 
 

@@ -18,12 +18,12 @@ from typing import Any
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
-from server.store.mongo import failures
+from server.store.mongo import failures, galleries
 from server.store.mongo.clients import owned
 from server.store.mongo.database import Database
 from server.store.mongo.documents import Document, upsert, utc
 from server.store.mongo.sessions import UNSETTLED
-from server.store.mongo.templates import bump, content_of
+from server.store.mongo.templates import content_of
 from server.store.port import Conflict, Enrolled, NotFound, TemplateRecord, Unavailable
 
 
@@ -34,6 +34,8 @@ class Endings:
         self._database = database
         self._seen: set[str] = set()
         """Unsettled sessions of the last `settle`."""
+        self._seen_open: set[tuple[str, str]] = set()
+        """Changes of galleries that were under way at the last `settle`."""
 
     async def accept(
         self,
@@ -112,6 +114,10 @@ class Endings:
             due, self._seen = self._seen & set(left), set(left) - self._seen
             for session_id in sorted(due):
                 await _settle_one(db, left[session_id])
+            under_way = await galleries.left_open(db)
+            dead, self._seen_open = self._seen_open & under_way, under_way - self._seen_open
+            for client_id, token in sorted(dead):
+                await galleries.close_late(db, client_id, token)
         return len(due)
 
 
@@ -176,29 +182,28 @@ async def _store(
 ) -> None:
     """The template becomes the subject's; raises Enrolled, NotFound, and then takes it back."""
     this = {**owner, "template_id": content["template_id"]}
-    await bump(db, owner["client_id"])
-    try:
-        if not ended["replace"]:
-            await db["templates"].insert_one({**owner, **content})
-        elif late:
-            # Not over one that is newer: who enrolled again since then keeps that.
-            older = {**owner, "created_at": {"$lte": content["created_at"]}}
-            await db["templates"].update_one(older, {"$set": content}, upsert=True)
-        else:
-            await upsert(db, "templates", owner, {"$set": content})
-    except DuplicateKeyError as error:
-        if not ended["replace"] and await db["templates"].find_one(this, {"_id": 1}) is None:
-            await db["sessions"].update_one(
-                {"_id": ended["_id"]},
-                {"$set": {"state": "rejected", "reasons": ["internal"]}, "$unset": {UNSETTLED: ""}},
-            )
-            raise Enrolled("template") from error
-    await bump(db, owner["client_id"])
-    await owned(db, "templates", owner["client_id"], this)
-    if await db["sessions"].find_one({"_id": ended["_id"]}, {"_id": 1}) is None:
-        await db["templates"].delete_many(this)  # the person was forgotten meanwhile
-        await bump(db, owner["client_id"])
-        raise NotFound("session")
+    async with galleries.changing(db, owner["client_id"], owner["subject"]) as number:
+        whole = {"vector": None, **content, "changed": number}
+        try:
+            if not ended["replace"]:
+                await db["templates"].insert_one({**owner, **whole})
+            elif late:
+                # Not over one that is newer: who enrolled again since then keeps that.
+                older = {**owner, "created_at": {"$lte": content["created_at"]}}
+                await db["templates"].update_one(older, {"$set": whole}, upsert=True)
+            else:
+                await upsert(db, "templates", owner, {"$set": whole})
+        except DuplicateKeyError as error:
+            if not ended["replace"] and await db["templates"].find_one(this, {"_id": 1}) is None:
+                lost: Document = {"state": "rejected", "reasons": ["internal"]}
+                await db["sessions"].update_one(
+                    {"_id": ended["_id"]}, {"$set": lost, "$unset": {UNSETTLED: ""}}
+                )
+                raise Enrolled("template") from error
+        await owned(db, "templates", owner["client_id"], this)
+        if await db["sessions"].find_one({"_id": ended["_id"]}, {"_id": 1}) is None:
+            await db["templates"].delete_many(this)  # the person was forgotten meanwhile
+            raise NotFound("session")
 
 
 async def _settle_one(db: AsyncDatabase[Document], ended: Mapping[str, Any]) -> None:

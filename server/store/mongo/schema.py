@@ -34,6 +34,8 @@ INDEXES: tuple[tuple[str, IndexModel], ...] = (
     # The few that are being ended now, or whose server died within (endings.py).
     ("sessions", IndexModel("unsettled.at", sparse=True)),
     ("templates", IndexModel(_OWNER, unique=True)),
+    ("templates", IndexModel([*_OWNER[:1], ("changed", ASCENDING)])),
+    ("removals", IndexModel([*_OWNER[:1], ("logged", ASCENDING)])),
     ("failures", IndexModel(_OWNER, unique=True)),
 )
 """Collection and index."""

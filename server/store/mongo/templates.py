@@ -1,7 +1,5 @@
-"""The collections `templates` and `galleries`. Not here: what the verbs mean (port.py).
-
-The gallery's version grows before and after each change, because the two writes are not one: a
-server that dies in between leaves nobody with the old gallery who reads it later.
+"""The collection `templates`. Not here: what the verbs mean (port.py), how a change of a gallery
+becomes known (galleries.py).
 """
 
 from __future__ import annotations
@@ -13,10 +11,14 @@ from bson.binary import Binary
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
+from server.store.gallery import Changes, GalleryVersion, VectorRecord, reaches
 from server.store.mongo.clients import owned
 from server.store.mongo.database import Database
 from server.store.mongo.documents import Document, upsert, utc
+from server.store.mongo.galleries import changing, removed, version_of
 from server.store.port import Conflict, NotFound, TemplateRecord
+
+_VECTOR = {"_id": 0, "subject": 1, "template_id": 1, "model_id": 1, "vector": 1}
 
 
 def _template(document: Mapping[str, Any]) -> TemplateRecord:
@@ -29,7 +31,21 @@ def _template(document: Mapping[str, Any]) -> TemplateRecord:
         quality=document["quality"],
         key_id=document["key_id"],
         sealed=bytes(document["sealed"]),
+        vector=_bytes_or_none(document.get("vector")),
     )
+
+
+def _vector(document: Mapping[str, Any]) -> VectorRecord:
+    return VectorRecord(
+        document["subject"],
+        document["template_id"],
+        document["model_id"],
+        _bytes_or_none(document.get("vector")),
+    )
+
+
+def _bytes_or_none(value: Any) -> bytes | None:
+    return None if value is None else bytes(value)
 
 
 def content_of(record: TemplateRecord) -> Document:
@@ -41,6 +57,7 @@ def content_of(record: TemplateRecord) -> Document:
         "quality": float(record.quality),
         "key_id": record.key_id,
         "sealed": Binary(record.sealed),
+        "vector": None if record.vector is None else Binary(record.vector),
     }
 
 
@@ -53,15 +70,16 @@ class Templates:
     async def put(self, record: TemplateRecord, *, replace: bool) -> None:
         """The unique index on the owner finds the Conflict."""
         owner = {"client_id": record.client_id, "subject": record.subject}
-        content = content_of(record)
         try:
-            async with self._database.turn() as db:
-                await bump(db, record.client_id)
+            async with (
+                self._database.turn() as db,
+                changing(db, record.client_id, record.subject) as number,
+            ):
+                content = {**content_of(record), "changed": number}
                 if replace:
                     await upsert(db, "templates", owner, {"$set": content})
                 else:
                     await db["templates"].insert_one({**owner, **content})
-                await bump(db, record.client_id)
                 await owned(db, "templates", record.client_id, owner)
         except DuplicateKeyError as error:
             raise Conflict("template") from error
@@ -74,11 +92,21 @@ class Templates:
             raise NotFound("template")
         return _template(document)
 
-    async def of_client(self, client_id: str) -> Sequence[TemplateRecord]:
-        """A client's all, in the byte order of their subjects."""
+    async def of_subjects(
+        self, client_id: str, subjects: Sequence[str]
+    ) -> Sequence[TemplateRecord]:
+        """By the unique index, in the byte order of their subjects."""
+        wanted = {"client_id": client_id, "subject": {"$in": list(subjects)}}
         async with self._database.turn(long=True) as db:
-            found = db["templates"].find({"client_id": client_id}).sort("subject")
+            found = db["templates"].find(wanted).sort("subject")
             return [_template(document) async for document in found]
+
+    async def vectors(self, client_id: str, *, after: str, most: int) -> Sequence[VectorRecord]:
+        """By the unique index, in the byte order of their subjects."""
+        behind = {"client_id": client_id, "subject": {"$gt": after}}
+        async with self._database.turn() as db:
+            found = await db["templates"].find(behind, _VECTOR).sort("subject").to_list(most)
+        return [_vector(document) for document in found]
 
     async def sample(self, n: int) -> Sequence[TemplateRecord]:
         """What the database finds first."""
@@ -86,25 +114,43 @@ class Templates:
             found = db["templates"].find({}).limit(n)
             return [_template(document) async for document in found]
 
-    async def gallery_version(self, client_id: str) -> int:
-        """Changes so far, each counted twice."""
+    async def gallery_version(self, client_id: str) -> GalleryVersion:
+        """Changes so far, each counted when it begins and when it is done."""
         async with self._database.turn() as db:
-            document = await db["galleries"].find_one({"_id": client_id})
-        return int(document["version"]) if document else 0
+            return await version_of(db, client_id)
+
+    async def changes(self, client_id: str, since: GalleryVersion) -> Changes | None:
+        """The version first: what it does not count or calls open is told again the next time."""
+        async with self._database.turn(long=True) as db:
+            version = await version_of(db, client_id)
+            newer = {"client_id": client_id, "logged": {"$gt": since.logged}}
+            removed = await db["removals"].find(newer, {"_id": 0, "template_id": 1}).to_list()
+            # By name those whose number may be older than `since`: their writers were not done.
+            open_then_or_now = sorted(since.open | version.open)
+            which: list[Document] = [{"changed": {"$gt": since.logged}}]
+            if open_then_or_now:
+                which.append({"subject": {"$in": open_then_or_now}})
+            rows = [
+                _vector(document)
+                for part in which
+                for document in await db["templates"]
+                .find({"client_id": client_id, **part}, _VECTOR)
+                .to_list()
+            ]
+            # Again, because the log may have been shortened meanwhile.
+            if not reaches(since, await version_of(db, client_id)):
+                return None
+        ids = [document["template_id"] for document in removed]
+        return Changes(version, ids, open_then_or_now, rows)
 
 
 async def forget(db: AsyncDatabase[Document], client_id: str, subject: str) -> int:
     """Remove a subject's template; how many (0 or 1)."""
     owner: Document = {"client_id": client_id, "subject": subject}
-    known = await db["templates"].find_one(owner, {"_id": 1})
-    if known is not None:
-        await bump(db, client_id)
-    removed = (await db["templates"].delete_many(owner)).deleted_count
-    if known is not None or removed:
-        await bump(db, client_id)
-    return removed
-
-
-async def bump(db: AsyncDatabase[Document], client_id: str) -> None:
-    """Let the gallery's version grow."""
-    await upsert(db, "galleries", {"_id": client_id}, {"$inc": {"version": 1}})
+    if await db["templates"].find_one(owner, {"_id": 1}) is None:
+        return 0
+    async with changing(db, client_id, subject) as number:
+        gone = await db["templates"].find_one_and_delete(owner, {"template_id": 1})
+        if gone is not None:
+            await removed(db, client_id, number, gone)
+    return int(gone is not None)

@@ -10,6 +10,7 @@ from typing import Any
 import aiosqlite
 
 from server.store.port import Client, Conflict, NotFound
+from server.store.sqlite import templates
 from server.store.sqlite.database import Database
 from server.store.sqlite.rows import changed, micros, moment
 
@@ -75,9 +76,7 @@ class Clients:
         async with self._database.transaction() as db:
             if not await changed(db, "DELETE FROM clients WHERE client_id = ?", client_id):
                 raise NotFound("client")
-            await db.execute_fetchall(
-                "UPDATE galleries SET version = version + 1 WHERE client_id = ?", (client_id,)
-            )
+            await templates.forget_client(db, client_id)
 
 
 async def insert(db: aiosqlite.Connection, client: Client) -> None:

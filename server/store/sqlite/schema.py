@@ -44,6 +44,18 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             WHERE retire_at IS NULL""",
     ),
     ("ALTER TABLE sessions ADD COLUMN challenge TEXT NOT NULL DEFAULT 'none'",),
+    (
+        # A template of before has no vector, and no server remembers a gallery of before.
+        "ALTER TABLE templates ADD COLUMN vector BLOB",
+        "ALTER TABLE templates ADD COLUMN changed INTEGER NOT NULL DEFAULT 0",
+        "CREATE INDEX templates_by_change ON templates (client_id, changed)",
+        # Of `version`, so many are told by templates.changed or in removals.
+        "ALTER TABLE galleries ADD COLUMN logged INTEGER NOT NULL DEFAULT 0",
+        # The id and not the subject: who was forgotten is not named anywhere.
+        """CREATE TABLE removals (
+            client_id TEXT NOT NULL, logged INTEGER NOT NULL, template_id TEXT NOT NULL,
+            PRIMARY KEY (client_id, logged)) STRICT, WITHOUT ROWID""",
+    ),
 )
 """Statements that lead from schema version i to i + 1 (PRAGMA user_version); only ever appended."""
 

@@ -1,22 +1,31 @@
-"""The tables `templates` and `galleries`. Not here: what the verbs mean (port.py)."""
+"""The tables `templates`, `galleries` and `removals`. Not here: what the verbs mean (port.py).
+
+A change and its number are one transaction, and there is one writer: whoever reads the number of a
+gallery reads every change up to it.
+"""
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
 import aiosqlite
 
+from server.store import gallery
+from server.store.gallery import Changes, GalleryVersion, VectorRecord
 from server.store.port import Conflict, NotFound, TemplateRecord
 from server.store.sqlite.database import Database
-from server.store.sqlite.rows import changed, is_missing_client, micros, moment
+from server.store.sqlite.rows import is_missing_client, micros, moment
 
-_COLUMNS = "client_id, subject, template_id, model_id, created_at, quality, key_id, sealed"
+_COLUMNS = "client_id, subject, template_id, model_id, created_at, quality, key_id, sealed, vector"
+_VECTOR = "subject, template_id, model_id, vector"
 
 
 def _template(row: Sequence[Any]) -> TemplateRecord:
-    return TemplateRecord(row[0], row[1], row[2], row[3], moment(row[4]), row[5], row[6], row[7])
+    client_id, subject, template_id, model_id, created_at, *rest = row
+    return TemplateRecord(client_id, subject, template_id, model_id, moment(created_at), *rest)
 
 
 class Templates:
@@ -46,36 +55,73 @@ class Templates:
             raise NotFound("template")
         return _template(rows[0])
 
-    async def of_client(self, client_id: str) -> Sequence[TemplateRecord]:
-        """A client's all, in the byte order of their subjects."""
+    async def of_subjects(
+        self, client_id: str, subjects: Sequence[str]
+    ) -> Sequence[TemplateRecord]:
+        """By primary key, in the byte order of their subjects."""
         rows = await self._database.read(
-            f"SELECT {_COLUMNS} FROM templates WHERE client_id = ? ORDER BY subject", client_id
+            f"SELECT {_COLUMNS} FROM templates WHERE client_id = ?"
+            " AND subject IN (SELECT value FROM json_each(?)) ORDER BY subject",
+            client_id,
+            json.dumps(list(subjects)),
         )
         return [_template(row) for row in rows]
+
+    async def vectors(self, client_id: str, *, after: str, most: int) -> Sequence[VectorRecord]:
+        """By primary key, in the byte order of their subjects."""
+        rows = await self._database.read(
+            f"SELECT {_VECTOR} FROM templates WHERE client_id = ? AND subject > ?"
+            " ORDER BY subject LIMIT ?",
+            client_id,
+            after,
+            most,
+        )
+        return [VectorRecord(*row) for row in rows]
 
     async def sample(self, n: int) -> Sequence[TemplateRecord]:
         """The first rows of the table."""
         rows = await self._database.read(f"SELECT {_COLUMNS} FROM templates LIMIT ?", n)
         return [_template(row) for row in rows]
 
-    async def gallery_version(self, client_id: str) -> int:
-        """Changes so far."""
+    async def gallery_version(self, client_id: str) -> GalleryVersion:
+        """Changes so far; none is ever open."""
         rows = await self._database.read(
-            "SELECT version FROM galleries WHERE client_id = ?", client_id
+            "SELECT version, logged FROM galleries WHERE client_id = ?", client_id
         )
-        return int(rows[0][0]) if rows else 0
+        return GalleryVersion(*rows[0]) if rows else GalleryVersion(0, 0)
+
+    async def changes(self, client_id: str, since: GalleryVersion) -> Changes | None:
+        """The number first: what is written between these reads has a greater one, and is told
+        again the next time."""
+        version = await self.gallery_version(client_id)
+        removed = await self._database.read(
+            "SELECT template_id FROM removals WHERE client_id = ? AND logged > ?",
+            client_id,
+            since.logged,
+        )
+        rows = await self._database.read(
+            f"SELECT {_VECTOR} FROM templates WHERE client_id = ? AND changed > ?",
+            client_id,
+            since.logged,
+        )
+        # Again, because the log may have been shortened meanwhile.
+        if not gallery.reaches(since, await self.gallery_version(client_id)):
+            return None
+        return Changes(version, [row[0] for row in removed], (), [VectorRecord(*r) for r in rows])
 
 
 async def insert(db: aiosqlite.Connection, record: TemplateRecord, *, replace: bool) -> None:
     """Insert, or replace what the subject has, within the caller's transaction; the gallery's
     version grows with it. Raises IntegrityError."""
+    number = await _next(db, record.client_id)
     instead = (
         " ON CONFLICT (client_id, subject) DO UPDATE SET template_id = excluded.template_id,"
         " model_id = excluded.model_id, created_at = excluded.created_at,"
-        " quality = excluded.quality, key_id = excluded.key_id, sealed = excluded.sealed"
+        " quality = excluded.quality, key_id = excluded.key_id, sealed = excluded.sealed,"
+        " vector = excluded.vector, changed = excluded.changed"
     )
     await db.execute_fetchall(
-        f"INSERT INTO templates ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+        f"INSERT INTO templates ({_COLUMNS}, changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         + (instead if replace else ""),
         (
             record.client_id,
@@ -86,24 +132,46 @@ async def insert(db: aiosqlite.Connection, record: TemplateRecord, *, replace: b
             float(record.quality),
             record.key_id,
             record.sealed,
+            record.vector,
+            number,
         ),
     )
-    await _bump(db, record.client_id)
 
 
 async def forget(db: aiosqlite.Connection, client_id: str, subject: str) -> int:
     """Remove a subject's template, within the caller's transaction; how many (0 or 1)."""
-    removed = await changed(
-        db, "DELETE FROM templates WHERE client_id = ? AND subject = ?", client_id, subject
+    removed = list(
+        await db.execute_fetchall(
+            "DELETE FROM templates WHERE client_id = ? AND subject = ? RETURNING template_id",
+            (client_id, subject),
+        )
     )
     if removed:
-        await _bump(db, client_id)
-    return removed
+        number = await _next(db, client_id)
+        await db.execute_fetchall(
+            "INSERT INTO removals (client_id, logged, template_id) VALUES (?, ?, ?)",
+            (client_id, number, removed[0][0]),
+        )
+        await db.execute_fetchall(
+            "DELETE FROM removals WHERE client_id = ? AND logged <= ?",
+            (client_id, number - gallery.LOG_KEPT),
+        )
+    return len(removed)
 
 
-async def _bump(db: aiosqlite.Connection, client_id: str) -> None:
+async def forget_client(db: aiosqlite.Connection, client_id: str) -> None:
+    """The templates of a client went with it; its version grows past the log, which is over."""
+    await db.execute_fetchall("DELETE FROM removals WHERE client_id = ?", (client_id,))
     await db.execute_fetchall(
-        "INSERT INTO galleries (client_id, version) VALUES (?, 1)"
-        " ON CONFLICT (client_id) DO UPDATE SET version = version + 1",
+        "UPDATE galleries SET version = version + 1 WHERE client_id = ?", (client_id,)
+    )
+
+
+async def _next(db: aiosqlite.Connection, client_id: str) -> int:
+    """Let the gallery's version grow; the number of this change in the log."""
+    ((number,),) = await db.execute_fetchall(
+        "INSERT INTO galleries (client_id, version, logged) VALUES (?, 1, 1) ON CONFLICT"
+        " (client_id) DO UPDATE SET version = version + 1, logged = logged + 1 RETURNING logged",
         (client_id,),
     )
+    return int(number)

@@ -25,7 +25,7 @@ from server.commands import demo
 from server.commands.admin import Admin
 from server.tools import clips
 from server.tools.caller.attempt import Attempt
-from tests.server.conformance.records import a_template
+from tests.server.conformance.records import a_template, everybody
 from tests.server.stage import settings
 
 ROOT = Path(__file__).parents[3]
@@ -65,7 +65,7 @@ async def test_people_who_enrolled_stay_whatever_the_demo_is_started_with(
         await admin.store.templates.put(a_template(client_id=demo.CLIENT), replace=False)
     await demo.prepare_client(told, client_id, origins)
     async with Admin.of(told) as admin:
-        (kept,) = await admin.store.templates.of_client(demo.CLIENT)
+        (kept,) = await everybody(admin.store, demo.CLIENT)
         client = await admin.store.clients.get(client_id)
     assert kept == a_template(client_id=demo.CLIENT)
     assert client.origins == tuple(origins)

@@ -7,7 +7,7 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from server.store.port import Client, KeyRecord, SessionRecord, TemplateRecord
+from server.store.port import Client, KeyRecord, SessionRecord, Store, TemplateRecord
 
 # Far away, so that no database's own clock finds anything here expired. Whole milliseconds.
 NOW = datetime(2090, 5, 17, 8, 30, 0, 123000, tzinfo=UTC)
@@ -54,6 +54,16 @@ def a_template(subject: str = "ada", **changes: Any) -> TemplateRecord:
         sealed=bytes(range(256)),
     )
     return dataclasses.replace(record, **changes)
+
+
+async def everybody(store: Store, client_id: str) -> list[TemplateRecord]:
+    """A client's templates by subject, read three at a time."""
+    found: list[TemplateRecord] = []
+    after = ""
+    while page := await store.templates.vectors(client_id, after=after, most=3):
+        after = page[-1].subject
+        found += await store.templates.of_subjects(client_id, [row.subject for row in page])
+    return found
 
 
 def a_key(kid: str, **changes: Any) -> KeyRecord:

@@ -9,7 +9,7 @@ import pytest
 
 from server.store.port import Conflict, Enrolled, NotFound, Store
 from tests.server.conformance.races import outcomes
-from tests.server.conformance.records import MINUTE, NOW, a_client, a_session, a_template
+from tests.server.conformance.records import MINUTE, NOW, a_client, a_session, a_template, everybody
 
 LATER = NOW + MINUTE
 
@@ -33,11 +33,11 @@ async def test_an_accepted_login_is_recorded_and_forgives_failures(shop: Store) 
 async def test_an_accepted_enrolment_has_its_template(shop: Store) -> None:
     await _live(shop, purpose="enroll")
     await shop.failures.add("shop", "ada", NOW)
-    version = await shop.templates.gallery_version("shop")
+    version = (await shop.templates.gallery_version("shop")).changes
     await shop.endings.accept("s1", at=LATER, subject="ada", template=a_template())
     assert (await shop.sessions.get("s1")).state == "accepted"
     assert await shop.templates.get("shop", "ada") == a_template()
-    assert await shop.templates.gallery_version("shop") > version
+    assert (await shop.templates.gallery_version("shop")).changes > version
     assert await shop.failures.count("shop", "ada") == (1, NOW)  # no login was accepted
 
 
@@ -122,7 +122,7 @@ async def test_what_is_not_there_is_not_ended(shop: Store) -> None:
     await shop.forget_subject("shop", "ada")
     with pytest.raises(NotFound):
         await shop.endings.accept("s1", at=NOW, subject="ada", template=a_template())
-    assert await shop.templates.of_client("shop") == []
+    assert await everybody(shop, "shop") == []
     await _live(shop, "s2")
     await shop.clients.remove("shop")
     with pytest.raises(NotFound):
@@ -178,7 +178,7 @@ async def test_an_enrolment_meets_a_removal_and_leaves_all_or_nothing(
         )
         assert set(seen) <= {"ok", "NotFound"}
         # Whichever was first: who was forgotten is not there.
-        assert await one.templates.of_client(f"c{n}") == []
+        assert await everybody(one, f"c{n}") == []
 
 
 async def test_there_is_nothing_to_settle_where_nobody_died(shop: Store) -> None:

@@ -7,7 +7,7 @@ from pymongo import AsyncMongoClient
 
 from server.store.port import NotFound
 from tests.server.conformance.backends import MongoBackend
-from tests.server.conformance.records import a_client, a_session, a_template
+from tests.server.conformance.records import a_client, a_session, a_template, everybody
 
 
 async def test_an_interrupted_removal_of_a_client_can_be_finished(mongo: MongoBackend) -> None:
@@ -24,5 +24,5 @@ async def test_an_interrupted_removal_of_a_client_can_be_finished(mongo: MongoBa
     with pytest.raises(NotFound):
         await store.sessions.add(a_session())
     await store.clients.remove("shop")
-    assert await store.templates.of_client("shop") == []
+    assert await everybody(store, "shop") == []
     await store.clients.add(a_client())

@@ -21,7 +21,7 @@ from server.store.mongo.schema import check_one_winner
 from server.store.mongo.store import MongoStore
 from server.store.port import Broken, Unavailable
 from tests.server.conformance.backends import MongoBackend
-from tests.server.conformance.records import NOW, TICKET, a_client, a_session, a_template
+from tests.server.conformance.records import NOW, TICKET, a_client, a_session, a_template, everybody
 from tests.server.conformance.secantus import Secantus
 
 # The driver (4.20) leaves a socket to the garbage collector when it is cancelled while it connects.
@@ -55,7 +55,7 @@ async def test_an_outage_is_told_soon_and_ends_by_itself(own_secantus: Secantus)
             store.sessions.claim("s1", TICKET, NOW),
             store.templates.get("shop", "x"),
         ]
-        calls += [store.templates.of_client("shop"), store.sweep(NOW)]
+        calls += [everybody(store, "shop"), store.sweep(NOW)]
         calls += [store.failures.add("shop", "ada", NOW) for _ in range(3 * AT_ONCE)]
         told = await asyncio.gather(*calls, return_exceptions=True)
         assert time.monotonic() - began_s < 4

@@ -17,7 +17,7 @@ from server.store.port import Broken, NotFound, WrongSchema
 from server.store.sqlite.backup import BackupError, backup, restore
 from server.store.sqlite.schema import MIGRATIONS
 from server.store.sqlite.store import SqliteStore
-from tests.server.conformance.records import NOW, a_client, a_key, a_session, a_template
+from tests.server.conformance.records import NOW, a_client, a_key, a_session, a_template, everybody
 from tests.server.store.sqlite.another import another
 
 
@@ -29,7 +29,7 @@ async def _enrol(store: SqliteStore, *subjects: str) -> None:
 async def _people(file: Path) -> list[str]:
     store = SqliteStore(file)
     await store.open()
-    found = [record.subject for record in await store.templates.of_client("shop")]
+    found = [record.subject for record in await everybody(store, "shop")]
     await store.close()
     return found
 
@@ -136,7 +136,7 @@ async def test_a_database_that_is_in_use_is_not_replaced(
     assert str(path) in caught.value.text
     assert _listed(tmp_path) == before
     await _enrol(store, "bob")
-    assert len(await store.templates.of_client("shop")) == 2
+    assert len(await everybody(store, "shop")) == 2
 
 
 def _damage(path: Path, kind: str) -> None:

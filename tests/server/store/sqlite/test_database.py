@@ -13,7 +13,7 @@ import pytest
 
 from server.store.port import Broken, Unavailable
 from server.store.sqlite.store import SqliteStore
-from tests.server.conformance.records import NOW, TICKET, a_client, a_session, a_template
+from tests.server.conformance.records import NOW, TICKET, a_client, a_session, a_template, everybody
 from tests.server.store.sqlite.another import another
 
 
@@ -47,8 +47,8 @@ async def test_a_full_disk_is_unavailable_until_there_is_room(store: SqliteStore
         await db.execute_fetchall(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(Unavailable):
         await store.templates.put(a_template(sealed=bytes(100_000)), replace=False)
-    assert await store.templates.of_client("shop") == []
-    assert await store.templates.gallery_version("shop") == 0
+    assert await everybody(store, "shop") == []
+    assert (await store.templates.gallery_version("shop")).changes == 0
     async with store.database.transaction() as db:
         await db.execute_fetchall("PRAGMA max_page_count = 100000")
     await store.templates.put(a_template(sealed=bytes(100_000)), replace=False)
@@ -116,9 +116,9 @@ async def test_a_cancelled_write_is_whole_or_not_at_all(store: SqliteStore) -> N
         call.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await call
-        found = {record.subject for record in await store.templates.of_client("shop")}
+        found = {record.subject for record in await everybody(store, "shop")}
         done += f"p{steps}" in found
-        assert await store.templates.gallery_version("shop") == len(found) == done
+        assert (await store.templates.gallery_version("shop")).changes == len(found) == done
     await store.templates.put(a_template("last"), replace=False)  # the turn was given back
 
 

@@ -13,7 +13,7 @@ import pytest
 from server.store.port import Broken, Unavailable
 from server.store.sqlite.faults import BROKEN, CODES, DOWN, fault_of, named_faults
 from server.store.sqlite.store import SqliteStore
-from tests.server.conformance.records import NOW, a_client, a_session, a_template
+from tests.server.conformance.records import NOW, a_client, a_session, a_template, everybody
 from tests.server.store.sqlite.another import another
 
 NONE = {"SQLITE_OK", "SQLITE_NOTICE", "SQLITE_WARNING", "SQLITE_ROW", "SQLITE_DONE"}
@@ -131,7 +131,7 @@ async def test_pages_that_are_damaged_while_it_serves_are_told(path: Path) -> No
         file.seek(4096)
         file.write(random.Random(2).randbytes(size - 4096))
     with pytest.raises(Broken):
-        await store.templates.of_client("shop")
+        await everybody(store, "shop")
     with pytest.raises(Broken):
         await store.check(NOW)
     await store.close()
