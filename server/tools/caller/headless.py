@@ -27,7 +27,7 @@ from server.tools.caller.rtc_caller import Caller, Encoded
 WIDGET = "lookgate-headless"
 PING_S = 1.0
 """As docs/protocol.md says."""
-SILENCE_S = 5.0
+SILENCE_S = 4.0
 """After so long without a word, pongs included, nobody is there any more: as the page's element."""
 
 
