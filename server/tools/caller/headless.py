@@ -27,6 +27,8 @@ from server.tools.caller.rtc_caller import Caller, Encoded
 WIDGET = "lookgate-headless"
 PING_S = 1.0
 """As docs/protocol.md says."""
+HELD_S = 1.0
+"""An answer that came sooner was not held."""
 SILENCE_S = 4.0
 """After so long without a word, pongs included, nobody is there any more: as the page's element."""
 
@@ -144,10 +146,10 @@ async def run(
                 except NoPlace as full:
                     if wait_on is None or not wait_on(full):
                         raise
-                    now_s = asyncio.get_running_loop().time()
-                    limit.reschedule(now_s + full.again_s + timeout_s)
-                    await asyncio.sleep(full.again_s)
-                    held = True
+                    pause_s = again_s(full, held_s=time.monotonic() - offered_s if held else None)
+                    limit.reschedule(asyncio.get_running_loop().time() + pause_s + timeout_s)
+                    await asyncio.sleep(pause_s)
+                    held = full.ahead is not None
             talk.mark("answer")
             try:
                 await caller.connect(answer)
@@ -173,6 +175,16 @@ async def run(
         frames_sent=caller.camera.sent,
         key_frames_asked=caller.key_frames_asked,
     )
+
+
+def again_s(full: NoPlace, *, held_s: float | None) -> float:
+    """How long to wait until the next offer (docs/protocol.md, "Waiting in line").
+
+    `held_s`: after how long this answer came, if the server was free to hold it.
+    """
+    in_line = full.ahead is not None
+    was_held = held_s is None or held_s >= HELD_S
+    return 0.0 if in_line and was_held else full.again_s
 
 
 async def _speak(caller: Caller, talk: _Conversation) -> None:

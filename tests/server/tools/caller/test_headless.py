@@ -189,6 +189,17 @@ async def test_one_who_waits_asks_again_until_there_is_a_place() -> None:
     assert result.held
 
 
+@pytest.mark.parametrize(
+    ("ahead", "held_s", "again_s"),
+    [(3, None, 0.0), (3, 8.0, 0.0), (3, 0.2, 7.0), (None, None, 7.0), (None, 8.0, 7.0)],
+)
+def test_one_in_line_asks_at_once_unless_the_server_does_not_hold(
+    ahead: int | None, held_s: float | None, again_s: float
+) -> None:
+    full = NoPlace("full", again_s=7.0, ahead=ahead, wait_s=None)
+    assert headless.again_s(full, held_s=held_s) == again_s
+
+
 @pytest.mark.parametrize("wait_on", [None, lambda full: False])
 async def test_one_who_does_not_wait_learns_that_there_is_no_place(
     wait_on: Callable[[NoPlace], bool] | None,
