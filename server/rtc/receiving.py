@@ -1,7 +1,8 @@
 """From a receiver's packets to pictures: whole frames at once, queues that end.
 
-Not here: the list of what is patched (stack.py), which frames are decoded (intake.py), the newest
-picture (slot.py). Source: aiortc 1.16, its modules jitterbuffer and rtcrtpreceiver.
+Not here: the list of what is patched (stack.py), which frames are decoded (intake.py), the thread
+that does it (decoding.py), the newest picture (slot.py). Source: aiortc 1.16, its modules
+jitterbuffer and rtcrtpreceiver.
 """
 
 from __future__ import annotations
@@ -14,11 +15,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import aiortc.codecs
 import aiortc.jitterbuffer
 import aiortc.rtcrtpreceiver
 
-from pipeline.encoded import MAX_PIXELS
 from server.rtc.intake import Intake, Skipped
 
 GIVEN_UP_TICKS = 90_000
@@ -42,7 +41,9 @@ def remove_frame(
     for count in range(self._capacity):
         packet = self._packets[(origin + count) % self._capacity]
         if packet is None:
-            return _past_the_gap(self, sequence_number)
+            # Mostly it is the end of what came: only what lies behind a gap makes one.
+            behind = (sequence_number - origin) % 65536 > count
+            return _past_the_gap(self, sequence_number) if behind else None
         if packets and packet.timestamp != packets[0].timestamp:
             if first is None:
                 first, remove = _join(packets), count
@@ -65,12 +66,12 @@ def _past_the_gap(buffer: Any, sequence_number: int) -> aiortc.jitterbuffer.Jitt
     """
     if not buffer._is_video:
         return None
-    waiting = [_at(buffer, n) for n in range(buffer._capacity)]
-    known = [n for n, packet in enumerate(waiting) if packet is not None]
     newest = buffer._packets[sequence_number % buffer._capacity]
-    oldest = waiting[known[0]]
+    oldest = next(p for p in (_at(buffer, n) for n in range(buffer._capacity)) if p is not None)
     if not GIVEN_UP_TICKS <= (newest.timestamp - oldest.timestamp) % 2**32 < 2**31:
         return None
+    waiting = [_at(buffer, n) for n in range(buffer._capacity)]
+    known = [n for n, packet in enumerate(waiting) if packet is not None]
     gap = next(n for n, packet in enumerate(waiting) if packet is None)
     # What comes right after a gap may be the rest of a frame whose beginning is lost.
     buffer.smart_remove(next(n for n in known if n > gap) + 1)
@@ -92,38 +93,24 @@ def _join(packets: list[Any]) -> aiortc.jitterbuffer.JitterFrame:
     )
 
 
-_get_decoder_of_stack = aiortc.codecs.get_decoder
-
-
-def get_decoder(codec: Any) -> Any:
-    """The stack's decoder, with one thread.
-
-    What is too large does not come so far (intake.py). FFmpeg's own decoder, that of H264, is told
-    the limit as well, as a second reader of the same bytes; libvpx has no such setting.
-    """
-    decoder = _get_decoder_of_stack(codec)
-    context = getattr(decoder, "codec", None)
-    if context is not None:
-        context.options = {"max_pixels": str(MAX_PIXELS)}
-        context.thread_count = 1
-    return decoder
-
-
 # The decoder's queues, which in aiortc grow without end.
 
 
 class _DecodedQueue:
-    """Stands in for a track's asyncio.Queue: hands each picture on at once."""
+    """Stands in for a track's asyncio.Queue: hands each picture on at once. On the event loop."""
 
     def __init__(self, on_picture: Callable[[Any], None]) -> None:
         self._on_picture = on_picture
 
-    async def put(self, picture: Any) -> None:
+    def put_nowait(self, picture: Any) -> None:
         self._on_picture(picture)
 
 
-class _EncodedQueue(queue.Queue[Any]):
-    """Between the event loop and the decoder's thread; bounded, and open to a recorder."""
+class _EncodedQueue(queue.SimpleQueue[Any]):
+    """Between the event loop and the decoder's thread; bounded, and open to a recorder.
+
+    A SimpleQueue, because a Queue's condition costs 4 % of the event loop.
+    """
 
     def __init__(
         self,

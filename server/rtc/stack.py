@@ -3,7 +3,8 @@
 The one list of what is patched is in `apply`. Written against aiortc 1.16 and aioice 0.13: with
 another version `apply` refuses to start rather than patch what it does not know. Each patch has a
 test that says when it may go, beside the module that holds it. Not here: frames on their way in
-(receiving.py), addresses and ports (network.py). Source: docs/decisions/aiortc-private-parts.md.
+(receiving.py), their decoder (decoding.py), reports to senders (bandwidth.py), addresses and ports
+(network.py). Source: docs/decisions/aiortc-private-parts.md.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import aiortc.jitterbuffer
+import aiortc.rate
 import aiortc.rtcdtlstransport
 import aiortc.rtcrtpreceiver
 import aiortc.rtcsctptransport
 from aioice import ice, stun
 
-from server.rtc import network, receiving
+from server.rtc import bandwidth, decoding, network, receiving
 from server.rtc.inflow import Inflow
 
 KNOWN = {"aiortc": "1.16.", "aioice": "0.13."}
@@ -45,6 +47,11 @@ def check_versions() -> None:
 
 _applied = False
 
+decoder_worker_of_stack = aiortc.rtcrtpreceiver.decoder_worker
+"""What decoding.decode takes the place of."""
+rate_counter_of_stack = aiortc.rate.RateCounter
+"""What bandwidth.RateCounter takes the place of."""
+
 
 def apply() -> None:
     """Patch the stack, once a process. Raises RuntimeError for versions that are not known."""
@@ -60,7 +67,9 @@ def apply() -> None:
     aiortc.rtcsctptransport.RTCSctpTransport._receive_data_chunk = (  # type: ignore[method-assign]
         _receive_data_chunk
     )
-    aiortc.rtcrtpreceiver.get_decoder = receiving.get_decoder  # type: ignore[attr-defined]
+    aiortc.rtcrtpreceiver.decoder_worker = decoding.decode  # type: ignore[assignment]
+    aiortc.rate.RemoteBitrateEstimator.add = bandwidth.add  # type: ignore[method-assign]
+    aiortc.rate.RateCounter = bandwidth.RateCounter  # type: ignore[assignment,misc]
     ice.get_host_addresses = network.host_addresses
     ice.StunProtocol.datagram_received = _datagram_received  # type: ignore[method-assign]
     ice.asyncio = network.asyncio_of_ice()  # type: ignore[attr-defined]
