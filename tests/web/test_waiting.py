@@ -166,6 +166,18 @@ async def test_a_ticket_that_ran_out_in_line_is_replaced_once(bench: Bench) -> N
     assert [e["code"] for e in await seen(page, "error")] == ["ticket_invalid"]
 
 
+async def test_the_patience_is_one_for_all_tickets_of_an_attempt(bench: Bench) -> None:
+    bench.server.line = [no_place(retry_after_s=100), EXPIRED, no_place(retry_after_s=30)]
+    page = await open_page(bench)
+    await page.clock.install()
+    await press_start(page)
+    await state_is(page, "waiting")
+    await page.clock.fast_forward(100_000)
+    await state_is(page, "failed")  # 130 s would be more than two minutes
+    assert [e["code"] for e in await seen(page, "error")] == ["busy"]
+    assert len(bench.app["posts"]) == 2
+
+
 async def test_a_ticket_of_the_page_cannot_be_replaced(bench: Bench) -> None:
     bench.server.line = [no_place(1, 5), EXPIRED]
     page = await open_page(bench, GIVEN)
@@ -282,6 +294,25 @@ async def test_the_third_loss_is_an_end(bench: Bench) -> None:
     assert [e["code"] for e in await seen(page, "error")] == ["server_stopping"]
     await expect(page.get_by_role("button", name="Try again")).to_be_visible()
     await camera_is_off(page)
+
+
+async def test_a_loss_gives_the_page_back(bench: Bench) -> None:
+    """What a challenge painted goes with the session that asked for it."""
+
+    async def script(line: Line) -> None:
+        if len(bench.server.lines) == 1:
+            await gathering(line)
+            line.say("challenge", n=1, steps=[{"color": "#aaaaaa", "ms": 2000}] * 20)
+            await line.wait_for("painted")
+            await _stops(line)
+
+    bench.server.script = script
+    page = await open_page(bench)
+    await press_start(page)
+    while len(bench.server.lines) < 2:  # noqa: ASYNC110
+        await asyncio.sleep(0.02)
+    await state_is(page, "connecting")
+    assert await page.evaluate(f"{ROOT}.querySelector('.light').hidden")
 
 
 async def test_a_verdict_is_never_asked_again(bench: Bench) -> None:
