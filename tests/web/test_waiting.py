@@ -304,7 +304,7 @@ async def test_a_loss_gives_the_page_back(bench: Bench) -> None:
             await gathering(line)
             line.say("challenge", n=1, steps=[{"color": "#aaaaaa", "ms": 2000}] * 20)
             await line.wait_for("painted")
-            await _stops(line)
+            line.say("error", error={"code": "server_stopping", "text": "x", "retry": True})
 
     bench.server.script = script
     page = await open_page(bench)
