@@ -157,7 +157,9 @@ class Occupancy:
             raise Problem("busy", retry_after_s=BUSY_S)
         if self._capacity is not None:
             # A slow start, as TCP has (RFC 5681 section 3.1): no more than are known to be carried.
-            new = sum(now_s - place.started_s < SETTLE_S for place in others)
+            # One that connects slowly, because the CPU is short, is no more known than a new one.
+            seen = [place for place in others if place.showing]
+            new = len(young) + sum(now_s - place.started_s < SETTLE_S for place in seen)
             if new >= max(self._capacity.at_once(), len(others) - new):
                 raise Problem("busy", retry_after_s=BUSY_S)
         short = 4 * (showing + len(connecting)) >= 3 * limit

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
-CYCLE_S = 0.1
-"""Between two looks at one session, where as many are let in as the threads carry. A camera gives a
-picture every 67 ms."""
+CYCLE_S = 0.12
+"""Between two looks at one session, where as many are let in as the threads carry; a camera gives a
+picture every 67 ms. Measured (`python -m benchmarks.capacity`): from .1 to .14 as many log in, and
+more at once only take longer."""
 FIRST_S = 0.012
 """A look, as long as none was measured: docs/benchmarks.md."""
 LONGEST_S = 0.25
@@ -60,7 +61,7 @@ class Pressure:
         """As Capacity says."""
         carried = self._workers * CYCLE_S / self._look_s
         # Nobody waits longer than a cycle if the law holds; where it does not, fewer are carried.
-        return max(1, int(carried * min(1.0, CYCLE_S / max(self._wait_s, 1e-9))))
+        return max(1, round(carried * min(1.0, CYCLE_S / max(self._wait_s, 1e-9))))
 
     def at_once(self) -> int:
         """As Capacity says: two for each thread."""

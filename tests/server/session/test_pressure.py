@@ -18,7 +18,7 @@ ROOM = Room(showing=64, connecting=64, subject_addresses=3, identify=30)
 
 def test_as_many_are_carried_as_threads_look_at_in_a_cycle() -> None:
     for workers in (1, 2, 64):
-        assert Pressure(workers).sessions() == int(workers * CYCLE_S / FIRST_S)
+        assert Pressure(workers).sessions() == round(workers * CYCLE_S / FIRST_S)
 
 
 def test_half_the_speed_carries_half_and_is_known_within_a_few_looks() -> None:
