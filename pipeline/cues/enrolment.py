@@ -37,6 +37,10 @@ class Enrolment:
         self._spare.sort(key=lambda pair: -pair[0])
         del self._spare[policy.enroll_most :]
 
+    def probe(self, obs: Observation, policy: Policy) -> None:
+        """Nobody is looked for."""
+        return None
+
     def share(self, policy: Policy) -> float:
         """How much of the evidence needed is in, 0..1."""
         return min(1.0, (len(self._kept) + len(self._spare)) / policy.enroll_embeddings)

@@ -25,6 +25,8 @@ class Identity:
         self._search = search
         self._embeddings: list[Floats] = []
         self._last_s = float("-inf")
+        self._known: list[Match | None] = []
+        """What `match` found for these embeddings, if it looked: several rows need it."""
 
     def add(self, obs: Observation, policy: Policy) -> None:
         """Take one observation's embedding, if it has one."""
@@ -32,6 +34,14 @@ class Identity:
             self._embeddings.append(obs.face.embedding)
             self._last_s = obs.arrival_s
             del self._embeddings[:-MOST]
+            self._known.clear()
+
+    def probe(self, obs: Observation, policy: Policy) -> Floats | None:
+        """What `match` will look for after `add`; None if it will not be asked to."""
+        face = obs.face
+        if face is None or face.embedding is None or len(self._embeddings) + 1 < policy.embeddings:
+            return None
+        return pooled([*self._embeddings, face.embedding][-MOST:])
 
     def share(self, policy: Policy) -> float:
         """How much of the evidence needed is in, 0..1."""
@@ -39,7 +49,11 @@ class Identity:
 
     def match(self) -> Match | None:
         """Nearest template; None without embeddings or gallery."""
-        return self._gallery.best(pooled(self._embeddings)) if self._embeddings else None
+        if not self._embeddings:
+            return None
+        if not self._known:
+            self._known.append(self._gallery.best(pooled(self._embeddings)))
+        return self._known[0]
 
     def row(self, policy: Policy, now_s: float) -> Evidence:
         """FOR above the threshold, AGAINST below it, UNKNOWN with too few embeddings."""

@@ -23,7 +23,7 @@ from pipeline.cues.spoof import SpoofVote
 from pipeline.decision import Evidence
 from pipeline.observation import Ask, Bars, Observation, Roi, Tracks
 from pipeline.policy import Policy
-from pipeline.template import Template
+from pipeline.template import Floats, Template
 
 
 class Owner(Protocol):
@@ -32,6 +32,9 @@ class Owner(Protocol):
 
     def add(self, obs: Observation, policy: Policy) -> None:
         """Take one observation's embedding, if it has one."""
+
+    def probe(self, obs: Observation, policy: Policy) -> Floats | None:
+        """What it will look for once it has this one's embedding, too; None for nothing."""
 
     def share(self, policy: Policy) -> float:
         """How much of the evidence needed is in, 0..1."""

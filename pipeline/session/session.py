@@ -46,7 +46,7 @@ from pipeline.session.measurements import Situation, made, next_ask, periods_s
 from pipeline.session.repeats import OF_BREAKS, Repeats, of_window
 from pipeline.session.schedule import Schedule
 from pipeline.session.window import Window
-from pipeline.template import Gallery
+from pipeline.template import Floats, Gallery
 
 MOVES: dict[Phase, frozenset[Phase]] = {
     Phase.FRAMING: frozenset({Phase.GATHERING, Phase.REJECTED, Phase.EXPIRED}),
@@ -161,6 +161,11 @@ class SessionPipeline:
             )
         self._asked = next_ask(self._schedule.due(self._periods_s), now)
         return self._asked
+
+    def probe(self, obs: Observation) -> Floats | None:
+        """What the gallery will be asked for when the session is told of this; None for nothing.
+        The shell may look for it beside. Reading it changes nothing."""
+        return None if self._window is None else self._window.owner.probe(obs, self._policy)
 
     # What the shell tells
 

@@ -43,6 +43,7 @@ from server.session.connection import Connection
 from server.session.presence import Presence
 from server.session.protocol import BadMessage, Cancel, Decline, Fault, Hello, Painted, Ping
 from server.session.recorder import Recorder, Recording
+from server.session.searching import search_ahead
 from server.session.timer import CallLater, Timer
 from server.session.verdict import Verdicts
 from server.session.watching import Watcher
@@ -101,6 +102,7 @@ class Peer:
             metrics=self.metrics,
             clock=self.clock,
             ask=lambda: self._session.ask(),  # the session is made below
+            search=lambda seen: search_ahead(self._session, self.gallery, seen),
             tell=self._tell,
             give_way=self._give_way,
         )

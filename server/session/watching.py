@@ -8,11 +8,11 @@ here: what is asked of a picture and what follows from it (pipeline/session/), t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from pipeline.inputs import Input, Seen
-from pipeline.observation import Ask
+from pipeline.observation import Ask, Observation
 from server.frames.inference import Viewer
 from server.metrics import Metrics
 from server.rtc.slot import SlotClosed
@@ -36,6 +36,8 @@ class Watcher:
     clock: Callable[[], float]
     ask: Callable[[], Ask]
     """What to measure in the next picture."""
+    search: Callable[[Observation], Awaitable[None]]
+    """Prepares a search for what was seen, before the session is told."""
     tell: Callable[[Input], None]
     """Hears what was seen."""
     give_way: Callable[[], None]
@@ -67,12 +69,14 @@ class Watcher:
                 picture = connection.frames.take()
                 seen = await self.viewer.see(picture, self.ask())
                 looked_s = self.clock()
+                await self.search(seen)
             self.presence.measured(looked_s)
             self.metrics.frames.add()
             self.metrics.stages.observe("turn", turn_s - began_s)
             self.metrics.stages.observe("see", looked_s - turn_s)
+            searched_s = self.clock()
             self.tell(Seen(seen))
-            self.metrics.stages.observe("step", self.clock() - looked_s)
+            self.metrics.stages.observe("step", self.clock() - searched_s)
             if self._face_s is None or seen.face is not None:
                 self._face_s = looked_s
             elif looked_s - self._face_s >= NOBODY_S and self.place.wanted():

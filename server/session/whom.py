@@ -18,6 +18,7 @@ from pipeline.reasons import Purpose
 from pipeline.template import Gallery
 from server.limits import locked_for_s
 from server.people.galleries import Galleries
+from server.session.searching import for_session
 from server.store.port import Failures, SessionRecord
 
 
@@ -53,7 +54,7 @@ async def gallery_for(galleries: Galleries, decoys: Decoys, record: SessionRecor
         case Purpose.ENROLL:
             return Gallery.of([])
         case Purpose.IDENTIFY:
-            return await galleries.of_client(record.client_id)
+            return for_session(await galleries.of_client(record.client_id))
         case Purpose.LOGIN:
             subject = record.subject or ""
             found = await galleries.of_subject(record.client_id, subject)

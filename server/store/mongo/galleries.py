@@ -105,7 +105,6 @@ async def _count(db: AsyncDatabase[Document], client_id: str, change: Document) 
         document = await db["galleries"].find_one_and_update(
             {"_id": client_id},
             {"$inc": {"version": 1, "logged": 1}, **change},
-            projection={"logged": 1},
             return_document=ReturnDocument.AFTER,
         )
         if document is not None:

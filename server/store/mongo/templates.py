@@ -150,7 +150,7 @@ async def forget(db: AsyncDatabase[Document], client_id: str, subject: str) -> i
     if await db["templates"].find_one(owner, {"_id": 1}) is None:
         return 0
     async with changing(db, client_id, subject) as number:
-        gone = await db["templates"].find_one_and_delete(owner, {"template_id": 1})
+        gone = await db["templates"].find_one_and_delete(owner)
         if gone is not None:
             await removed(db, client_id, number, gone)
     return int(gone is not None)

@@ -391,7 +391,7 @@ def test_other_endings(end, phase, reason):
 def test_there_is_one_way_in():
     """Else something could be told to a session that is not on its tape."""
     public = {name for name in vars(SessionPipeline) if not name.startswith("_")}
-    assert public == {"receive", "ask", "deadline_s", "evidence", "phase", "over"}
+    assert public == {"receive", "ask", "deadline_s", "evidence", "phase", "over", "probe"}
 
 
 def test_the_dear_nets_are_asked_for_on_schedule_only():

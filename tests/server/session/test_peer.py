@@ -20,10 +20,10 @@ from pipeline.inputs import Began, Seen
 from pipeline.observation import Ask, Observation
 from pipeline.reasons import Phase, Purpose
 from pipeline.session import SessionPipeline
-from pipeline.template import Gallery
+from pipeline.template import Floats, Gallery, Match
 from server.keys.token import verify
 from server.parts import Parts
-from server.session import peer, protocol
+from server.session import peer, protocol, searching
 from server.session.occupancy import YOUNG_S, Holder, Place
 from server.store.port import Conflict, NotFound, SessionRecord, Unavailable
 from tests.pipeline.observations import Camera, gallery
@@ -210,6 +210,26 @@ async def test_says_what_a_plain_loop_says_for_the_same_frames(
         said = [m for m in stage.connection.sent if m["type"] in ("phase", "hint", "progress")]
     assert said == expected
     assert live.asked == plain.asked
+
+
+async def test_among_many_a_face_is_looked_for_in_a_thread(
+    opened: tuple[Parts, Clock], camera: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = set()
+    search = Gallery.best
+
+    def watched(self: Gallery, probe: Floats) -> Match | None:
+        threads.add(threading.current_thread())
+        return search(self, probe)
+
+    monkeypatch.setattr(Gallery, "best", watched)
+    monkeypatch.setattr(searching, "AT_ONCE", 1)
+    await enrolled(opened[0], "ann", 1)
+    await enrolled(opened[0], "bob", 3)
+    _, verdict = await _ended(opened, camera, "identify", None)
+    assert verdict["outcome"] == "accepted"
+    assert threads
+    assert threading.current_thread() not in threads
 
 
 async def test_another_person_is_refused_and_counted(
