@@ -33,20 +33,20 @@ from server.http.operator import fault_of
 from server.http.requests import MAX_BODY_BYTES, PARTS
 from server.keys.keyring import Keyring
 from server.keys.master_key import open_vault
+from server.limits import OwnRates, Rates
 from server.metrics import Metrics
 from server.parts import Parts, utc_now
 from server.peers import Peers
 from server.people.galleries import Galleries
 from server.people.shelf import Shelf
 from server.private_folder import PrivateFolderError, private_folder
+from server.problems import Problem
 from server.processes.link import Body
 from server.processes.member import Member, told
 from server.readiness import Readiness
 from server.rtc.connection import RtcSettings, prepare
 from server.rtc.network import host_addresses
-from server.session.admission import LocalAdmission, Place
-from server.session.line import Line
-from server.session.occupancy import Occupancy, Room
+from server.session.admission import Admission, Place, admission_of
 from server.session.opening import Opening
 from server.session.peer import Peer
 from server.session.pressure import Pressure
@@ -57,7 +57,7 @@ from server.session.whom import Decoys
 from server.settings import policies
 from server.settings.load import ConfigError, Settings
 from server.store.opening import open_store
-from server.store.port import SessionRecord, Store
+from server.store.port import NotFound, SessionRecord, Store
 
 FEWEST_CONNECTIONS = 32
 """HTTP connections that a server is of no use without."""
@@ -134,22 +134,17 @@ def build(
         )
 
     decoys = secrets.token_bytes(32) if member is None else member.decoys
-    occupancy = Occupancy(
-        Room(
-            showing=settings.max_sessions,
-            connecting=settings.max_connecting,
-            subject_addresses=settings.subject_addresses,
-            identify=settings.identify_sessions,
-        ),
-        pressure,
-    )
-    admission = LocalAdmission(
-        occupancy,
-        Line(settings.line, occupancy.room),
-        metrics=metrics,
-        clock=clock,
-        call_later=later,
-    )
+    admission: Admission
+    if member is None:
+        admission = own = admission_of(
+            settings, pressure, metrics=metrics, clock=clock, call_later=later
+        )
+        metrics.line.read = lambda: len(own.line)
+        rates: Rates = OwnRates(
+            client_rate=settings.client_rate, offer_rate=settings.offer_rate, clock=clock
+        )
+    else:
+        admission, rates = member.admission, member.rates
     opening = Opening(
         sessions=found.sessions,
         failures=found.failures,
@@ -167,7 +162,6 @@ def build(
     metrics.keys_unused.read = lambda: keyring.unusable
     metrics.active.read = lambda: len(peers)
     metrics.carried.read = pressure.sessions
-    metrics.line.read = lambda: len(admission.line)
     metrics.waiting.read = lambda: max(0, inference.in_flight - inference.workers)
     return Parts(
         settings=settings,
@@ -178,11 +172,13 @@ def build(
         model_id=embedder.model_id,
         readiness=Readiness(found, keyring, vault, clock=clock, now=now),
         inference=inference,
+        pressure=pressure,
         opening=opening,
         verdicts=verdicts,
         peers=peers,
         metrics=metrics,
         shelf=shelf,
+        rates=rates,
         policies={name: policies.of_settings(settings, one) for name, one in POLICIES.items()},
         clock=clock,
         now=now,
@@ -260,21 +256,22 @@ async def serve(
             proxied=settings.proxy_hops > 0,
             inherited=() if member is None else member.sockets,
         )
-        await site.start()
-        url = runner_url(runner, settings)
-        logger.info("listening", extra={"url": url})
         async with contextlib.AsyncExitStack() as stack:
             if member is not None:
                 await stack.enter_async_context(among(member, parts, ending))
+            if member is None or member.first:
+                await _listen(site, runner, parts)
             ended = asyncio.create_task(ending.wait())
             opened = asyncio.create_task(parts.opened.wait())
             await asyncio.wait((ended, opened, parts.failed), return_when=asyncio.FIRST_COMPLETED)
             memory.keep_started()
             if parts.opened.is_set():
+                if not site.listening:
+                    await _listen(site, runner, parts)
                 if member is not None:
                     member.tell("opened")
                 if on_started is not None:
-                    on_started(url)
+                    on_started(runner_url(runner, settings))
             await asyncio.wait((ended, parts.failed), return_when=asyncio.FIRST_COMPLETED)
             for task in (ended, opened):
                 task.cancel()
@@ -294,6 +291,14 @@ async def serve(
         await runner.cleanup()
 
 
+async def _listen(site: listening.Site, runner: web.AppRunner, parts: Parts) -> None:
+    """Take connections. Where others do already, one waits until it has something to say."""
+    await site.start()
+    logger.info("listening", extra={"url": runner_url(runner, parts.settings)})
+    if parts.member is not None:
+        parts.member.tell("listening")
+
+
 @contextlib.asynccontextmanager
 async def among(member: Member, parts: Parts, ending: asyncio.Event) -> AsyncIterator[None]:
     """Speak with the supervisor; `ending` is set when this process is to end."""
@@ -309,12 +314,26 @@ async def among(member: Member, parts: Parts, ending: asyncio.Event) -> AsyncIte
         await member.leaving_or_ending()
         ending.set()
 
+    async def opened(body: Body) -> Body:
+        place = member.admission.place(body["place"], body["patience"])
+        try:
+            record = await parts.store.sessions.get(body["session"])
+            client = await parts.store.clients.get(record.client_id)
+            policy = parts.policies[client.policy]
+        except BaseException as error:
+            place.give_back()
+            if isinstance(error, NotFound):
+                raise Problem("ticket_invalid") from None
+            raise
+        ticket = bytes.fromhex(body["ticket"])
+        return {"sdp": await parts.opening.here(place, record, ticket, body["sdp"], policy)}
+
     tasks = [
-        asyncio.create_task(member.run({"count": count, "fault": fault}, {})),
+        asyncio.create_task(member.run({"count": count, "fault": fault, "open": opened})),
         asyncio.create_task(member.report(parts.metrics.families)),
+        asyncio.create_task(member.report_carried(parts.pressure)),
         asyncio.create_task(wanted()),
     ]
-    member.tell("listening")
     try:
         yield
     finally:
@@ -326,10 +345,18 @@ async def among(member: Member, parts: Parts, ending: asyncio.Event) -> AsyncIte
 async def _left(member: Member, parts: Parts) -> None:
     """Others go on, so there is no hurry: every session comes to its own end, unless all end."""
     ended = asyncio.create_task(member.ending.wait())
-    left = asyncio.create_task(parts.peers.until_none(PEACE_S))
-    await asyncio.wait((ended, left), return_when=asyncio.FIRST_COMPLETED)
+    left = asyncio.create_task(_quiet(member, parts))
+    await asyncio.wait((ended, left), timeout=PEACE_S, return_when=asyncio.FIRST_COMPLETED)
     for task in (ended, left):
         task.cancel()
+
+
+async def _quiet(member: Member, parts: Parts) -> None:
+    """Until no session is here, and none is about to be."""
+    await member.admission.quiet()
+    while len(parts.peers):
+        await parts.peers.until_none(PEACE_S)
+        await member.admission.quiet()
 
 
 def connections(settings: Settings, descriptors: int) -> Connections:

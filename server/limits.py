@@ -7,7 +7,9 @@ Pure: time is an argument. Not here: who is asked (routes, peer) and where failu
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Protocol
 
 LOCK_AFTER = 5
 """Consecutive failures before a wait; NIST SP 800-63B-4 section 3.2.3 for biometrics."""
@@ -83,6 +85,52 @@ class Expected:
             return False
         del self._from_s[key]
         return True
+
+
+class Rates(Protocol):
+    """How often callers may ask, by relying app, by person and by address."""
+
+    async def take(self, *keys: tuple[str, str], expected: str | None = None) -> float:
+        """Take one token of each limit and key, up to the first that has none.
+
+        0.0, or seconds until there is one. Free for `expected`, a session that was told to come.
+        """
+
+    def expect(self, session_id: str, in_s: float) -> None:
+        """A session that waits in line may come again, in so many seconds or later."""
+
+
+class OwnRates:
+    """Rates counted here."""
+
+    def __init__(
+        self, *, client_rate: float, offer_rate: float, clock: Callable[[], float]
+    ) -> None:
+        """Rates per second; `clock`: monotonic seconds."""
+        self.buckets = {
+            "client": Buckets(client_rate, max(1.0, 6 * client_rate)),
+            "subject": Buckets(client_rate / 5, max(1.0, 6 * client_rate / 5)),
+            "address": Buckets(offer_rate, max(1.0, 40 * offer_rate)),
+        }
+        """Per relying app; per relying app and person, a fifth of the app's; per address, offers
+        and wrong secrets."""
+        self._expected = Expected()
+        self._clock = clock
+
+    async def take(self, *keys: tuple[str, str], expected: str | None = None) -> float:
+        """As Rates says."""
+        now_s = self._clock()
+        if expected is not None and self._expected.came(expected, now_s):
+            return 0.0
+        for limit, key in keys:
+            wait_s = self.buckets[limit].take(key, now_s)
+            if wait_s:
+                return wait_s
+        return 0.0
+
+    def expect(self, session_id: str, in_s: float) -> None:
+        """As Rates says."""
+        self._expected.tell(session_id, self._clock() + in_s)
 
 
 class Once:

@@ -14,13 +14,14 @@ from pipeline.policy import Policy
 from server.frames.inference import Inference
 from server.keys.keyring import Keyring
 from server.keys.vault import Vault
-from server.limits import Buckets, Expected, Once
+from server.limits import Once, Rates
 from server.metrics import Metrics
 from server.peers import Peers
 from server.people.shelf import Shelf
 from server.processes.member import Member
 from server.readiness import Readiness
 from server.session.opening import Opening
+from server.session.pressure import Pressure
 from server.session.verdict import Verdicts
 from server.settings.load import Settings
 from server.store.port import Store
@@ -45,6 +46,8 @@ class Parts:
     """The embedder whose templates can be compared."""
     readiness: Readiness
     inference: Inference
+    pressure: Pressure
+    """What this process carries."""
     opening: Opening
     verdicts: Verdicts
     peers: Peers
@@ -54,6 +57,8 @@ class Parts:
     """Where sessions are recorded; None: they are not."""
     policies: Mapping[str, Policy]
     """By the name that clients use, with the thresholds of the embedder that runs."""
+    rates: Rates
+    """How often callers may ask."""
     clock: Callable[[], float]
     """Monotonic seconds, the clock that stamps frames."""
     now: Callable[[], datetime]
@@ -61,21 +66,8 @@ class Parts:
     """The store was opened and the keys are there; stays set through later outages."""
     failed: asyncio.Future[Exception] = field(init=False)
     """Why the store can never be used, if that is so."""
-    in_line: Expected = field(default_factory=Expected)
-    """Sessions that were told when to ask again for a place."""
     told: Once = field(default_factory=Once)
     """Faults of the set-up that the log names once."""
-    client_limit: Buckets = field(init=False)
-    """Per relying app."""
-    subject_limit: Buckets = field(init=False)
-    """Per relying app and person, a fifth of the app's."""
-    address_limit: Buckets = field(init=False)
-    """Per address: offers and wrong secrets."""
 
     def __post_init__(self) -> None:
         self.failed = asyncio.get_running_loop().create_future()
-        rate = self.settings.client_rate
-        self.client_limit = Buckets(rate, max(1.0, 6 * rate))
-        self.subject_limit = Buckets(rate / 5, max(1.0, 6 * rate / 5))
-        rate = self.settings.offer_rate
-        self.address_limit = Buckets(rate, max(1.0, 40 * rate))

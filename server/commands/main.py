@@ -104,8 +104,7 @@ def _supervise(settings: Settings, count: int) -> int:
         supervisor.supervise(
             count,
             command,
-            host=settings.host,
-            port=settings.port,
+            settings=settings,
             environ=environ_of_one(count),
         )
     )

@@ -231,12 +231,18 @@ class Site(web.BaseSite):
             self._servers.append(await loop.create_server(made, sock=one, backlog=BACKLOG))
         self._server = self._servers[0]
 
+    @property
+    def listening(self) -> bool:
+        """Whether connections are taken."""
+        return self._server is not None and self._server.is_serving()
+
     async def stop(self) -> None:
         """Take no more connections; those that are open stay. Inherited sockets are closed here,
         and the other processes take what waits in them."""
         for server in self._servers:
             server.close()
-        await super().stop()
+        if self in self._runner.sites:
+            await super().stop()
 
     def leave(self) -> None:
         """Other processes go on: whoever asks here once more is sent to them by a closed

@@ -41,10 +41,9 @@ async def take_offer(request: web.Request) -> web.Response:
         request[CORS_ORIGIN] = check_origin(request, parts, client)
     address, session_id = address_of(request, parts), request.match_info["session"]
     # Asking again in line is free at the pace that we named.
-    if not parts.in_line.came(session_id, parts.clock()):
-        wait_s = parts.address_limit.take(address, parts.clock())
-        if wait_s:
-            raise Problem("too_many_requests", retry_after_s=wait_s)
+    wait_s = await parts.rates.take(("address", address), expected=session_id)
+    if wait_s:
+        raise Problem("too_many_requests", retry_after_s=wait_s)
     ticket_hash = ticket_of(request)
     # Nothing costly for strangers: the ticket is compared before the body is read.
     if record is None or client is None or not hmac.compare_digest(record.ticket_hash, ticket_hash):
@@ -63,7 +62,7 @@ async def take_offer(request: web.Request) -> web.Response:
     except Problem as problem:
         if problem.standing is not None:
             # A clock that is a little fast is no offence.
-            parts.in_line.tell(session_id, parts.clock() + (problem.retry_after_s or 0.0) / 2)
+            parts.rates.expect(session_id, (problem.retry_after_s or 0.0) / 2)
         raise
     return web.json_response(
         {"type": "answer", "sdp": answer}, headers={"Cache-Control": "no-store"}

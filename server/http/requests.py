@@ -74,20 +74,17 @@ async def client_of(request: web.Request, parts: Parts) -> Client:
     Raises Problem client_unauthorized or too_many_requests.
     """
     client = await known_client(request, parts)
-    count(parts, client)
+    await count(parts, client)
     return client
 
 
-def count(parts: Parts, client: Client, subject: str | None = None) -> None:
+async def count(parts: Parts, client: Client, subject: str | None = None) -> None:
     """Count a request of a relying app, about this person. Raises Problem too_many_requests.
 
     The person first: what comes too fast of one must not use up what others need.
     """
-    now_s = parts.clock()
-    wait_s = 0.0
-    if subject is not None:
-        wait_s = parts.subject_limit.take(f"{client.client_id} {subject}", now_s)
-    wait_s = wait_s or parts.client_limit.take(client.client_id, now_s)
+    person = [] if subject is None else [("subject", f"{client.client_id} {subject}")]
+    wait_s = await parts.rates.take(*person, ("client", client.client_id))
     if wait_s:
         raise Problem("too_many_requests", retry_after_s=wait_s)
 
@@ -106,7 +103,7 @@ async def known_client(request: web.Request, parts: Parts) -> Client:
     expected = _NOBODY if client is None else client.secret_hash
     given = hashlib.sha256(secret.encode()).digest()
     if not hmac.compare_digest(given, expected) or client is None:
-        wait_s = parts.address_limit.take(address_of(request, parts), parts.clock())
+        wait_s = await parts.rates.take(("address", address_of(request, parts)))
         if wait_s:
             raise Problem("too_many_requests", retry_after_s=wait_s)
         raise Problem("client_unauthorized")

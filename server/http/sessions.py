@@ -42,10 +42,10 @@ async def create_session(request: web.Request) -> web.Response:
     try:
         wish = wanted(await body_of(request, MAX_REQUEST_BYTES))
     except Problem:
-        count(parts, client)
+        await count(parts, client)
         raise
     purpose, subject, nonce, replace, challenge = wish
-    count(parts, client, subject)
+    await count(parts, client, subject)
     now = parts.now()
     session_id, ticket = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
     record = SessionRecord(

@@ -63,7 +63,7 @@ async def _asked(request: web.Request, parts: Parts) -> tuple[Client, str]:
     client = await known_client(request, parts)
     subject = request.match_info["subject"]
     known = is_subject(subject)
-    count(parts, client, subject if known else None)
+    await count(parts, client, subject if known else None)
     if not known:
         raise Problem("request_invalid", "The subject is not one that can exist.")
     return client, subject

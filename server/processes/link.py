@@ -14,9 +14,10 @@ import json
 import logging
 import socket
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
-from server.problems import Problem
+from server.problems import Problem, Standing
 
 MAX_MESSAGE_BYTES = 1024 * 1024
 """The largest is a process's counters: some 20 KB."""
@@ -159,8 +160,12 @@ def _refusal(problem: Problem) -> Body:
         "code": problem.code,
         "text": problem.text,
         "retry_after_s": problem.retry_after_s,
+        "standing": None if problem.standing is None else asdict(problem.standing),
     }
 
 
 def _problem(told: Body) -> Problem:
-    return Problem(told["code"], told["text"], retry_after_s=told["retry_after_s"])
+    standing = None if told["standing"] is None else Standing(**told["standing"])
+    return Problem(
+        told["code"], told["text"], retry_after_s=told["retry_after_s"], standing=standing
+    )

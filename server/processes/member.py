@@ -14,12 +14,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 from server.metrics import Family
-from server.processes.link import Answers, Body, Hears, Link
+from server.processes.link import Answers, Body, Link
+from server.processes.shared import ASK_S, SharedAdmission, SharedRates
+from server.session.pressure import Capacity
 
-ASK_S = 3.0
-"""For a question that the supervisor answers by itself; it has nothing else to do."""
 REPORT_S = 1.0
 """Between two reports: what a process counted since the last one is lost when it is killed."""
+
+CARRIES_S = 0.1
+"""Between two looks at what this process carries: as often as its own line would look
+(server/session/admission.py)."""
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +41,15 @@ class Ready:
 class Member:
     """This process's place among the others."""
 
-    def __init__(self, link: Link, number: int, sockets: Sequence[socket.socket], decoys: bytes):
+    def __init__(
+        self,
+        link: Link,
+        number: int,
+        sockets: Sequence[socket.socket],
+        *,
+        decoys: bytes,
+        first: bool,
+    ) -> None:
         """`join` makes one."""
         self.link = link
         self.number = number
@@ -46,6 +58,10 @@ class Member:
         """Inherited: connections to the server's port are accepted from these."""
         self.decoys = decoys
         """The key of all processes' decoys, so that a subject has the same one everywhere."""
+        self.admission = SharedAdmission(link, number)
+        self.rates = SharedRates(link)
+        self.first = first
+        """Nobody answers at the port yet: this one does, before it is ready."""
         self.keeping = asyncio.Event()
         """This one sweeps and settles, for all."""
         self.leaving = asyncio.Event()
@@ -59,9 +75,10 @@ class Member:
         link = await Link.of(socket.socket(fileno=descriptor))
         told = await link.first("begin")
         sockets = [socket.socket(fileno=one) for one in told["sockets"]]
-        return cls(link, told["number"], sockets, bytes.fromhex(told["decoys"]))
+        decoys = bytes.fromhex(told["decoys"])
+        return cls(link, told["number"], sockets, decoys=decoys, first=told["first"])
 
-    async def run(self, answers: Answers, hears: Hears) -> None:
+    async def run(self, answers: Answers) -> None:
         """Until the link ends, which ends this process as well."""
         await self.link.run(
             answers,
@@ -69,7 +86,7 @@ class Member:
                 "keep": lambda _: self.keeping.set(),
                 "leave": lambda _: self.leave(),
                 "end": lambda _: self.ending.set(),
-                **hears,
+                **self.admission.hears(),
             },
         )
         if not self.ending.is_set():
@@ -81,6 +98,16 @@ class Member:
         while True:
             self.tell_counts(families())
             await asyncio.sleep(REPORT_S)
+
+    async def report_carried(self, capacity: Capacity) -> None:
+        """Tell what this process carries, as soon as that changes; until cancelled."""
+        said = (0, 0)
+        while True:
+            carries = (capacity.sessions(), capacity.at_once())
+            if carries != said:
+                self.link.tell("carries", {"sessions": carries[0], "at_once": carries[1]})
+                said = carries
+            await asyncio.sleep(CARRIES_S)
 
     def tell_counts(self, families: Sequence[Family]) -> None:
         """What this process has counted since it began."""

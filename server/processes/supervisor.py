@@ -18,14 +18,18 @@ import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
-from server.metrics import Counter, Family, Gauge
+from server.limits import OwnRates
+from server.metrics import Counter, Family, Gauge, Metrics
 from server.problems import Problem
 from server.processes.child import Child
+from server.processes.desk import Carried, Desk
 from server.processes.link import Body, Link, Silent
 from server.processes.member import heard, told
 from server.processes.pause import Pause
 from server.processes.sockets import listen, url_of
 from server.processes.tally import Tally, summed
+from server.session.admission import admission_of
+from server.settings.load import Settings
 
 COUNT_S = 1.0
 """For a process to say what it has counted; else its last report stands."""
@@ -55,6 +59,7 @@ class Supervisor:
         command: Sequence[str],
         sockets: Sequence[socket.socket],
         *,
+        settings: Settings,
         environ: Mapping[str, str],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -79,6 +84,21 @@ class Supervisor:
             "Processes that serve now.",
             lambda: float(sum(child.taking for child in self._children.values())),
         )
+        self._metrics = Metrics()
+        """Of places, which are counted here."""
+        self._rates = OwnRates(
+            client_rate=settings.client_rate, offer_rate=settings.offer_rate, clock=clock
+        )
+        carried = Carried()
+        admission = admission_of(
+            settings,
+            carried,
+            metrics=self._metrics,
+            clock=clock,
+            call_later=asyncio.get_running_loop().call_later,
+        )
+        self._metrics.line.read = lambda: float(len(admission.line))
+        self._desk = Desk(admission, carried, lambda: tuple(self._children.values()))
         self._status: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._opened = asyncio.Event()
         self._filling = asyncio.Lock()
@@ -115,6 +135,7 @@ class Supervisor:
                     self._kill(new)
                     return
                 old.leaving = True
+                self._desk.leaves(old)
                 old.link.tell("leave")
                 await self._left(old)
             logger.info("all processes replaced")
@@ -158,7 +179,12 @@ class Supervisor:
         self._children[child.number] = child
         child.link.tell(
             "begin",
-            {"number": child.number, "sockets": inherited, "decoys": self._decoys.hex()},
+            {
+                "number": child.number,
+                "sockets": inherited,
+                "decoys": self._decoys.hex(),
+                "first": not any(one.listening.is_set() for one in self._children.values()),
+            },
         )
         self._start(self._live(child))
         return child
@@ -189,6 +215,7 @@ class Supervisor:
         await talk  # what it said last
         del self._children[child.number]
         self._tally.gone(child.number)
+        self._desk.gone(child)
         self._appoint()
         child.ended.set()
         if child.leaving or self._status.done():
@@ -207,14 +234,22 @@ class Supervisor:
         try:
             await child.link.run(
                 {
-                    "metrics": self._metrics,
+                    "metrics": self._all_metrics,
                     "ready": self._ready,
+                    "take": self._take,
+                    "enter": lambda body: self._desk.enter(child, body),
+                    "hand": lambda body: self._desk.hand(child, body),
                 },
                 {
                     "listening": lambda _: child.listening.set(),
                     "opened": lambda _: self._hear_opened(child),
                     "leaving": lambda _: self._hear_leaving(child),
                     "report": lambda body: self._tally.report(child.number, heard(body)),
+                    "carries": lambda body: self._desk.carries(child, body),
+                    "take_over": self._desk.take_over,
+                    "show": lambda body: self._desk.show(child, body),
+                    "give_back": self._desk.give_back,
+                    "expect": lambda body: self._rates.expect(body["session"], body["in_s"]),
                 },
             )
         except Exception as error:
@@ -223,12 +258,14 @@ class Supervisor:
     def _hear_opened(self, child: Child) -> None:
         """A login is possible there."""
         child.opened.set()
+        self._desk.greet(child)
         self._opened.set()
         self._appoint()
 
     def _hear_leaving(self, child: Child) -> None:
         """It was told to end, by us or by an operator; then another takes its place."""
         asked, child.leaving = child.leaving, True
+        self._desk.leaves(child)
         self._appoint()
         if not asked and not self._status.done():
             logger.info("a process leaves", extra={"child": child.process.pid})
@@ -255,6 +292,7 @@ class Supervisor:
 
     async def _end(self) -> None:
         """Stop all, and see to it."""
+        self._desk.stop()
         for child in self._children.values():
             child.link.tell("end")
         ends = [asyncio.create_task(one.ended.wait()) for one in self._children.values()]
@@ -274,14 +312,18 @@ class Supervisor:
 
     # What they ask
 
-    async def _metrics(self, _: Body) -> Body:
+    async def _take(self, body: Body) -> Body:
+        keys = [(limit, key) for limit, key in body["keys"]]
+        return {"wait_s": await self._rates.take(*keys, expected=body["expected"])}
+
+    async def _all_metrics(self, _: Body) -> Body:
         """What all have counted, those who are gone included."""
         await asyncio.gather(*(self._count_of(child) for child in self._children.values()))
         own = tuple(
             Family(one.name, one.kind, one.text, tuple(one.samples()))
             for one in (self._alive, self._restarts)
         )
-        return told(summed([self._tally.families(), own]))
+        return told(summed([self._tally.families(), self._metrics.families(), own]))
 
     async def _count_of(self, child: Child) -> None:
         with contextlib.suppress(Silent, Problem):
@@ -321,8 +363,7 @@ async def supervise(
     count: int,
     command: Sequence[str],
     *,
-    host: str,
-    port: int,
+    settings: Settings,
     environ: Mapping[str, str],
     on_started: Callable[[str], None] = lambda _: None,
 ) -> int:
@@ -330,9 +371,9 @@ async def supervise(
 
     Raises OSError if the port is taken.
     """
-    sockets = listen(host, port)
+    sockets = listen(settings.host, settings.port)
     try:
-        supervisor = Supervisor(count, command, sockets, environ=environ)
+        supervisor = Supervisor(count, command, sockets, settings=settings, environ=environ)
         ending, rolls = asyncio.Event(), set[asyncio.Task[None]]()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):

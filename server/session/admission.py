@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from server.metrics import Metrics
 from server.problems import Problem, Standing
 from server.session.line import AGAIN_S, GRACE_S, Line, Waiting
-from server.session.occupancy import BUSY_S, Holder, Occupancy
+from server.session.occupancy import BUSY_S, Holder, Occupancy, Room
 from server.session.occupancy import Place as Held
 from server.session.presence import Patience
+from server.session.pressure import Capacity
 from server.session.timer import CallLater, Timer
+from server.settings.load import Settings
 
 LOOK_S = 0.1
 """While somebody waits: what the CPUs carry changes without anybody's saying so."""
@@ -52,10 +55,20 @@ class Place(Protocol):
         """Exactly once: the session needs its place no more."""
 
 
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A place in another process of this server, which answers the offer."""
+
+    answer: Callable[[bytes, str], Awaitable[str]]
+    """Ticket's hash and offer in, answer out. Raises Problem. Gives the place back if it fails."""
+    give_back: Callable[[], None]
+    """In place of `answer`."""
+
+
 class Admission(Protocol):
     """Gives out places."""
 
-    async def enter(self, holder: Holder, session_id: str, wait_s: float) -> Place:
+    async def enter(self, holder: Holder, session_id: str, wait_s: float) -> Place | Elsewhere:
         """A place for a session, whose ticket may then be taken; waits up to `wait_s` for one.
 
         Raises Problem too_many_sessions (this person or address has enough) and busy (all have). If
@@ -66,8 +79,32 @@ class Admission(Protocol):
         """Nobody gets a place any more. Raises nothing; `enter` raises Problem server_stopping."""
 
 
+def admission_of(
+    settings: Settings,
+    capacity: Capacity,
+    *,
+    metrics: Metrics,
+    clock: Callable[[], float],
+    call_later: CallLater,
+) -> LocalAdmission:
+    """With the room that the settings give. `clock`: monotonic seconds."""
+    room = Room(
+        showing=settings.max_sessions,
+        connecting=settings.max_connecting,
+        subject_addresses=settings.subject_addresses,
+        identify=settings.identify_sessions,
+    )
+    return LocalAdmission(
+        Occupancy(room, capacity),
+        Line(settings.line, room),
+        metrics=metrics,
+        clock=clock,
+        call_later=call_later,
+    )
+
+
 class LocalAdmission:
-    """Admission of a server that shares its places with no other process."""
+    """The decision itself, in the process of a server that has one, or in its supervisor."""
 
     def __init__(
         self,

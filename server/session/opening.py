@@ -23,7 +23,7 @@ from server.rtc.connection import Connection, NoAddress, RtcSettings
 from server.rtc.lines import BadOffer
 from server.rtc.offer import check_offer
 from server.session import whom
-from server.session.admission import Admission, Place
+from server.session.admission import Admission, Elsewhere, Place
 from server.session.line import AGAIN_S, GRACE_S
 from server.session.occupancy import Holder
 from server.session.peer import Peer
@@ -91,9 +91,18 @@ class Opening:
                 raise Problem("too_many_failures", retry_after_s=locked_s)
         holder = Holder(record.client_id, record.subject, address)
         place = await self._place(record, holder, wait_s)
+        if not there():  # it went away in line, and its place is another's
+            place.give_back()
+            raise Problem("busy", retry_after_s=AGAIN_S)
+        if isinstance(place, Elsewhere):
+            return await place.answer(ticket_hash, sdp)
+        return await self.here(place, record, ticket_hash, sdp, policy)
+
+    async def here(
+        self, place: Place, record: SessionRecord, ticket_hash: bytes, sdp: str, policy: Policy
+    ) -> str:
+        """The rest of `answer`, for one who has a place in this process."""
         try:
-            if not there():  # it went away in line, and its place is another's
-                raise Problem("busy", retry_after_s=AGAIN_S)
             claimed = await self._claim(record, ticket_hash)
             place.take_over()
             peer, connection = await self._connect(claimed, sdp, policy, place)
@@ -104,7 +113,9 @@ class Opening:
         self.peers.start(peer, peer.run(connection))
         return connection.answer_sdp
 
-    async def _place(self, record: SessionRecord, holder: Holder, wait_s: float) -> Place:
+    async def _place(
+        self, record: SessionRecord, holder: Holder, wait_s: float
+    ) -> Place | Elsewhere:
         """A place; the ticket of one who waits for it stays good."""
         if wait_s:
             await self._keep(record, wait_s)

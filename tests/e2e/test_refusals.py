@@ -191,8 +191,8 @@ async def _crowded(world: World) -> tuple[int, str]:
 
 
 def _limited(world: World) -> Awaitable[tuple[int, str]]:
-    world.parts.address_limit = Buckets(0.01, 1.0)
-    world.parts.address_limit.take(HERE, world.parts.clock())
+    world.parts.rates.buckets["address"] = Buckets(0.01, 1.0)
+    await world.parts.rates.take(("address", HERE))
     return world.offer()
 
 

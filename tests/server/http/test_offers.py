@@ -333,7 +333,7 @@ async def test_asking_again_at_the_pace_that_was_named_is_free(
     made, clock = await _full(http, offer), parts.clock
     assert isinstance(clock, Clock)
     parts.opening.admission.occupancy.limit = lambda: 0  # type: ignore[attr-defined]
-    parts.address_limit = Buckets(1e-6, 3.0)
+    parts.rates.buckets["address"] = Buckets(1e-6, 3.0)
     for _ in range(6):
         async with post_offer(http, made, offer) as response:
             assert await code_of(response, 503) == "busy"

@@ -293,7 +293,7 @@ async def test_wrong_requests_are_counted_too(
 
 
 async def test_an_address_has_its_rate_of_wrong_secrets(http: Http, parts: Parts) -> None:
-    parts.address_limit = Buckets(0.1, 3)
+    parts.rates.buckets["address"] = Buckets(0.1, 3)
     codes = []
     for _ in range(5):
         async with http.get(
@@ -387,7 +387,8 @@ async def test_wrong_secrets_are_counted_for_the_address_and_right_ones_for_the_
         except Problem as problem:
             return problem.code
 
-    parts.address_limit, parts.client_limit = Buckets(0.1, 2), Buckets(0.1, 2)
+    for limit in ("address", "client"):
+        parts.rates.buckets[limit] = Buckets(0.1, 2)
     wrong = {"Authorization": encode_basic_auth(CLIENT, "wrong")}
     codes = [await code("10.0.0.1", **wrong) for _ in range(3)]
     assert codes == ["client_unauthorized"] * 2 + ["too_many_requests"]

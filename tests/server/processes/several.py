@@ -41,6 +41,8 @@ from tests.server.stage import settings
 
 ROOT = Path(__file__).parents[3]
 KEY = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+NOBODY = 22
+"""The shade in which the look sees no face."""
 SHADE = 10
 """Grey levels between the pictures of two people, by which the look tells their cameras apart."""
 
@@ -73,8 +75,8 @@ class Several:
                     return await self.attempt(n, **more)
                 await asyncio.sleep(0.2)
 
-    async def attempt(self, n: int, **more: Any) -> Attempt:
-        """The same, once. Raises Busy."""
+    async def attempt(self, n: int, shade: int | None = None, **more: Any) -> Attempt:
+        """The same, once; with pictures of another shade if told so. Raises Busy."""
         try:
             return await attempt(
                 server_url=self.url,
@@ -82,7 +84,7 @@ class Several:
                 secret=self.secret,
                 purpose="login",
                 subject=f"person{n}",
-                video=grey(n),
+                video=grey(n if shade is None else shade),
                 **more,
             )
         except HeadlessError as refused:
@@ -176,7 +178,10 @@ def _look() -> Any:
     cameras: dict[int, Camera] = defaultdict(Camera)
 
     def look(frame: Frame, ask: Ask) -> Observation:
-        camera = cameras[round((float(frame.image.mean()) - 25) / SHADE)]
+        shade = round((float(frame.image.mean()) - 25) / SHADE)
+        camera = cameras[shade]
+        if shade == NOBODY:
+            camera.person = None
         return replace(camera.shot(ask), seq=frame.seq, arrival_s=frame.arrival_s)
 
     return look
@@ -200,8 +205,7 @@ def main() -> int:
         supervise(
             count,
             [sys.executable, "-m", "tests.server.processes.several", "--link"],
-            host=told.host,
-            port=told.port,
+            settings=told,
             environ=environ_of_one(count),
             on_started=lambda url: print(url, flush=True),
         )

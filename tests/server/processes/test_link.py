@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from server.problems import Problem
+from server.problems import Problem, Standing
 from server.processes.link import MAX_MESSAGE_BYTES, Link, Silent
 
 
@@ -51,7 +51,7 @@ async def test_a_question_is_answered_beside_others() -> None:
 
 async def test_a_refusal_comes_back_as_it_was() -> None:
     async def refuse(_: Any) -> Any:
-        raise Problem("busy", retry_after_s=2.5)
+        raise Problem("busy", retry_after_s=2.5, standing=Standing(3, 7.5))
 
     async def wrong(_: Any) -> Any:
         raise ValueError("a secret")
@@ -63,6 +63,7 @@ async def test_a_refusal_comes_back_as_it_was() -> None:
             await asker.ask("wrong", {}, 5)
     assert (refused.value.code, refused.value.status) == ("busy", 503)
     assert refused.value.retry_after_s == 2.5
+    assert refused.value.standing == Standing(3, 7.5)
     assert broken.value.code == "internal"
     assert "secret" not in broken.value.text
 
