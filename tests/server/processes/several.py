@@ -48,7 +48,7 @@ SHADE = 10
 
 
 class Busy(Exception):
-    """There was no place."""
+    """There was no place, or the store was too slow to say so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Several:
                 **more,
             )
         except HeadlessError as refused:
-            if refused.code == "busy":
+            if refused.code in ("busy", "store_unavailable"):  # a loaded machine has slow stores
                 raise Busy from None
             raise
 
