@@ -29,6 +29,7 @@ CAPACITY_ARGS ?=
 # How long `make soak` goes on, and more: `make soak HOURS=1 SOAK_ARGS="--callers 12"`.
 HOURS ?= 8
 SOAK_ARGS ?=
+FUZZ_ARGS ?=
 
 ## Commands
 
@@ -66,6 +67,10 @@ check: $(VENV)/.stamp-test node_modules/.stamp ## ruff, mypy --strict, and TypeS
 .PHONY: mutants
 mutants: $(VENV)/.stamp-test ## break important lines one at a time: the nearest tests must notice each
 	@exec $(BIN)/python -m tests.mutants.run
+
+.PHONY: fuzz
+fuzz: $(VENV)/.stamp-test ## changed bytes at every way in, for a minute: FUZZ_ARGS="--seconds 600 --seed 2"
+	@exec $(BIN)/python -m tests.fuzz.run $(FUZZ_ARGS)
 
 .PHONY: bench
 bench: $(VENV)/.stamp-test models recordings ## measure logins over loopback and print the table

@@ -89,7 +89,9 @@ class Template:
                 raise ValueError("rows")
             quality = float(header["quality"])
             model_id = str(header["model"])
-        except (ValueError, KeyError, TypeError, struct.error) as error:
+        except (
+            ValueError, KeyError, TypeError, OverflowError, RecursionError, struct.error,
+        ) as error:  # fmt: skip
             raise ValueError("not a template of this version") from error
         return cls(model_id, rows.reshape(n, d).astype(np.float32), quality)
 

@@ -158,7 +158,7 @@ def test_ci_runs_the_checks_and_the_tests_and_nothing_weaker() -> None:
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
     stricter = "PYTEST_ARGS=--may-skip=tests/may_skip.txt"
     commands = ("make check", f"make test {stricter}", f"make test-peers {stricter}")
-    for command in (*commands, "make capacity", "make soak HOURS=0.034"):
+    for command in (*commands, "make capacity", "make soak HOURS=0.034", "make fuzz"):
         lines = [line for line in script.splitlines() if line.endswith(command)]
         assert len(lines) == 1
         assert "||" not in lines[0]

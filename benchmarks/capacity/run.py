@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks.capacity import staged
 from benchmarks.capacity.callers import crowd
 from benchmarks.capacity.cast import Cast, Part, enrolled
-from benchmarks.capacity.figures import Level
+from benchmarks.capacity.figures import End, Level
 from benchmarks.capacity.machine import Clocks, burning
 from benchmarks.serving import MODULE, Server, serving
 from server.cpus import allowed
@@ -73,7 +73,6 @@ async def one(plan: Plan, cast: Cast, folder: Path) -> list[Level]:
 async def _level(
     server: Server, parts: Iterator[Part], callers: int, seconds: float, burners: Collection[int]
 ) -> Level:
-    say(f"{callers} at once")
     await _empty(server)
     rest_mb = peak_mb = server.rss_mb()
 
@@ -95,7 +94,7 @@ async def _level(
         for name in ("total", "dropped_total")
     )
     mark = staged.NAME + '{part="'
-    return Level(
+    level = Level(
         callers=callers,
         seconds=seconds,
         tries=tries,
@@ -115,6 +114,9 @@ async def _level(
             if name.startswith(mark)
         },
     )
+    ends = ", ".join(f"{level.count(end)} {end}" for end in End if level.count(end))
+    say(f"{callers} at once: {level.accepted_per_s:.2f} accepted a second; {ends}")
+    return level
 
 
 def quiet() -> None:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.template import Gallery, Template, pooled
+from pipeline.template import MAGIC, Gallery, Template, pooled
 from tests.pipeline.observations import gallery, identity, near, template
 
 
@@ -43,6 +45,14 @@ def test_a_damaged_template_is_refused_or_harmless(place, flip):
     except ValueError:
         return
     assert np.isfinite(read.embeddings).all()
+
+
+@pytest.mark.parametrize("shape", ["[1e999, 128]", "[1, null]", "[" * 10_000, '"12"'])
+def test_a_header_that_says_what_cannot_be_is_a_value_error(shape):
+    header = b'{"model": "sface", "quality": 0.5, "shape": ' + shape.encode() + b"}"
+    data = MAGIC + struct.pack("<I", len(header)) + header + bytes(512)
+    with pytest.raises(ValueError, match="not a template"):
+        Template.from_bytes(data)
 
 
 def test_a_truncated_template_is_refused():

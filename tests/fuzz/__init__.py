@@ -1,0 +1,1 @@
+"""`make fuzz`: what strangers send, changed at random for a bounded time (run.py)."""

@@ -1,0 +1,224 @@
+"""What strangers can send, good examples of it, and what must be true whatever is made of them.
+
+A check raises for what must not be: a traceback that is no refusal, or something taken that had to
+be refused. Not here: changing the examples (mutation.py), the clock (run.py).
+"""
+
+from __future__ import annotations
+
+import tempfile
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from av.video.frame import VideoFrame
+from cryptography.hazmat.primitives.asymmetric import ec
+from jwt.algorithms import ECAlgorithm
+
+from pipeline import encoded
+from pipeline.tape import TapeError
+from pipeline.tape.lines import END, MARK, TAIL, Chain
+from pipeline.tape.reader import LINES, open_tape
+from pipeline.tape.replay import replay
+from pipeline.tape.video import packet
+from pipeline.template import Template
+from server import strict_json
+from server.frames.convert import to_bgr
+from server.http.requests import offered
+from server.keys.token import TokenError, mint, verify
+from server.keys.vault import Vault, VaultError
+from server.problems import Problem
+from server.rtc.lines import CODES, BadOffer
+from server.rtc.offer import check_offer
+from server.session import protocol
+from tests.pipeline import streams
+
+TESTS = Path(__file__).parents[1]
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+OWNER = ("template", "shop", "ann")
+
+
+class Accepted(Exception):
+    """What had to be refused was taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One way in."""
+
+    name: str
+    examples: Sequence[bytes]
+    check: Callable[[bytes], None]
+    """Of changed bytes; never of an example itself."""
+
+
+def _message(data: bytes) -> None:
+    protocol.parse(data)
+    protocol.parse(data.decode("utf-8", "replace"))
+
+
+def _json(data: bytes) -> None:
+    text = data.decode("utf-8", "replace")
+    try:
+        value = strict_json.parse(text, max_depth=8)
+    except ValueError:
+        return
+    try:
+        offered(value)
+    except Problem:
+        return
+
+
+def _offer(data: bytes) -> None:
+    try:
+        check_offer(data.decode("utf-8", "surrogateescape"))
+    except BadOffer as bad:
+        if bad.code not in CODES:
+            raise
+
+
+def _frame(codec: str, decoder: str) -> Callable[[bytes], None]:
+    def check(data: bytes) -> None:
+        encoded.is_key(codec, data)
+        encoded.size(codec, data)
+        if encoded.unfit(codec, data) is not None or not encoded.is_key(codec, data):
+            return
+        context = av.CodecContext.create(decoder, "r")
+        try:
+            pictures = context.decode(packet(data, 0))
+        except av.FFmpegError:
+            return
+        for picture in pictures:
+            assert isinstance(picture, VideoFrame)
+            if picture.width * picture.height > encoded.MAX_PIXELS:
+                raise Accepted(f"{picture.width}x{picture.height} was decoded")
+            to_bgr(picture)
+
+    return check
+
+
+def _tape(data: bytes) -> None:
+    """As it is, the chain of checksums must notice; with the chain mended, nothing may break."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / LINES).write_bytes(data)
+        try:
+            replay(open_tape(folder))
+        except TapeError:
+            pass
+        else:
+            raise Accepted("a tape whose bytes were changed is played")
+        (folder / LINES).write_bytes(_mended(data))
+        try:
+            replay(open_tape(folder))
+        except TapeError:
+            return
+
+
+def _mended(data: bytes) -> bytes:
+    chain = Chain()
+    bodies = [line[: 1 - TAIL] for line in data.split(b"\n") if len(line) >= TAIL]
+    return b"".join(body + MARK + chain.next(body) + END for body in bodies)
+
+
+KEY = ec.generate_private_key(ec.SECP256R1())
+JWKS = {
+    "keys": [
+        {
+            **ECAlgorithm.to_jwk(KEY.public_key(), as_dict=True),
+            "kid": "k1", "use": "sig", "alg": "ES256",
+        }
+    ]
+}  # fmt: skip
+TOKEN = mint(
+    KEY, kid="k1", issuer="https://id.example", audience="shop", subject="ann", nonce="n" * 24,
+    session_id="s", token_id="j", purpose="login", acr="face", auth_time=NOW, lifetime_s=60,
+    now=NOW,
+)  # fmt: skip
+
+
+def _token(data: bytes) -> None:
+    try:
+        verify(
+            data.decode("utf-8", "replace"), expected_issuer="https://id.example",
+            expected_audience="shop", expected_nonce="n" * 24, expected_purpose="login",
+            jwks=JWKS, now=NOW,
+        )  # fmt: skip
+    except TokenError:
+        return
+    raise Accepted("a changed token is good")
+
+
+VAULT = Vault([b"k" * 32])
+PLAIN = Template("sface", np.eye(4, 128, dtype=np.float32), 0.5).to_bytes()
+
+
+def _template(data: bytes) -> None:
+    try:
+        Template.from_bytes(data)
+    except ValueError:
+        return
+
+
+def _sealed(data: bytes) -> None:
+    try:
+        VAULT.open(data, owner=OWNER)
+    except VaultError:
+        return
+    raise Accepted("changed bytes are opened")
+
+
+def _texts(folder: str, pattern: str) -> list[bytes]:
+    return [path.read_bytes() for path in sorted((TESTS / "vectors" / folder).glob(pattern))]
+
+
+def _messages() -> list[bytes]:
+    examples = (strict_json_text(path) for path in _texts("protocol", "client-*.json"))
+    return [text for text in examples if text]
+
+
+def strict_json_text(vector: bytes) -> bytes:
+    """The message of a vector, if it is written as a text."""
+    text = strict_json.parse(vector.decode(), max_depth=8).get("text")
+    return text.encode() if isinstance(text, str) else b""
+
+
+def _coded(codec: str) -> list[bytes]:
+    """A picture with something in it, and the claims that were written by hand."""
+    grey = np.tile(np.arange(96, dtype=np.uint8), (64, 1))
+    cv2.circle(grey, (40, 30), 12, 255, -1)
+    context = av.CodecContext.create(codec, "w")
+    context.width, context.height, context.pix_fmt = 96, 64, "yuv420p"
+    context.time_base = Fraction(1, 15)
+    picture = av.VideoFrame.from_ndarray(grey, format="gray").reformat(format="yuv420p")
+    picture.pts = 0
+    return [bytes(made) for made in [*context.encode(picture), *context.encode(None)]]
+
+
+def _tapes() -> list[bytes]:
+    found = []
+    for name in ("cancel", "spoof", "no_match"):
+        with zipfile.ZipFile(TESTS / "tapes" / f"{name}.zip") as box:
+            found.append(box.read(LINES))
+    return found
+
+
+def targets() -> list[Target]:
+    """All of them."""
+    return [
+        Target("message", _messages(), _message),
+        Target("json", [b'{"type": "offer", "sdp": "v=0\\r\\n"}', *_messages()], _json),
+        Target("offer", _texts("sdp", "*.sdp"), _offer),
+        Target("vp8", [*_coded("libvpx"), streams.vp8(96, 64)], _frame("VP8", "libvpx")),
+        Target("h264", _coded("libx264"), _frame("H264", "h264")),
+        Target("tape", _tapes(), _tape),
+        Target("token", [TOKEN.encode()], _token),
+        Target("template", [PLAIN], _template),
+        Target("sealed", [VAULT.seal(PLAIN, owner=OWNER)], _sealed),
+    ]
