@@ -78,8 +78,9 @@ async def test_who_says_nothing_is_silent_and_not_agreeing() -> None:
         waiting = asyncio.create_task(asker.ask("hang", {}, 60))
         await asyncio.sleep(0)
         other.close()
-        with pytest.raises(Silent):
-            await waiting
+        async with asyncio.timeout(5):
+            with pytest.raises(Silent):
+                await waiting
         with pytest.raises(Silent):
             await asker.ask("hang", {}, 60)
     assert asker.over
