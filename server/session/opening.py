@@ -86,6 +86,11 @@ class Opening:
             raise Problem(bad.code, bad.text) from None
         # Tickets from before the lock must not pass it; only who holds the ticket learns of it.
         if record.ticket_hash == ticket_hash:
+            # The claim says it again; but who cannot pass it stands in no line.
+            if record.expires_at <= self.now():
+                raise Problem("ticket_invalid")
+            if record.state != "new":
+                raise Problem("ticket_used")
             locked_s = await whom.locked(self.failures, record, self.now())
             if locked_s:
                 raise Problem("too_many_failures", retry_after_s=locked_s)

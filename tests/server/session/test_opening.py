@@ -204,3 +204,19 @@ async def test_a_bug_after_the_claim_ends_the_session(door: Door) -> None:
     with pytest.raises(ZeroDivisionError):
         await door.answer(record)
     assert (door.taken, await door.state(record)) == ((0, 0), "expired")
+
+
+async def test_a_ticket_is_kept_while_it_asks_but_not_for_ever(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock: Any = door.parts.clock
+    record, codes = await door.session(), list[str]()
+    occupancy = door.parts.opening.admission.occupancy  # type: ignore[attr-defined]
+    monkeypatch.setattr(occupancy, "limit", lambda: 0)
+    for _ in range(100):
+        clock.s += 10.0
+        codes.append(await door.refused(await door.parts.store.sessions.get(record.session_id)))
+    kept = codes.index("ticket_invalid") * 10.0
+    assert set(codes[:88]) == {"busy"}
+    assert kept == pytest.approx(opening.LONGEST_S, abs=20.0)
+    assert set(codes[91:]) == {"ticket_invalid"}
