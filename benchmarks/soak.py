@@ -51,7 +51,7 @@ EMPTY_S = 45.0
 WARM_S = 300.0
 """What comes before does not count, or a third of a shorter run: caches and pools fill."""
 MB_PER_H = 1.0
-SCATTER_MB = 20.0
+SCATTER_MB = 12.0
 """Memory at rest differs by so much from one look to the next, because the allocator gives back
 whole pages only (measured: docs/benchmarks.md). A median of n slopes is the nearer the truth the
 more looks there are, so this much over the root of their number is allowed beside MB_PER_H."""
@@ -154,12 +154,14 @@ class Round:
     rng: random.Random
     parts: Iterator[Part]
     wrong: list[Try]
+    until_s: float = 0.0
+    """Who waits in line leaves then."""
 
 
 async def log_in(at: Round) -> str:
     """An owner or a stranger, who is judged."""
     now_s = time.monotonic()
-    tried = await one(at.server, next(at.parts), now_s, now_s + ROUND_S)
+    tried = await one(at.server, next(at.parts), now_s, at.until_s)
     if tried.end in (End.WRONG_IN, End.WRONG_OUT, End.TIMEOUT, End.FAULT):
         at.wrong.append(tried)
     return tried.end.value
@@ -170,7 +172,7 @@ async def leave(at: Round) -> str:
     now_s = time.monotonic()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(at.rng.uniform(0.01, 2.5)):
-            await one(at.server, next(at.parts), now_s, now_s + ROUND_S)
+            await one(at.server, next(at.parts), now_s, at.until_s)
     return "left"
 
 
@@ -181,7 +183,7 @@ async def enrol(at: Round) -> str:
         tried = await attempt(
             server_url=at.server.url, client_id=CLIENT, secret=at.server.secret, purpose="enroll",
             subject=named(who.name, at.rng.randrange(20)), replace=True,
-            video=who.enrolment.take(0), wait_on=lambda full: True,
+            video=who.enrolment.take(0), wait_on=lambda full: time.monotonic() < at.until_s,
         )  # fmt: skip
     except HeadlessError as error:
         return f"enrolment: {error.code}"
@@ -222,10 +224,10 @@ VISITS: tuple[tuple[Visit, float], ...] = (
 """With their shares."""
 
 
-async def visit(at: Round, until_s: float, told: Counter[str]) -> None:
-    """One after the other, until then."""
+async def visit(at: Round, told: Counter[str]) -> None:
+    """One after the other, until the round is over."""
     kinds, shares = zip(*VISITS, strict=True)
-    while time.monotonic() < until_s:
+    while time.monotonic() < at.until_s:
         (kind,) = at.rng.choices(kinds, shares)
         try:
             told[await kind(at)] += 1
@@ -247,8 +249,8 @@ async def soak(
     round_s = min(ROUND_S, seconds / FEWEST_ROUNDS - SETTLE_S)
     looks: list[Look] = []
     while (now_s := time.monotonic()) < began_s + seconds:
-        until_s = min(now_s + round_s, began_s + seconds)
-        await asyncio.gather(*(visit(at, until_s, told) for _ in range(callers)))
+        at.until_s = min(now_s + round_s, began_s + seconds)
+        await asyncio.gather(*(visit(at, told) for _ in range(callers)))
         await _empty(server)
         looks.append(await Look.at(server, time.monotonic() - began_s))
         say(f"{looks[-1]}; {sum(told.values())} visits")

@@ -17,14 +17,14 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pylibsrtp
 
 from pipeline.nets.ort import Nets
 from server.commands.main import main
-from server.metrics import Metrics
+from server.metrics import Family, Metrics
 
 NAME = "lookgate_bench_cpu_seconds"
 TASKS = "lookgate_bench_tasks"
@@ -81,11 +81,13 @@ def kind(thread: str) -> str:
     return next(found, "other threads")
 
 
-def lines(spent: dict[str, float]) -> str:
-    """In Prometheus' text format."""
-    rows = [f'{NAME}{{part="{part}"}} {seconds:.6f}' for part, seconds in sorted(spent.items())]
-    rows.append(f"{TASKS} {len(asyncio.all_tasks())}")  # it runs where requests are answered
-    return "\n".join(rows) + "\n"
+def families(spent: Mapping[str, float], tasks: int) -> tuple[Family, ...]:
+    """As metrics of the server."""
+    rows = tuple((f'{NAME}{{part="{part}"}}', seconds) for part, seconds in sorted(spent.items()))
+    return (
+        Family(NAME, "counter", "CPU by part.", rows),
+        Family(TASKS, "gauge", "Tasks of the event loop.", ((TASKS, tasks),)),
+    )
 
 
 def install(clocks: Clocks) -> None:
@@ -105,8 +107,13 @@ def install(clocks: Clocks) -> None:
     for name in ("protect", "protect_rtcp", "unprotect", "unprotect_rtcp"):
         call = getattr(pylibsrtp.Session, name)
         setattr(pylibsrtp.Session, name, clocks.timed(lambda *_: "srtp", call))
-    text = Metrics.text
-    Metrics.text = lambda self: text(self) + lines(clocks.now())  # type: ignore[method-assign]
+    known = Metrics.families
+
+    def more(metrics: Metrics) -> tuple[Family, ...]:
+        # On the event loop, where requests are answered.
+        return known(metrics) + families(clocks.now(), len(asyncio.all_tasks()))
+
+    Metrics.families = more  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

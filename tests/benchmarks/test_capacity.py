@@ -13,6 +13,8 @@ from benchmarks.capacity.cast import NAMES, Cast, Person
 from benchmarks.capacity.check import BURNED, ONE, QUIET, TWO, judged, plans
 from benchmarks.capacity.figures import End, Level, Range, Shown, Try, by_callers
 from benchmarks.capacity.films import START_S, Reel
+from benchmarks.numbers import samples
+from server.metrics import exposition
 from tests.e2e.cameras import FPS
 
 OWNER = Try(False, "film@0", 1.0, "accepted", admitted_s=3.0, verdict_s=4.5)
@@ -119,6 +121,15 @@ def test_stages_are_given_with_the_floor() -> None:
 )  # fmt: skip
 def test_threads_are_known_by_their_names(thread: str, kind: str) -> None:
     assert staged.kind(thread) == kind
+
+
+def test_the_clocks_are_read_as_metrics() -> None:
+    told = exposition(staged.families({"net embed": 1.5, "loop": 0.25}, 7))
+    assert samples(told) == {
+        'lookgate_bench_cpu_seconds{part="net embed"}': 1.5,
+        'lookgate_bench_cpu_seconds{part="loop"}': 0.25,
+        "lookgate_bench_tasks": 7.0,
+    }
 
 
 def test_a_cast_mixes_strangers_in_and_repeats_no_name_soon() -> None:
