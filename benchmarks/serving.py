@@ -129,7 +129,7 @@ def serving(
         **({} if models_dir is None else {"models_dir": str(models_dir)}),
         **settings,
     )
-    environ["PYTHONPATH"] = str(ROOT)
+    environ.setdefault("PYTHONPATH", str(ROOT))
     command = [sys.executable, "-m", MODULE]
     added = subprocess.run(
         [*command, "client", "add", CLIENT, "--origin", origin],

@@ -25,6 +25,7 @@ from pipeline.observation import Ask, Observation
 from pipeline.policy import POLICIES, Policy
 from pipeline.template import Gallery
 from server import life, memory
+from server.frames.elsewhere import of_settings
 from server.frames.inference import Inference
 from server.frames.look import load_see
 from server.http import listening, middleware, routes
@@ -78,12 +79,13 @@ def build(
     now: Callable[[], datetime] = utc_now,
     call_later: CallLater | None = None,
     member: Member | None = None,
+    metrics: Metrics | None = None,
 ) -> Parts:
     """Everything that a server holds; nothing is opened yet.
 
     `embedder` says whose vectors `look` gives. Time comes from outside: `clock` is monotonic
     seconds, `now` UTC, `call_later` that of the running event loop if it is None. `member`: of a
-    server that has several processes.
+    server that has several processes. `metrics`: what was counted before, if anything.
     Raises ConfigError (data folder, store, media settings) and VaultError.
     """
     try:
@@ -98,7 +100,7 @@ def build(
     keyring = Keyring(
         found.keys, vault, issuer=settings.public_url, lifetime_s=settings.token_ttl_s
     )
-    metrics = Metrics()
+    metrics = metrics or Metrics()
     pressure = Pressure(settings.workers)
     inference = Inference(look, settings.workers, meter=pressure, clock=clock)
     later = call_later or asyncio.get_running_loop().call_later
@@ -237,8 +239,11 @@ async def serve(
     """
     memory.share_arenas()
     caps = connections(settings, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
-    look, embedder = load_see(settings.models_dir, settings.embedder)
-    parts = build(settings, look, embedder=embedder, member=member)
+    metrics = Metrics()
+    look, embedder = load_see(
+        settings.models_dir, settings.embedder, of_settings(settings), metrics.elsewhere.add
+    )
+    parts = build(settings, look, embedder=embedder, member=member, metrics=metrics)
     ending = stopped or asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -161,6 +161,11 @@ class Metrics:
         self.keys_unused = Gauge(
             "lookgate_signing_keys_unused", "Published signing keys that do not open now."
         )
+        self.elsewhere = Counter(
+            "lookgate_nets_elsewhere_total",
+            "Calls of nets at INFERENCE: answered, failed, done here, refused.",
+            ("outcome",),
+        )
         self.stages = Histogram(
             "lookgate_stage_seconds", "How long the stages of a session take.", "stage"
         )

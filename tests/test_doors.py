@@ -32,6 +32,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "matplotlib": ("server/tools/evaluation/plots.py",),
     "scipy": ("server/tools/evaluation/",),
     "insightface": ("pipeline/nets/insight.py",),
+    "tritonclient": ("server/frames/elsewhere.py",),
     "aiortc": ("server/rtc/", "server/tools/caller/"),
     "aioice": ("server/rtc/",),
     "pymongo": ("server/store/mongo/",),

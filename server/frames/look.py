@@ -1,4 +1,5 @@
-"""How a server looks at frames: the nets verified, loaded, warmed, and given to `see`.
+"""How a server looks at frames: the nets verified, loaded, warmed, and given to `see`; some of them
+may run elsewhere.
 
 Not here: what is measured (pipeline/see.py), in which thread (inference.py), where the nets' files
 are from (models/fetch.py). Source: docs/models.md, docs/insightface.md.
@@ -18,24 +19,34 @@ from pipeline.nets.embed import SFACE, Embedder
 from pipeline.nets.insight import InsightFace
 from pipeline.nets.ort import SPECS, Nets
 from pipeline.observation import Ask, Observation
+from server.frames.elsewhere import RemoteNets, TritonClient, Where
 
 logger = logging.getLogger(__name__)
 
 
 def load_see(
-    models_dir: Path, embedder: Path | None = None
+    models_dir: Path,
+    embedder: Path | None = None,
+    elsewhere: Where | None = None,
+    tell: Callable[[str], None] = lambda outcome: None,
 ) -> tuple[Callable[[Frame, Ask], Observation], Embedder]:
     """Verify the nets' files, load and warm them; what embeds is SFace or the file `embedder`.
 
-    Raises ModelError, NetUnusable.
+    The nets of `elsewhere` are asked there once their answers have been compared with those here;
+    `tell` counts what comes of it. Raises ModelError, NetUnusable, Elsewhere.
     """
     verify(models_dir)
     nets = Nets(models_dir, [net for net in SPECS if embedder is None or net != "embed"])
     nets.warm_up()
     run: Run = nets
+    if elsewhere is not None:
+        remote = RemoteNets(elsewhere, nets, TritonClient(elsewhere.address), tell=tell)
+        remote.check()
+        logger.info("nets elsewhere", extra={"nets": ",".join(elsewhere.nets)})
+        run = remote
     chosen = SFACE
     if embedder is not None:
-        run = other = InsightFace(embedder, nets)
+        run = other = InsightFace(embedder, run)
         chosen = other.embedder
         # The package guesses these from the names of the graph's nodes: let them be seen.
         logger.info(

@@ -48,6 +48,10 @@ class Settings:
     embedder: Path | None
     match_score: float | None
     policy: Path | None
+    inference: str | None
+    inference_nets: tuple[str, ...]
+    inference_deadline_s: float
+    inference_fallback: str
     store: str
     master_key: str | None
     max_sessions: int
@@ -102,6 +106,10 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
                 f"{PREFIX}MATCH_SCORE is missing: the built-in thresholds are calibrated for SFace"
                 f" only, so {PREFIX}EMBEDDER needs its own"
             )
+    if values.get("embedder") and values.get("inference") and "embed" in values["inference_nets"]:
+        problems.append(
+            f"{PREFIX}INFERENCE_NETS has `embed`, which {PREFIX}EMBEDDER replaces: one of the two"
+        )
     if problems:
         raise ConfigError(problems)
     values["turn_urls"] = urls or ()

@@ -12,6 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+NETS = ("detect", "mesh", "iris", "embed", "spoof")
+"""As pipeline/nets/ort.py has them, without loading its runtime."""
+
 
 def text(value: str) -> str:
     """Take any text."""
@@ -74,6 +77,26 @@ def url(*schemes: str) -> Callable[[str], str]:
         return value
 
     return read
+
+
+def grpc(value: str) -> str:
+    """Read grpc://host:port, and give host:port."""
+    try:
+        parts = urlsplit(value)
+        whole = parts.hostname and parts.port and not (parts.path or parts.query or parts.username)
+    except ValueError:
+        whole = None
+    if not whole or parts.scheme != "grpc":
+        raise ValueError("must be grpc://host:port")
+    return parts.netloc
+
+
+def nets(value: str) -> tuple[str, ...]:
+    """Read names of nets, separated by commas or blanks."""
+    found = tuple(value.replace(",", " ").split())
+    if not found or set(found) - set(NETS):
+        raise ValueError(f"must be some of {', '.join(NETS)}")
+    return found
 
 
 def base_url(value: str) -> str:

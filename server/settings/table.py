@@ -84,6 +84,38 @@ TABLE: tuple[Setting, ...] = (
         readers.path,
     ),
     Setting(
+        "INFERENCE",
+        "URL",
+        None,
+        "`grpc://host:port` of a server of KServe's protocol v2 that runs INFERENCE_NETS, with the"
+        " same files and the same runtime: crops of faces go there, in the clear (docs/scaling.md)."
+        " Without it every net runs here.",
+        readers.grpc,
+    ),
+    Setting(
+        "INFERENCE_NETS",
+        "names",
+        "embed",
+        "Nets that run at INFERENCE, separated by commas: `embed`, `mesh`, `spoof`, `detect`,"
+        " `iris`. Without a GPU there only `embed` is worth its way.",
+        readers.nets,
+    ),
+    Setting(
+        "INFERENCE_DEADLINE_S",
+        "seconds",
+        "0.25",
+        "How long one call of INFERENCE may take; it is made twice, and then for 5 s none.",
+        readers.number(0.01, 5),
+    ),
+    Setting(
+        "INFERENCE_FALLBACK",
+        "local or refuse",
+        "local",
+        "What happens while INFERENCE does not answer: the nets here answer, or sessions are"
+        " refused (`internal`).",
+        readers.choice("local", "refuse"),
+    ),
+    Setting(
         "STORE",
         "URL",
         "sqlite:///lookgate.sqlite3",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,26 +16,44 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+KSERVE = "tests/peers/test_kserve.py"
 PEERS: dict[str, list[str]] = {
     "FerretDB 1.24 over PostgreSQL": [
         "--store=ferretdb",
         "tests/server/conformance",
         "tests/peers/test_ferretdb.py",
     ],
+    "Triton": [KSERVE, "-ktriton"],
+    "MLServer": [KSERVE, "-kmlserver"],
     "haproxy before two servers": ["tests/peers/test_many_machines.py"],
 }
 """Name and arguments of pytest."""
 
+CLIENT = ROOT / "build" / "peers" / "client"
 PEER_S = 360.0
 ALL_S = 1500.0
 LAST_WORDS_S = 30.0
 """For pytest to take down what it set up."""
 
 
+def path_with_client() -> str:
+    """PYTHONPATH with Triton's client, which wants an older protobuf than the rest of this project.
+    Where PyPI cannot be reached, its tests skip and say so."""
+    if not CLIENT.exists():
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--only-binary", ":all:"]
+        command += ["--target", str(CLIENT), "tritonclient[grpc]==2.73.0"]
+        if subprocess.run(command, check=False, timeout=PEER_S).returncode != 0:
+            shutil.rmtree(CLIENT, ignore_errors=True)
+    return os.pathsep.join([str(CLIENT), str(ROOT)])
+
+
 def run_one(arguments: list[str], limit_s: float) -> int:
     """Its status; it is stopped after `limit_s`."""
     command = [sys.executable, "-m", "pytest", "-rs", *arguments]
-    child = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+    environ = dict(os.environ)
+    if KSERVE in arguments:
+        environ["PYTHONPATH"] = path_with_client()
+    child = subprocess.Popen(command, cwd=ROOT, env=environ, start_new_session=True)
     try:
         return child.wait(limit_s)
     except subprocess.TimeoutExpired:

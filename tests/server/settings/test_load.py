@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.nets.ort import SPECS
+from server.settings import readers
 from server.settings.load import ConfigError, command_line, load, of_services
 
 HOME = {"HOME": "/home/somebody"}
@@ -45,6 +47,29 @@ def test_values_are_read() -> None:
     assert settings.data_dir == Path("/srv/lookgate")
     assert settings.workers == 3
     assert settings.log_level == "info"
+
+
+def test_nets_elsewhere_have_an_address_and_names() -> None:
+    assert load(HOME).inference is None
+    assert load(HOME).inference_nets == ("embed",)
+    there = {**HOME, "LOOKGATE_INFERENCE": "grpc://nets.example:8001"}
+    settings = load({**there, "LOOKGATE_INFERENCE_NETS": "embed, mesh"})
+    assert settings.inference == "nets.example:8001"
+    assert settings.inference_nets == ("embed", "mesh")
+    strange = ("nets:8001", "http://nets:8001", "grpc://nets", "grpc://nets:8001/x", "grpc://:1")
+    for address in (*strange, "grpc://u@nets:1", "grpc://nets:99999"):
+        with pytest.raises(ConfigError, match=r"LOOKGATE_INFERENCE must be grpc://host:port"):
+            load({**HOME, "LOOKGATE_INFERENCE": address})
+    with pytest.raises(ConfigError, match=r"LOOKGATE_INFERENCE_NETS must be some of"):
+        load({**there, "LOOKGATE_INFERENCE_NETS": "embed, other"})
+    other = {"LOOKGATE_EMBEDDER": "/srv/w600k.onnx", "LOOKGATE_MATCH_SCORE": "0.4"}
+    with pytest.raises(ConfigError, match="one of the two"):
+        load({**there, **other})
+    assert load({**there, **other, "LOOKGATE_INFERENCE_NETS": "mesh"}).inference_nets == ("mesh",)
+
+
+def test_the_names_of_nets_are_those_that_see_asks_for() -> None:
+    assert set(readers.NETS) == set(SPECS)
 
 
 def test_all_problems_at_once_each_with_its_name() -> None:
