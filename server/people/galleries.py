@@ -24,8 +24,9 @@ from server.store.port import NotFound, TemplateRecord, Templates
 
 GALLERIES_KEPT = 64
 """Clients whose pooled rows stay in memory: at 128-d, 0.5 kB a person."""
-PAGE = 1000
-"""Rows that are read and opened at a time: some 10 ms in a thread, 1 MB."""
+PAGE = 250
+"""Rows that are read and opened at a time, some 2 ms in a thread. The thread holds the interpreter
+for most of that, so larger pages keep the event loop waiting (`python -m benchmarks.gallery`)."""
 
 _log = logging.getLogger("lookgate.templates")
 

@@ -20,7 +20,7 @@ SMALL = 20_000
 has a row of nobody."""
 WASTE = 8
 """Above that, rows of nobody are an eighth of all at most."""
-GROWTH = 1.25
+GROWTH = 1.5
 """Of the matrix when it is full; what is not used yet costs no memory, only addresses."""
 
 

@@ -63,5 +63,5 @@ class Changes:
     """What is there now of each subject that changed."""
 
 
-LOG_KEPT = 10_000
+LOG_KEPT = 5_000
 """Changes after which a removal leaves the log of a client; who asks for older ones reads all."""
