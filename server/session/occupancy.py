@@ -64,6 +64,9 @@ class Place:
     ) -> None:
         self.holder = holder
         self.started_s = started_s
+        self.young_s = started_s
+        """Since when it connects, or one that it takes over from did: beginning anew and anew keeps
+        no place."""
         self.patience = patience
         """How long it may take to show a picture."""
         self.showing = False
@@ -150,7 +153,7 @@ class Occupancy:
         # The older ones of the same holder make room for it.
         others = [place for place in self._places if not _gives_way(place.holder, holder)]
         connecting = [place for place in others if not place.showing]
-        young = [place for place in connecting if now_s - place.started_s < YOUNG_S]
+        young = [place for place in connecting if now_s - place.young_s < YOUNG_S]
         showing = len(others) - len(connecting)
         limit = self.limit()
         if showing + len(young) >= limit or len(connecting) >= self.room.connecting:
@@ -164,6 +167,8 @@ class Occupancy:
                 raise Problem("busy", retry_after_s=BUSY_S)
         short = 4 * (showing + len(connecting)) >= 3 * limit
         place = Place(self, holder, now_s, HURRIED if short else Patience())
+        older = [one for one in self._places if _gives_way(one.holder, holder) and not one.showing]
+        place.young_s = min([now_s, *(one.young_s for one in older)])
         self._places[place] = None
         return place
 

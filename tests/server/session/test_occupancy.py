@@ -158,6 +158,19 @@ def test_one_that_connects_keeps_a_place_while_it_is_young() -> None:
     assert late.show()
 
 
+def test_beginning_anew_and_anew_keeps_no_place() -> None:
+    occupancy = Occupancy(ROOM)
+    for n in range(8):
+        taken(occupancy, person(n), 10.0)
+        taken(occupancy, person(n), 12.0)
+    assert refused(occupancy, ann(), 10.0 + YOUNG_S - 0.01) == "busy"
+    taken(occupancy, ann(), 10.0 + YOUNG_S)
+    # Who showed a picture has the time again.
+    place = taken(occupancy, person(0), 13.0)
+    assert place.show()
+    assert taken(occupancy, person(0), 20.0).young_s == 20.0
+
+
 def test_those_that_only_connect_are_bounded_too() -> None:
     occupancy = Occupancy(ROOM)
     for n in range(12):
