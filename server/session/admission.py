@@ -149,19 +149,17 @@ class LocalAdmission:
         if self._stopping:
             raise Problem("server_stopping")
         now_s = self._clock()
-        self._serve()
+        self._serve()  # nobody passes those whose question is held
         mine = self.line.find(session_id)
-        # Nobody passes those whose question is held; who begins anew takes no place from them.
-        if not self._held() or self.occupancy.begins_anew(holder):
-            try:
-                place = self.occupancy.enter(holder, now_s)
-            except Problem as problem:
-                if problem.code != "busy":
-                    raise
-            else:
-                if mine is not None:
-                    self._served(mine, now_s)
-                return place
+        try:
+            place = self.occupancy.enter(holder, now_s)
+        except Problem as problem:
+            if problem.code != "busy":
+                raise
+        else:
+            if mine is not None:
+                self._served(mine, now_s)
+            return place
         mine, gone = self.line.join(session_id, holder, now_s)
         for one in gone:
             if (asking := self._asking.get(one)) is not None and not asking.done():

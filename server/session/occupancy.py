@@ -172,10 +172,6 @@ class Occupancy:
         self._places[place] = None
         return place
 
-    def begins_anew(self, holder: Holder) -> bool:
-        """Whether this holder has a session, whose place a newer one takes over."""
-        return any(_gives_way(place.holder, holder) for place in self._places)
-
     def replace(self, newer: Place) -> None:
         """End what came before this one and is the same holder's."""
         if newer not in self._places:
