@@ -131,6 +131,10 @@ class Gallery:
     def __repr__(self) -> str:
         return f"Gallery(n={len(self)})"
 
+    def copy(self) -> Gallery:
+        """One that keeps its rows, whatever becomes of this one's."""
+        return Gallery(self.subjects, self.matrix.copy())
+
     def best(self, probe: Floats) -> Match | None:
         """Nearest row to a pooled probe, float32 (d,); None for an empty gallery.
 

@@ -122,6 +122,7 @@ class Peer:
         if self._recorder is None:
             self._session = SessionPipeline(**told)
         else:
+            told["gallery"] = self.gallery.copy()  # what is on the tape stays as it is there
             self._session = TapedSession(self._recorder, self.clock, **told)
 
     @property

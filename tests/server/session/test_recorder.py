@@ -236,6 +236,27 @@ async def test_removing_a_client_removes_its_tapes(
     assert parts.shelf.remove_client("nobody") == 0
 
 
+async def test_who_is_forgotten_meanwhile_changes_no_tape(
+    opened: tuple[Parts, Clock], camera: Camera
+) -> None:
+    """Their row goes from every gallery at once, but a tape plays as it was recorded."""
+    parts, _ = opened
+    await enrolled(parts, "ann", 1)
+    await enrolled(parts, "bob", 3)
+    stage = await _stage(opened, camera, "identify", None)
+    await stage.show(10)
+    await parts.store.forget_subject(CLIENT, "ann")
+    other = await gallery_of(parts, await claimed(parts, "identify", None))
+    assert other.subjects == ("bob",)
+    await stage.show(LONG)
+    assert (await stage.end())["outcome"] == "rejected"  # the store was asked
+    (path,) = _tapes(parts)
+    result = replay(open_tape(path))
+    assert result.same, result.differences
+    assert result.decided is not None
+    assert (result.decided.phase, result.decided.subject) == ("accepted", "ann")
+
+
 async def test_an_identification_among_many_is_not_recorded(
     opened: tuple[Parts, Clock], camera: Camera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
