@@ -76,9 +76,16 @@ def environment(name: str) -> Path:
 
 def _pip(pip: list[str], *arguments: str) -> None:
     command = [*pip, "install", "--quiet", "--only-binary", ":all:", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=INSTALL_S)
+    # Without PYTHONPATH: what is on it would count as installed already.
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=INSTALL_S, env=_environ()
+    )
     if done.returncode != 0:
         pytest.skip(f"{arguments[-1]} cannot be installed from PyPI: {done.stderr.strip()[-300:]}")
+
+
+def _environ() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
 @contextlib.contextmanager
@@ -123,8 +130,7 @@ def _running(command: list[str], address: str) -> Iterator[KServe]:
         pytest.skip("tritonclient is not on the path (tests/peers/run.py puts it there)")
     with tempfile.TemporaryDirectory(prefix="lookgate-kserve-") as folder:
         log = Path(folder) / "log"
-        environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        environ |= {"PYTRITON_HOME": folder, "HOME": folder}
+        environ = _environ() | {"PYTRITON_HOME": folder, "HOME": folder}
         with log.open("wb") as out:
             process = subprocess.Popen(
                 command, stdout=out, stderr=out, cwd=folder, env=environ, start_new_session=True
