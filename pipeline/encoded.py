@@ -1,7 +1,7 @@
 """What an encoded frame says of itself before it is decoded: whether it is a key frame, its size.
 
 A decoder allocates what a frame claims: 42 bytes of VP8 may claim 16383x16383, and libvpx then
-takes 850 MB, as FFmpeg's `max_pixels` never reaches it. 77 bytes of H.264 may claim 16000x16000
+took 850 MB, as FFmpeg's `max_pixels` never reaches it. 77 bytes of H.264 may claim 16000x16000
 that are cropped to 20x20, and FFmpeg takes 1.2 GB, as it compares what is shown. So frames of
 others are asked for by `unfit` before they are decoded. Not here: how many are
 (server/rtc/intake.py).

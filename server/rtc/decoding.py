@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import aiortc.codecs
 import av
 
-from pipeline.encoded import MAX_PIXELS
+from pipeline.tape import video
 
 
 class _Encoded(Protocol):
@@ -34,16 +34,14 @@ _get_decoder_of_stack = aiortc.codecs.get_decoder
 
 
 def get_decoder(codec: Any) -> Any:
-    """The stack's decoder, with one thread.
+    """The stack's decoder around the one that replays tapes: one thread, the same limits.
 
-    What is too large does not come so far (intake.py). FFmpeg's own decoder, that of H264, is told
-    the limit as well, as a second reader of the same bytes; libvpx has no such setting.
+    What is too large does not come so far (intake.py). FFmpeg is told the limit as well, as a
+    second reader of the same bytes.
     """
     decoder = _get_decoder_of_stack(codec)
-    context = getattr(decoder, "codec", None)
-    if context is not None:
-        context.options = {"max_pixels": str(MAX_PIXELS)}
-        context.thread_count = 1
+    if codec.name in video.DECODERS:
+        decoder.codec = video.decoder(codec.name)  # type: ignore[attr-defined]
     return decoder
 
 

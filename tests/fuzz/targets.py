@@ -215,7 +215,7 @@ def targets() -> list[Target]:
         Target("message", _messages(), _message),
         Target("json", [b'{"type": "offer", "sdp": "v=0\\r\\n"}', *_messages()], _json),
         Target("offer", _texts("sdp", "*.sdp"), _offer),
-        Target("vp8", [*_coded("libvpx"), streams.vp8(96, 64)], _frame("VP8", "libvpx")),
+        Target("vp8", [*_coded("libvpx"), streams.vp8(96, 64)], _frame("VP8", "vp8")),
         Target("h264", _coded("libx264"), _frame("H264", "h264")),
         Target("tape", _tapes(), _tape),
         Target("token", [TOKEN.encode()], _token),
