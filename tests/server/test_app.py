@@ -45,7 +45,7 @@ from server.store.port import Broken, SessionRecord, Store, Unavailable
 from server.store.sqlite.store import SqliteStore
 from server.tools.caller import headless
 from server.tools.caller.attempt import Attempt, attempt
-from server.tools.caller.http_caller import HeadlessError
+from server.tools.caller.http_caller import HeadlessError, NoPlace
 from tests.pipeline.observations import Camera
 from tests.server.frames.test_look import pack
 from tests.server.stage import claimed, settings
@@ -207,6 +207,27 @@ async def test_a_killed_browser_is_noticed_and_its_place_is_free(running: Runnin
             await asyncio.sleep(0.02)
         assert (record.state, record.reasons) == ("expired", ("disconnected",))
         await page.wait()
+
+
+async def test_more_people_than_places_wait_in_line_and_all_get_in(running: Running) -> None:
+    told: list[NoPlace] = []
+
+    def wait_on(full: NoPlace) -> bool:
+        told.append(full)
+        return True
+
+    people = ("ann", "bob", "eve", "joe", "kim")
+    async with asyncio.timeout(60):
+        attempts = await asyncio.gather(
+            *(running.attempt("enroll", one, wait_on=wait_on) for one in people)
+        )
+    assert [one.verdict["outcome"] for one in attempts] == ["accepted"] * len(people)
+    # Three found no place at first, and knew for how long.
+    assert len(told) >= 3
+    assert all(one.wait_s is not None and one.wait_s > 0.0 for one in told)
+    metrics = dict(running.parts.metrics.waits.samples())
+    assert metrics['lookgate_line_wait_seconds_count{outcome="entered"}'] == 3
+    assert len(running.parts.opening.admission.line) == 0
 
 
 async def test_stopping_tells_running_sessions(tmp_path: Path) -> None:
