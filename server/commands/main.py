@@ -209,6 +209,7 @@ def _attempt(given: argparse.Namespace) -> int:
             replace=getattr(given, "replace", False),
             video=given.video,
             origin=given.origin,
+            wait_on=attempt.in_line(lambda text: print(f"lookgate: {text}", file=sys.stderr)),
         )
     )
     print("\n".join(attempt.report(result)))

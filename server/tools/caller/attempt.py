@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +29,9 @@ from server.tools.caller.http_caller import (
     published_keys,
 )
 from server.tools.caller.rtc_caller import Encoded
+
+IN_LINE_S = 120.0
+"""A person at a terminal waits no longer for a place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +120,25 @@ async def attempt(
         result.key_frames_asked,
         result.held,
     )
+
+
+def in_line(
+    say: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+) -> Callable[[NoPlace], bool]:
+    """A `wait_on` that waits `IN_LINE_S` at most and says where we stand, each time it changes."""
+    until_s = clock() + IN_LINE_S
+    said: list[str] = []
+
+    def wait_on(full: NoPlace) -> bool:
+        text = "the server is busy; asking again"
+        if full.ahead is not None and full.wait_s is not None:
+            text = f"in line: {full.ahead} before us, about {math.ceil(full.wait_s)} s"
+        if text not in said[-1:]:
+            said.append(text)
+            say(text)
+        return clock() < until_s
+
+    return wait_on
 
 
 def secret_of(file: Path | None) -> str:
