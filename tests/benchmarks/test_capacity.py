@@ -95,9 +95,10 @@ def test_runs_give_a_median_and_a_range() -> None:
     assert Range.of([None]) is None
     runs = [[_level([OWNER], peak_mb=mb)] for mb in (300.0, 500.0, 310.0)]
     rows = tables.table(by_callers(runs))
-    assert "| … peak | 310 (300–500) |" in rows
+    assert "| resident MB: peak | 310 (300–500) |" in rows
     assert "| resident MB: at rest | 230 |" in rows
     assert not any("within" in row for row in rows)  # nobody was shown a time
+    assert {title for title, _, _ in tables.FIGURES} >= set(tables.SHORT)
     assert 6 < len(tables.short(by_callers(runs))) < len(rows)
 
 
@@ -108,7 +109,7 @@ def test_stages_are_given_with_the_floor() -> None:
     for row in (
         "| nets together | 100.0 |", "| see without nets | 50.0 |", "| SRTP | 5.0 |",
         "| event loop without SRTP | 25.0 |", "| **floor: nets, decode, SRTP** | 130 |",
-        "| **the whole process** | 260 |", "| … over its floor | 2.00 |",
+        "| **the whole process** | 260 |", "| the whole process over its floor | 2.00 |",
     ):  # fmt: skip
         assert row in rows
     assert tables.stages(by_callers([[_level([OWNER])]])) == []
