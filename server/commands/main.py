@@ -76,8 +76,8 @@ def _with_path(error: OSError) -> str:
     return ": ".join([*names, error.strerror or type(error).__name__])
 
 
-def _settings() -> Settings:
-    settings = load()
+def _settings(processes: int = 1) -> Settings:
+    settings = load(processes=processes)
     log.set_up(style=settings.log_format, level=settings.log_level)
     if ignored := of_services():
         text = "variables of a Kubernetes Service are no settings"
@@ -86,7 +86,7 @@ def _settings() -> Settings:
 
 
 def _serve(given: argparse.Namespace) -> int:
-    settings = _settings()
+    settings = _settings(given.processes)
     if given.link is None and given.processes > 1:
         return _supervise(settings, given.processes)
     from server import app
@@ -97,15 +97,15 @@ def _serve(given: argparse.Namespace) -> int:
 
 def _supervise(settings: Settings, count: int) -> int:
     """In this process no server: it starts them, and this module is what it starts."""
-    from server.processes import supervisor
+    from server.processes import signals
 
     command = [sys.executable, "-m", "server.commands.main", "serve", "--link"]
     return asyncio.run(
-        supervisor.supervise(
+        signals.supervise(
             count,
             command,
             settings=settings,
-            environ=environ_of_one(count),
+            environ=environ_of_one(count, settings),
         )
     )
 

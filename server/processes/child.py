@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 
 from server.processes.link import Link
 
+SILENT = 5
+"""Reports missed: whoever stands still for so long gets no new sessions."""
+
 
 @dataclass(slots=True, eq=False)
 class Child:
@@ -26,7 +29,11 @@ class Child:
     leaving: bool = False
     """It takes no new sessions."""
 
+    missed: int = 0
+    """Reports that did not come, one a second; those that come set it back."""
+
     @property
     def taking(self) -> bool:
         """Whether new sessions may begin there."""
-        return self.opened.is_set() and not self.leaving and not self.link.over
+        heard = not self.link.over and self.missed < SILENT
+        return heard and self.opened.is_set() and not self.leaving

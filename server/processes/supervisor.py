@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import logging
 import secrets
-import signal
 import socket
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -26,7 +25,6 @@ from server.processes.desk import Carried, Desk
 from server.processes.link import Body, Link, Silent
 from server.processes.member import heard, told
 from server.processes.pause import Pause
-from server.processes.sockets import listen, url_of
 from server.processes.tally import Tally, summed
 from server.session.admission import admission_of
 from server.settings.load import Settings
@@ -42,6 +40,10 @@ END_S = 20.0
 """For all to end: sessions have 5 s and then 3 s (server/peers.py), threads and files a few."""
 START_S = 120.0
 """For a process that takes another's place to be ready; else the other one stays."""
+LATE = 2
+"""Reports missed: no answer of all waits for that process."""
+STILL = 30
+"""Reports missed, one a second, after which a process is killed; no picture takes a second."""
 BROKEN = 1
 """Our exit status after a bug of ours."""
 CANNOT_START = 2
@@ -109,13 +111,14 @@ class Supervisor:
 
         `on_started` is called when a login works.
         """
-        work = [asyncio.create_task(ending.wait()), asyncio.create_task(self._begin(on_started))]
-        await asyncio.wait((work[0], self._status), return_when=asyncio.FIRST_COMPLETED)
+        ended = asyncio.create_task(ending.wait())
+        self._start(self._begin(on_started))
+        self._start(self._watch())
+        await asyncio.wait((ended, self._status), return_when=asyncio.FIRST_COMPLETED)
         status = self._status.result() if self._status.done() else 0
         if not self._status.done():
             self._status.set_result(0)
-        for task in work:
-            task.cancel()
+        ended.cancel()
         await self._end()
         return status
 
@@ -244,7 +247,7 @@ class Supervisor:
                     "listening": lambda _: child.listening.set(),
                     "opened": lambda _: self._hear_opened(child),
                     "leaving": lambda _: self._hear_leaving(child),
-                    "report": lambda body: self._tally.report(child.number, heard(body)),
+                    "report": lambda body: self._hear_report(child, body),
                     "carries": lambda body: self._desk.carries(child, body),
                     "take_over": self._desk.take_over,
                     "show": lambda body: self._desk.show(child, body),
@@ -254,6 +257,21 @@ class Supervisor:
             )
         except Exception as error:
             logger.error("bug in a conversation with a process", exc_info=error)
+
+    async def _watch(self) -> None:
+        """Kill who stands still: its sessions are lost anyway, and it may hold a lock."""
+        while True:
+            await asyncio.sleep(1.0)
+            # Beats are counted, not seconds: while we stand still ourselves, nobody misses any.
+            for child in self._children.values():
+                child.missed += child.opened.is_set()
+                if child.missed >= STILL:
+                    logger.error("a process stands still", extra={"child": child.process.pid})
+                    self._kill(child)
+
+    def _hear_report(self, child: Child, body: Body) -> None:
+        child.missed = 0
+        self._tally.report(child.number, heard(body))
 
     def _hear_opened(self, child: Child) -> None:
         """A login is possible there."""
@@ -326,6 +344,8 @@ class Supervisor:
         return told(summed([self._tally.families(), self._metrics.families(), own]))
 
     async def _count_of(self, child: Child) -> None:
+        if child.missed >= LATE:
+            return
         with contextlib.suppress(Silent, Problem):
             counts = heard(await child.link.ask("count", {}, COUNT_S))
             if child.number in self._children:
@@ -344,6 +364,8 @@ class Supervisor:
 
     async def _fault(self, child: Child) -> Body:
         try:
+            if child.missed >= LATE:
+                raise Silent
             return await child.link.ask("fault", {}, FAULT_S)
         except (Silent, Problem):
             return {"code": "not_ready", "broken": False}
@@ -357,37 +379,3 @@ async def _first(*several: object) -> None:
     finally:
         for task in tasks:
             task.cancel()
-
-
-async def supervise(
-    count: int,
-    command: Sequence[str],
-    *,
-    settings: Settings,
-    environ: Mapping[str, str],
-    on_started: Callable[[str], None] = lambda _: None,
-) -> int:
-    """Run so many processes until SIGTERM or SIGINT; SIGHUP replaces them. The exit status.
-
-    Raises OSError if the port is taken.
-    """
-    sockets = listen(settings.host, settings.port)
-    try:
-        supervisor = Supervisor(count, command, sockets, settings=settings, environ=environ)
-        ending, rolls = asyncio.Event(), set[asyncio.Task[None]]()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, ending.set)
-
-        def roll() -> None:
-            task = asyncio.create_task(supervisor.roll())
-            rolls.add(task)
-            task.add_done_callback(rolls.discard)
-
-        loop.add_signal_handler(signal.SIGHUP, roll)
-        url = url_of(sockets[0])
-        logger.info("listening", extra={"url": url, "processes": count})
-        return await supervisor.run(ending, lambda: on_started(url))
-    finally:
-        for one in sockets:
-            one.close()

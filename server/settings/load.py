@@ -23,6 +23,8 @@ SESSIONS_OF_A_CPU = 8
 """One carries 6 that look at every picture, measured. This only bounds what may be tried."""
 FEWEST_SESSIONS = 4
 """A part of a CPU carries people one after the other, who connect meanwhile."""
+MOST_TOGETHER = 1000
+"""As MAX_SESSIONS may be."""
 FEWEST_IN_LINE = 32
 MOST_SESSIONS = 64
 """One process keeps some 3 CPUs busy, because one thread alone runs Python at a time."""
@@ -81,8 +83,8 @@ class Settings:
     log_level: str
 
 
-def load(environ: Mapping[str, str] | None = None) -> Settings:
-    """Read every setting. Raises ConfigError with all problems.
+def load(environ: Mapping[str, str] | None = None, *, processes: int = 1) -> Settings:
+    """Read every setting, for so many processes together. Raises ConfigError with all problems.
 
     An empty variable counts as unset, as compose files write them.
     """
@@ -116,7 +118,9 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     values["rtc_addresses"] = values["rtc_addresses"] or ()
     # The event loop takes 0.015 of a core a session (measured), the frames ten times as much.
     values["workers"] = values["workers"] or cpus.whole()
-    values["max_sessions"] = values["max_sessions"] or _sessions(cpus.usable(), values["rtc_ports"])
+    values["max_sessions"] = values["max_sessions"] or _sessions(
+        cpus.usable(), values["rtc_ports"], processes
+    )
     if values["line"] is None:
         values["line"] = max(FEWEST_IN_LINE, 4 * values["max_sessions"])
     values["public_url"] = values["public_url"] or f"http://localhost:{values['port']}"
@@ -125,8 +129,12 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     return Settings(**{field.name: values[field.name] for field in fields(Settings)})
 
 
-def _sessions(count: float, ports: tuple[int, int] | None) -> int:
-    found = min(MOST_SESSIONS, max(FEWEST_SESSIONS, math.ceil(SESSIONS_OF_A_CPU * count)))
+def _sessions(count: float, ports: tuple[int, int] | None, processes: int) -> int:
+    found = min(
+        MOST_SESSIONS * processes,
+        MOST_TOGETHER,
+        max(FEWEST_SESSIONS, math.ceil(SESSIONS_OF_A_CPU * count)),
+    )
     if ports is not None:  # as many connect as show a picture
         found = min(found, max(1, (ports[1] - ports[0] + 1) // 2))
     return found
@@ -161,11 +169,13 @@ def child_environ(**changed: str) -> dict[str, str]:
     return {**kept, **{PREFIX + name.upper(): value for name, value in changed.items()}}
 
 
-def environ_of_one(count: int) -> dict[str, str]:
-    """This process's environment for one of so many that share the CPUs and serve together."""
+def environ_of_one(count: int, together: Settings) -> dict[str, str]:
+    """This process's environment for one of so many that serve together and share the CPUs."""
     environ = dict(os.environ)
     if not environ.get(f"{PREFIX}WORKERS", "").strip():
         environ[f"{PREFIX}WORKERS"] = str(math.ceil(cpus.usable() / count))
+    # Where the others died, one has all sessions, and their sockets.
+    environ[f"{PREFIX}MAX_SESSIONS"] = str(together.max_sessions)
     return environ
 
 

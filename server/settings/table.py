@@ -139,7 +139,8 @@ TABLE: tuple[Setting, ...] = (
         None,
         "At most so many sessions show a picture at the same time; more are told `busy`. Fewer"
         " where the CPUs do not carry so many. Without it 8 for each CPU that this process may use"
-        " (affinity, cgroup quota), from 4 to 64, and no more than half of RTC_PORTS.",
+        " (affinity, cgroup quota), from 4 to 64 a process, and no more than half of RTC_PORTS."
+        " All processes of one `lookgate serve` have them together.",
         readers.integer(1, 1000),
     ),
     Setting(
@@ -179,7 +180,8 @@ TABLE: tuple[Setting, ...] = (
         "WORKERS",
         "number",
         None,
-        "Threads that measure frames. Without it as many as CPUs that this process may use.",
+        "Threads that measure frames, of each process. Without it as many as CPUs that this"
+        " process may use; `lookgate serve --processes` shares them out.",
         readers.integer(1, 256),
     ),
     Setting(

@@ -31,7 +31,7 @@ from server.keys.master_key import open_vault
 from server.parts import utc_now
 from server.people.templates import seal_template
 from server.processes.member import Member
-from server.processes.supervisor import supervise
+from server.processes.signals import supervise
 from server.settings.load import child_environ, environ_of_one, load
 from server.store.opening import open_store
 from server.tools.caller.attempt import Attempt, attempt
@@ -206,7 +206,7 @@ def main() -> int:
             count,
             [sys.executable, "-m", "tests.server.processes.several", "--link"],
             settings=told,
-            environ=environ_of_one(count),
+            environ=environ_of_one(count, told),
             on_started=lambda url: print(url, flush=True),
         )
     )

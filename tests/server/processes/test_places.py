@@ -129,6 +129,26 @@ async def test_a_limit_is_one_limit_whichever_process_is_asked(tmp_path: Path) -
         assert statuses.count(404) + statuses.count(429) == 20
 
 
+async def test_a_process_that_stands_still_gets_nobody(tmp_path: Path) -> None:
+    async with several(tmp_path, people=4, **ROOMY) as found:
+        await found.until(lambda: found.ready(2))
+        still = found.children()[0]
+        os.kill(still, signal.SIGSTOP)
+        try:
+
+            async def one_takes() -> bool:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(5):  # who stands still takes connections, too
+                        return (await found.metrics())["lookgate_processes"] == 1
+                return False
+
+            await found.until(one_takes)
+        finally:
+            os.kill(still, signal.SIGCONT)
+        await found.until(lambda: found.ready(2))
+        assert still in found.children()
+
+
 async def test_who_asks_a_supervisor_that_stands_still_is_refused(tmp_path: Path) -> None:
     async with several(tmp_path, people=1, **ROOMY) as found:
         await found.until(lambda: found.ready(2))
