@@ -38,6 +38,10 @@ class Carried:
         """It takes no more."""
         self._said.pop(process, None)
 
+    def of(self, process: int) -> int:
+        """What one process carries now; at least 1."""
+        return max(1, self._said.get(process, (1, 1))[0])
+
     def sessions(self) -> int:
         """As Capacity says."""
         return max(1, sum(sessions for sessions, _ in self._said.values()))
@@ -167,11 +171,16 @@ class Desk:
         self._admission.stop()
 
     def _fewest(self, asker: Child) -> Child | None:
-        """The process with the fewest sessions; where two have, the one that was asked."""
+        """The process with the fewest sessions for what it carries, because others may take the CPU
+        of one alone; where two have, the one that was asked."""
         sessions = Counter(given.child.number for given in self._given.values())
         return min(
             (child for child in self._children() if child.taking),
-            key=lambda child: (sessions[child.number], child is not asker, child.number),
+            key=lambda child: (
+                (sessions[child.number] + 1) / self._carried.of(child.number),
+                child is not asker,
+                child.number,
+            ),
             default=None,
         )
 

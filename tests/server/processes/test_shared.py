@@ -128,6 +128,15 @@ async def test_sessions_go_where_the_fewest_are_and_no_place_is_counted_twice(
         await found.until(lambda: first.admission.wanted and second.admission.wanted)
 
 
+async def test_a_process_that_carries_less_gets_less(tmp_path: Path) -> None:
+    async with several(tmp_path) as found:
+        first = found.all[0]
+        found.carried.report(1, 2, 9)
+        found.carried.report(2, 6, 9)
+        places = [await first.admission.enter(holder(n), f"s{n}", 0.0) for n in range(4)]
+        assert [isinstance(one, Elsewhere) for one in places] == [True, True, False, True]
+
+
 async def test_a_place_shows_when_the_supervisor_says_so(tmp_path: Path) -> None:
     async with several(tmp_path) as found:
         first = found.all[0]
