@@ -2,7 +2,7 @@
 
 Each is installed from PyPI into an environment of its own below build/, with our ONNX Runtime, and
 serves our embedder on loopback. Not here: what they are asked (test_kserve.py).
-Source: pypi.org/project/nvidia-pytriton (brings a tritonserver), pypi.org/project/mlserver.
+Source: the packages nvidia-pytriton (brings a tritonserver) and mlserver.
 """
 
 from __future__ import annotations
