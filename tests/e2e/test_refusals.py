@@ -190,10 +190,10 @@ async def _crowded(world: World) -> tuple[int, str]:
         await runner.cleanup()
 
 
-def _limited(world: World) -> Awaitable[tuple[int, str]]:
+async def _limited(world: World) -> tuple[int, str]:
     world.parts.rates.buckets["address"] = Buckets(0.01, 1.0)
     await world.parts.rates.take(("address", HERE))
-    return world.offer()
+    return await world.offer()
 
 
 async def _elsewhere(world: World) -> tuple[int, str]:
