@@ -221,12 +221,14 @@ class Observation:
     rival: float
     """Widest other face over the followed one, by width; 0 if none or not looked for."""
     face: Face | None
-    """The followed face, None if there is none. Its places are in pixels from the top left corner
-    of the picture inside the borders."""
+    """The followed face, None if there is none or none was looked for. Its places are in pixels
+    from the top left corner of the picture inside the borders."""
     bars: Bars = NO_BARS
     """Borders that were taken off."""
     bars_seen: Bars | None = None
     """Borders that this frame has; None where they were not looked for."""
+    looked: bool = True
+    """Whether a face was looked for at all. If not, its absence says nothing."""
 
     @property
     def picture_px(self) -> tuple[int, int]:

@@ -46,15 +46,23 @@ class Policy:
     gives none back."""
 
     # What is measured, how often
-    detect_period_s: float = 0.5
+    glance_gap_s: float = 0.08
+    """Frames that follow each other more quickly are looked at by turns: of every second one only
+    the sketch is taken, for what is frozen, loops or is cut. Slower cameras' are all looked at."""
+    asks_needed: int = 3
+    """Room for what a frame carries beside the face's mesh; an embedding takes two, all else one.
+    Eight frames hold all that a window needs."""
+    asks_more: int = 2
+    """The same for what the window has enough of already, so that a session costs less a second,
+    and no more in all, where its frames are few."""
+    detect_period_s: float = 1.0
     """Detector between landmark frames: finds second faces and drift."""
-    spoof_period_s: float = 0.24
-    """Anti-spoof votes: five within `settle_s` at 15 frames/s."""
-    edges_period_s: float = 0.5
+    spoof_period_s: float = 0.13
+    """Anti-spoof votes, at every look of a quick camera: a median of few is a matter of chance."""
+    edges_period_s: float = 0.42
     """Straight edges and glow, which do not change quickly: three times within `settle_s`."""
-    motion_period_s: float = 0.2
-    """Points followed: at 4 a second the cues made the same errors as at 15 (docs/liveness.md,
-    "Schedule")."""
+    motion_period_s: float = 0.25
+    """Points followed, which needs three samples after the reference within `settle_s`."""
     eyes_period_s: float = 0.06
     """Eyelids, at every frame of 15 a second: a blink closes the eye for 0.1 to 0.3 s, fully for a
     frame or two; at every other frame a quarter of 39 blinks was missed (docs/liveness.md).
@@ -62,9 +70,11 @@ class Policy:
     attention_period_s: float = 0.35
     """Eyelids, to see whether the eyes are open at all: four looks within `settle_s`, .02 of a core
     (the cost of a look is in docs/see.md)."""
-    embed_period_s: float = 0.4
-    """Embeddings, the dearest net: four within `settle_s`, and one more at once wherever the face's
-    shape changed (`doubt_shape`)."""
+    embed_period_s: float = 0.6
+    """Embeddings, the dearest net: three within `settle_s`, and one more at once wherever the
+    face's shape changed (`doubt_shape`)."""
+    enroll_embed_period_s: float = 0.4
+    """The same for an enrolment, which keeps the best of many."""
 
     # The face in the frame
     min_quality: float = 0.35

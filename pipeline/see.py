@@ -88,6 +88,7 @@ def see(frame: Frame, ask: Ask, run: Run) -> Observation:
         face=face,
         bars=taken_off,
         bars_seen=bars_seen,
+        looked=ask.detect or ask.roi is not None,
     )
 
 

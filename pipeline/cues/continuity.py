@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 from math import acos, cos, hypot, pi, sqrt
 from statistics import median
 
@@ -57,6 +58,10 @@ class Continuity:
         """Whether the newest frame gives cause to ask at once whose face it shows."""
         return self._steps.doubtful
 
+    def glance(self, obs: Observation) -> None:
+        """Take a frame whose face was not looked for: what it shows may have been cut before it."""
+        self._steps.glance(obs)
+
     def broken(self, obs: Observation, policy: Policy) -> Break | None:
         """Judge one observation against what was followed so far, then follow it."""
         face, before = obs.face, self._face
@@ -104,7 +109,8 @@ class _Step:
     gap_s: float
     """Between their arrivals."""
     picture: float
-    """Distance of their sketches, grey levels."""
+    """Distance of their sketches, grey levels; where frames between them were glanced at, the
+    greatest from one to the next."""
     shape: float
     """How far the rigid points are from where they were, RMS in eye distances, after the best turn
     in space, scale and shift."""
@@ -122,12 +128,19 @@ class _Steps:
         """The last step changed the face's shape more than those before it, or was too long to
         tell."""
         self._last: Observation | None = None
+        self._between: list[Floats] = []
+        """Sketches of what was glanced at since."""
         self._shape: _Shape | None = None
         self._steps: list[_Step] = []
+
+    def glance(self, obs: Observation) -> None:
+        """Keep what the picture was between two looks."""
+        self._between = [*self._between[1 - NEWEST :], obs.sketch]
 
     def cut(self, obs: Observation, policy: Policy) -> bool:
         """Take one observation; True where the picture was cut before it."""
         self.doubtful = False
+        between, self._between = self._between, []
         face, last, old_shape = obs.face, self._last, self._shape
         if face is None:
             return False
@@ -135,7 +148,8 @@ class _Steps:
             self._last, self._shape = obs, _Shape(face.rigid_px)
             self._steps = []
             return False
-        picture = apart(obs.sketch, last.sketch)
+        way = [last.sketch, *between, obs.sketch]
+        picture = max(apart(one, other) for one, other in pairwise(way))
         if picture <= SAME_PICTURE:
             return False
         self._last, self._shape = obs, _Shape(face.rigid_px)

@@ -64,6 +64,11 @@ class ChallengeRun:
             return None
         return "turn" if self._still else "light"
 
+    @property
+    def runs(self) -> bool:
+        """Whether an answer is awaited."""
+        return self._light is not None or self._turn is not None
+
     def introduce(self, *, still: bool) -> None:
         """The page said, once, whether its person wants a screen without motion."""
         if self._still is None:

@@ -1,18 +1,22 @@
-"""When each measurement was last made, and whether it is due again.
+"""When each measurement was last made, how often in this window, and which are due the most.
 
-Here: the arithmetic of periods. Not here: the periods (policy.py), what they are periods of
-(measurements.py).
+Here: the arithmetic of periods and counts. Not here: the periods (policy.py), what they are periods
+of and how many a frame may carry (measurements.py).
 """
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from collections.abc import Mapping
+from math import inf
 
 EARLY_S = 0.02
 """Least grace for uneven arrivals; else half a gap, so that the frame nearest to the period is
 taken: the fourth for 0.24 s at 15 frames/s, every one at 5."""
 GAP_S = 0.5
 """Longest gap that is expected to come again: slower cameras are no film any more."""
+GAPS = 6
+"""Newest gaps whose mean is a camera's pace: networks hold frames up and let them go in bursts."""
 
 
 class Schedule:
@@ -20,27 +24,48 @@ class Schedule:
 
     def __init__(self) -> None:
         self._made_s: dict[str, float] = {}
-        self._heard_s: float | None = None
+        self._count: Counter[str] = Counter()
+        self._heard_s: deque[float] = deque(maxlen=GAPS + 1)
         self._next_s = 0.0
 
     def heard(self, at_s: float) -> None:
         """A frame arrived; the next one is expected after the same gap again."""
-        if self._heard_s is not None:
-            gap_s = min(max(at_s - self._heard_s, 0.0), GAP_S)
+        if self._heard_s:
+            gap_s = min(max(at_s - self._heard_s[-1], 0.0), GAP_S)
             self._next_s = at_s + gap_s + max(EARLY_S, gap_s / 2)
         else:
             self._next_s = at_s + EARLY_S
-        self._heard_s = at_s
+        self._heard_s.append(at_s)
+
+    @property
+    def gap_s(self) -> float:
+        """Mean of the newest gaps between frames; endless until there are enough of them."""
+        if len(self._heard_s) <= GAPS:
+            return inf
+        return (self._heard_s[-1] - self._heard_s[0]) / GAPS
+
+    def begin(self) -> None:
+        """A window began: what it needs is counted from here."""
+        self._count.clear()
 
     def made(self, what: str, at_s: float) -> None:
         """It was measured in the frame that arrived at `at_s`."""
         self._made_s[what] = at_s
+        self._count[what] += 1
 
-    def due(self, periods_s: Mapping[str, float]) -> set[str]:
-        """What should be measured in the next frame, by when that will probably arrive."""
-        made_s, next_s = self._made_s, self._next_s
-        return {
-            what
-            for what, period_s in periods_s.items()
-            if what not in made_s or next_s - made_s[what] >= period_s
-        }
+    def lacks(self, needs: Mapping[str, int]) -> bool:
+        """Whether the window has too few of anything."""
+        return any(self._count[what] < need for what, need in needs.items())
+
+    def due(
+        self, periods_s: Mapping[str, float], needs: Mapping[str, int]
+    ) -> tuple[list[str], list[str]]:
+        """What should be measured in the next frame, by when that will probably arrive: what the
+        window has too few of (`needs`, by name), in the order of `periods_s`, and what it has
+        enough of, the most overdue by its own period first."""
+        since_s = {what: self._next_s - self._made_s.get(what, -inf) for what in periods_s}
+        due = [what for what, period_s in periods_s.items() if since_s[what] >= period_s]
+        lacking = [what for what in due if self._count[what] < needs.get(what, 0)]
+        rest = [what for what in due if what not in lacking]
+        rest.sort(key=lambda what: -since_s[what] / max(periods_s[what], EARLY_S))
+        return lacking, rest

@@ -42,7 +42,14 @@ from pipeline.session.borders import Borders
 from pipeline.session.challenge_run import ChallengeRun
 from pipeline.session.guidance import PROGRESS_MOST, Guidance, advice
 from pipeline.session.lateness import Lateness
-from pipeline.session.measurements import Situation, made, next_ask, periods_s
+from pipeline.session.measurements import (
+    EMBED,
+    Situation,
+    made,
+    needs,
+    next_ask,
+    periods_s,
+)
 from pipeline.session.repeats import OF_BREAKS, Repeats, of_window
 from pipeline.session.schedule import Schedule
 from pipeline.session.window import Window
@@ -105,7 +112,12 @@ class SessionPipeline:
         self._frozen = False
         self._looked_s = float("-inf")
         self._schedule = Schedule()
-        self._periods_s = periods_s(policy)
+        self._periods_s, self._needs = periods_s(policy), needs(policy)
+        if enrolling:
+            self._periods_s[EMBED.name] = policy.enroll_embed_period_s
+            self._needs[EMBED.name] = policy.enroll_embeddings
+        self._glanced = self._embedded = False
+        """The newest frame was not looked at; it said whose face it shows."""
         self._asked = Ask()
         self._roi: Roi | None = None
         self._missed = True
@@ -153,13 +165,17 @@ class SessionPipeline:
                 self._roi,
                 self._missed,
                 gathering=True,
-                doubts=self._continuity.doubts,
+                doubts=self._continuity.doubts and not self._embedded,
+                ripe=not self._schedule.lacks(self._needs),
                 undecided=self._undecided > 0 or window.doubtful(policy, self._weighed),
                 lit=self._challenge.tint(policy, now_s),
+                glanced=self._glanced,
+                quick=self._schedule.gap_s <= policy.glance_gap_s,
+                answering=self._challenge.runs,
                 tracks=window.tracks(policy, now_s),
                 bars=self._borders.known,
             )
-        self._asked = next_ask(self._schedule.due(self._periods_s), now)
+        self._asked = next_ask(*self._schedule.due(self._periods_s, self._needs), now)
         return self._asked
 
     def probe(self, obs: Observation) -> Floats | None:
@@ -209,6 +225,10 @@ class SessionPipeline:
         self._heard_s = now_s
         self._lateness.add(obs)
         self._note(obs)
+        self._glanced = not obs.looked
+        self._embedded = obs.face is not None and obs.face.embedding is not None
+        if not obs.looked:
+            return events + self._glance(obs)
         broken = self._continuity.broken(obs, policy)
         if self._borders.changed(obs):
             broken = Break.BORDERS
@@ -236,8 +256,17 @@ class SessionPipeline:
                 events += self._guidance.say(advised, now_s)
         return events
 
+    def _glance(self, obs: Observation) -> list[Event]:
+        """A frame whose face was not looked for proves no life, but a loop or a cut."""
+        self._continuity.glance(obs)
+        if self._window is None:
+            return []
+        self._window.glance(obs)
+        if self._claim is not None:
+            self._camera.add(obs)
+        return self._go_on(self._window, obs.arrival_s - self._window.since_s)
+
     def _note(self, obs: Observation) -> None:
-        """What was measured when, and whether somebody else is there."""
         self._schedule.heard(obs.arrival_s)
         for name in made(self._asked, obs):
             self._schedule.made(name, obs.arrival_s)
@@ -248,6 +277,7 @@ class SessionPipeline:
     def _open(self, now_s: float) -> list[Event]:
         """A window begins."""
         self._window = Window(self._purpose, self._gallery, self._model_id, now_s)
+        self._schedule.begin()
         self._weighed, self._answers, self._frozen = [], [], False
         self._camera = CameraCheck(self._claim)
         self._cover = framing.Cover()
@@ -292,6 +322,8 @@ class SessionPipeline:
             window_s=window_s,
         )
         match decision.step:
+            case Step.ACCEPT if not late and self._schedule.lacks(self._needs):
+                return self._go_on(window, elapsed_s)  # few frames are no proof of anything
             case Step.ACCEPT:
                 return self._accept(window)
             case Step.REJECT:

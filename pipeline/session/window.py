@@ -58,6 +58,10 @@ class Window:
             cue.add(obs)
         self.owner.add(obs, policy)
 
+    def glance(self, obs: Observation) -> None:
+        """Take a frame whose face was not looked for."""
+        self._freshness.add(obs)
+
     def weighed(self, policy: Policy) -> list[Evidence]:
         """The rows of the table that carry a ratio or may be certain of an attack."""
         return [cue.row(policy) for cue in self._cues]

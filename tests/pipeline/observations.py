@@ -175,6 +175,7 @@ class Camera:
             face=shown,
             bars=ask.bars or self.bars,
             bars_seen=self.bars if ask.bars is None or ask.detect else None,
+            looked=ask.detect or ask.roi is not None,
         )
 
     def _eyes(self) -> tuple[float, float]:

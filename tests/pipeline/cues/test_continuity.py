@@ -51,6 +51,20 @@ def test_another_picture_with_another_face_is_a_cut() -> None:
     assert found == [None] * 9 + [Break.CUT]
 
 
+def test_a_cut_between_two_looks_is_one_although_the_picture_came_back() -> None:
+    *before, between, last = film(11)
+    cue = Continuity()
+    for obs in before:
+        assert cue.broken(obs, POLICY) is None
+    cue.glance(replace(changed(between, picture=40), face=None, looked=False))
+    assert cue.broken(changed(last, picture=0, shape=0.03), POLICY) is Break.CUT
+    cue = Continuity()
+    for obs in before:
+        cue.broken(obs, POLICY)
+    cue.glance(replace(between, face=None, looked=False))
+    assert cue.broken(changed(last, picture=0, shape=0.03), POLICY) is None
+
+
 @pytest.mark.parametrize(
     "change",
     [

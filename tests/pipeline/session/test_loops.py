@@ -57,7 +57,7 @@ def _jumps(camera: Camera, n: int) -> None:
 
 
 def _second(camera: Camera, n: int) -> None:
-    camera.rival = 0.8 if n % 16 < 4 else 0.0
+    camera.rival = 0.8 if n % 32 < 16 else 0.0  # a detection a second
 
 
 def _borders(camera: Camera, n: int) -> None:

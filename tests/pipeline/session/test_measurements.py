@@ -14,6 +14,7 @@ from pipeline.session.measurements import (
     Situation,
     cues,
     made,
+    needs,
     next_ask,
     periods_s,
 )
@@ -49,20 +50,31 @@ def test_names_are_apart_and_each_period_is_the_policys():
         "tint": 0.0,
         "motion": POLICY.motion_period_s,
     }
+    assert needs(POLICY) == {
+        "detect": 0,
+        "embed": POLICY.embeddings,
+        "spoof": POLICY.spoof_votes,
+        "edges": POLICY.border_samples,
+        "eyes": 0,
+        "attention": 3,
+        "tint": 0,
+        "motion": 1 + POLICY.motion_samples,
+    }
 
 
 @pytest.mark.parametrize("name", ASKS)
 def test_what_is_due_is_asked_for_alone(name):
-    assert next_ask({name}, replace(UNDECIDED, tracks=TRACKS)) == ASKS[name]
+    assert next_ask([name], [], replace(UNDECIDED, tracks=TRACKS)) == ASKS[name]
+    assert next_ask([], [name], replace(UNDECIDED, tracks=TRACKS, glanced=True)) == ASKS[name]
 
 
 def test_what_is_not_due_is_not_asked_for():
-    assert next_ask(set(), UNDECIDED) == Ask(roi=ROI)
+    assert next_ask([], [], UNDECIDED) == Ask(roi=ROI)
 
 
 def test_before_a_window_nothing_but_a_face_is_looked_for():
     everything = Situation(POLICY, roi=ROI, doubts=True, undecided=True, lit=True, tracks=TRACKS)
-    assert next_ask(NAMES, everything) == Ask(roi=ROI, detect=True)
+    assert next_ask(NAMES, NAMES, everything) == Ask(roi=ROI, detect=True)
 
 
 @pytest.mark.parametrize(
@@ -70,21 +82,72 @@ def test_before_a_window_nothing_but_a_face_is_looked_for():
     [
         ({"missed": True}, ASKS["detect"]),
         ({"doubts": True}, ASKS["embed"]),
-        ({"lit": True}, Ask(roi=ROI, tint=True)),
     ],
 )
 def test_cause_to_look_at_once_does_not_wait_for_the_period(change, asked):
-    assert next_ask(set(), replace(OPEN, **change)) == asked
+    assert next_ask([], [], replace(OPEN, **change)) == asked
 
 
 def test_eyes_are_looked_at_often_only_where_a_blink_could_matter():
-    assert next_ask({"eyes"}, OPEN) == Ask(roi=ROI)
-    assert next_ask({"attention"}, OPEN) == ASKS["attention"]
-    assert next_ask({"eyes"}, UNDECIDED) == ASKS["eyes"]
+    assert next_ask([], ["eyes"], OPEN) == Ask(roi=ROI)
+    assert next_ask([], ["attention"], OPEN) == ASKS["attention"]
+    assert next_ask([], ["eyes"], UNDECIDED) == ASKS["eyes"]
+
+
+def weight(ask: Ask) -> int:
+    """How much of a frame's room it takes."""
+    single = (ask.spoof, ask.edges, ask.eyes, ask.motion)
+    return sum(single) + 2 * (ask.embed_above is not None)
+
+
+def test_no_frame_carries_everything_and_what_is_not_lacking_leaves_room():
+    lacking = next_ask(NAMES, [], replace(UNDECIDED, doubts=True, ripe=True, quick=True))
+    assert weight(lacking) == POLICY.asks_needed == 3
+    assert weight(next_ask([], NAMES, OPEN)) == POLICY.asks_more == 2
+    assert weight(next_ask([], NAMES, replace(OPEN, glanced=True))) == POLICY.asks_needed
+    # What is lacking goes first, and the rest has what is left of its own room.
+    some = next_ask(["edges"], ["spoof", "motion", "attention"], OPEN)
+    assert (some.edges, some.spoof, some.motion, some.eyes) == (True, True, False, False)
+
+
+def test_the_detector_finds_room_in_every_frame():
+    full = next_ask(["spoof", "embed"], ["detect"], OPEN)
+    assert (weight(full), full.detect) == (3, True)
+
+
+def test_an_embedding_of_now_comes_first_once_nothing_else_is_wanting():
+    rest = ["spoof", "motion", "embed"]
+    assert next_ask([], rest, OPEN).embed_above is None
+    assert next_ask([], rest, replace(OPEN, ripe=True)).embed_above is not None
+    assert next_ask([], rest[:2], replace(OPEN, ripe=True)).embed_above is None
+
+
+def test_eyes_come_first_where_frames_are_quick_enough_for_a_blink():
+    rest = ["spoof", "motion", "eyes"]
+    assert not next_ask([], rest, UNDECIDED).eyes
+    assert next_ask([], rest, replace(UNDECIDED, quick=True)).eyes
+    assert not next_ask([], rest, replace(OPEN, quick=True)).eyes
+
+
+def test_every_second_frame_of_a_quick_camera_is_glanced_at_where_nothing_is_in_doubt():
+    quick = replace(OPEN, quick=True)
+    assert next_ask(NAMES, [], quick) == Ask()
+    looked = (
+        {"glanced": True},
+        {"quick": False},
+        {"gathering": False},
+        {"missed": True},
+        {"doubts": True},
+        {"undecided": True},
+        {"answering": True},
+    )
+    for change in looked:
+        assert next_ask(NAMES, [], replace(quick, **change)).roi is ROI, change
 
 
 def test_colours_are_measured_for_a_challenge_only():
-    assert next_ask({"tint"}, OPEN) == Ask(roi=ROI)
+    assert next_ask([], ["tint"], OPEN) == Ask(roi=ROI)
+    assert next_ask([], ["tint"], replace(OPEN, lit=True)) == Ask(roi=ROI, tint=True)
 
 
 @pytest.mark.parametrize("name", ["spoof", "edges", "eyes", "attention", "motion"])
@@ -120,7 +183,7 @@ def test_each_cue_reads_what_its_measurement_brings_and_nothing_else():
     for one in MEASUREMENTS:
         camera, found = Camera(blink_s=0.7), cues()
         unread = [cue.row(POLICY) for cue in found]
-        for obs in camera.shots(next_ask({one.name}, wanted), 24):
+        for obs in camera.shots(next_ask([one.name], [], wanted), 24):
             for cue in found:
                 cue.add(obs)
         heard = {

@@ -1,8 +1,17 @@
 from __future__ import annotations
 
+from math import inf
+
 import pytest
 
 from pipeline.session.schedule import Schedule
+
+
+def due(schedule: Schedule, **periods_s: float) -> list[str]:
+    """Of which the window needs none."""
+    lacking, rest = schedule.due(periods_s, {})
+    assert not lacking
+    return rest
 
 
 def runs(fps: float, period_s: float, seconds: float = 10.0) -> int:
@@ -13,7 +22,7 @@ def runs(fps: float, period_s: float, seconds: float = 10.0) -> int:
         if asked:
             made += 1
             schedule.made("it", at_s)
-        asked = schedule.due({"it": period_s})
+        asked = due(schedule, it=period_s)
     return made
 
 
@@ -36,17 +45,17 @@ def test_as_often_as_wanted_or_on_every_frame(fps, period_s, expected):
 
 def test_what_was_never_measured_is_due_and_names_are_apart():
     schedule = Schedule()
-    assert schedule.due({"one": 1e9})
+    assert due(schedule, one=1e9)
     schedule.heard(0.0)
-    assert schedule.due({"one": 1e9})
+    assert due(schedule, one=1e9)
     schedule.made("one", 0.0)
     schedule.heard(0.5)
-    assert not schedule.due({"one": 1.3})
-    assert schedule.due({"other": 1.3})
+    assert not due(schedule, one=1.3)
+    assert due(schedule, other=1.3)
     schedule.heard(0.6)
-    assert not schedule.due({"one": 1.0})
+    assert not due(schedule, one=1.0)
     schedule.heard(0.9)
-    assert schedule.due({"one": 1.0})
+    assert due(schedule, one=1.0)
 
 
 def test_a_pause_is_not_expected_to_come_again():
@@ -54,6 +63,34 @@ def test_a_pause_is_not_expected_to_come_again():
     schedule.heard(0.0)
     schedule.heard(100.0)
     schedule.made("it", 100.0)
-    assert not schedule.due({"it": 1.0})
+    assert not due(schedule, it=1.0)
     schedule.heard(99.0)
-    assert not schedule.due({"it": 1.0})
+    assert not due(schedule, it=1.0)
+
+
+def test_what_a_window_lacks_comes_apart_and_is_counted_anew_in_the_next():
+    schedule, periods_s, needs = Schedule(), {"one": 0.5, "two": 0.2, "three": 0.4}, {"one": 2}
+    schedule.heard(0.0)
+    assert schedule.due(periods_s, needs) == (["one"], ["two", "three"])
+    for name in periods_s:
+        schedule.made(name, 0.0)
+    schedule.heard(1.0)
+    assert schedule.lacks(needs)
+    assert schedule.due(periods_s, needs) == (["one"], ["two", "three"])
+    schedule.made("one", 1.0)
+    schedule.heard(2.0)
+    assert not schedule.lacks(needs)
+    # Overdue by seven and a half, four and three periods
+    assert schedule.due(periods_s, needs) == ([], ["two", "three", "one"])
+    schedule.begin()
+    assert schedule.lacks(needs)
+    assert schedule.due(periods_s, needs) == (["one"], ["two", "three"])
+
+
+def test_the_pace_is_that_of_some_gaps_and_unknown_before():
+    schedule = Schedule()
+    for at_s in (0.0, 0.1, 0.11, 0.2, 0.3, 0.4):
+        schedule.heard(at_s)
+        assert schedule.gap_s == inf
+    schedule.heard(0.6)
+    assert schedule.gap_s == pytest.approx(0.1)
