@@ -17,8 +17,8 @@ from aiohttp.test_utils import TestServer, unused_port
 from playwright.async_api import Page, async_playwright, expect
 
 from tests.web.fake_lookgate import FakeLookgate, Line, only_loopback
+from tests.web.pages import CHROMIUM, FLAGS, SHOTS, gathering
 from tests.web.relying_app import ADA, SECRET, StandIn
-from tests.web.test_widget import CHROMIUM, FLAGS, SHOTS, gathering
 from web.demo.app import make_app
 from web.demo.config import Settings
 
