@@ -5,6 +5,7 @@ becomes known (galleries.py).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bson.binary import Binary
@@ -130,18 +131,22 @@ class Templates:
             which: list[Document] = [{"changed": {"$gt": since.logged}}]
             if open_then_or_now:
                 which.append({"subject": {"$in": open_then_or_now}})
-            rows = [
-                _vector(document)
+            found = [
+                document
                 for part in which
                 for document in await db["templates"]
-                .find({"client_id": client_id, **part}, _VECTOR)
+                .find({"client_id": client_id, **part}, {**_VECTOR, "changed": 1})
                 .to_list()
             ]
             # Again, because the log may have been shortened meanwhile.
             if not reaches(since, await version_of(db, client_id)):
                 return None
+        # Written after the version was read, so looked up once more, because not every server's
+        # removal says which of two templates it took when one was written meanwhile.
+        late = {row["subject"] for row in found if row.get("changed", 0) > version.logged}
+        version = replace(version, open=version.open | late)
         ids = [document["template_id"] for document in removed]
-        return Changes(version, ids, open_then_or_now, rows)
+        return Changes(version, ids, open_then_or_now, [_vector(row) for row in found])
 
 
 async def forget(db: AsyncDatabase[Document], client_id: str, subject: str) -> int:

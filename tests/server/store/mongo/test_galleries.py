@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from pymongo import AsyncMongoClient
 
-from server.store.mongo.galleries import changing, removed
+from server.store.gallery import GalleryVersion
+from server.store.mongo import templates
+from server.store.mongo.galleries import changing, removed, version_of
 from server.store.mongo.store import MongoStore
 from server.store.mongo.templates import content_of
 from tests.server.conformance.backends import MongoBackend
@@ -67,6 +69,31 @@ async def test_a_slow_removal_is_not_skipped_by_who_read_a_later_number(
         assert told_between == 0 or "ada" not in await follower.follow()  # at the next search
         await removed(db, "shop", number, {"template_id": "t-ada"})
     assert set(await follower.follow()) == {"bob", "eve"}
+    assert follower.whole == 1
+
+
+async def test_who_came_after_the_version_was_read_is_looked_up_again(
+    store: MongoStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SecantusDB's `find_one_and_delete` returns what was there before another's update, so that a
+    removal may leave another template's id (904 of 3,390 tries)."""
+    follower = Follower(store)
+    await follower.follow()
+    reads = 0
+
+    async def read(db: Any, client_id: str) -> GalleryVersion:
+        nonlocal reads
+        found, reads = await version_of(db, client_id), reads + 1
+        if reads == 1:
+            await store.templates.put(a_template(), replace=False)
+        return found
+
+    monkeypatch.setattr(templates, "version_of", read)
+    assert "ada" in await follower.follow()
+    async with store.database.turn() as db, changing(db, "shop", "ada") as number:
+        await db["templates"].delete_one(ADA)
+        await removed(db, "shop", number, {"template_id": "an older one"})
+    assert set(await follower.follow()) == {"bob"}
     assert follower.whole == 1
 
 
