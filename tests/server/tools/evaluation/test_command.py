@@ -31,7 +31,8 @@ class Nets:
     def see(self, frame: Frame, ask: Ask) -> Observation:
         self.seen += 1
         level = round(float(frame.image.mean()) / 10)
-        blank = replace(Camera(person=None).shot(Ask()), seq=frame.seq, arrival_s=frame.arrival_s)
+        empty = Camera(person=None).shot(Ask(detect=True))
+        blank = replace(empty, seq=frame.seq, arrival_s=frame.arrival_s)
         if level == 0:
             return blank
         vector = near(identity(level), 0.9, int(frame.image[0, 0, 0]))
