@@ -119,7 +119,10 @@ def open_tape(path: Path) -> Tape:
         for number, raw in unsealed(stream):
             arrays = fields.Arrays()
             session = _session(raw, arrays)
-            line = decoded(raw)
+            try:
+                line = decoded(raw)
+            except (ValueError, RecursionError):  # in a member that no session has
+                raise wrong(number, "this is no JSON") from None
             about = {name: value for name, value in line.items() if name not in ("session", "sum")}
             assert number == 1
             return Tape(path, about, session, has_video, arrays.found)

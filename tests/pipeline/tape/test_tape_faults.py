@@ -84,6 +84,18 @@ def test_a_corrupt_line_is_named(folder: Path) -> None:
         assert _fault(folder, torn=True) == ("tape_corrupt", 4)
 
 
+def test_a_header_whose_text_is_no_utf8_is_refused(folder: Path) -> None:
+    """In a member that no session has, which the fuzz run found."""
+    chain, out = Chain(), []
+    for n, raw in enumerate(_lines(folder)):
+        body = raw[:-TAIL]
+        if n == 0:
+            body = body[:1] + b'"more":"\xef\xbf",' + body[1:]
+        out.append(body + MARK + chain.next(body) + END)
+    _write(folder, out)
+    assert _fault(folder) == ("tape_not", 1)
+
+
 @pytest.mark.parametrize(
     ("version", "code"), [(VERSION + 1, "tape_newer"), (VERSION - 1, "tape_older")]
 )
