@@ -78,7 +78,11 @@ class Templates:
             ):
                 content = {**content_of(record), "changed": number}
                 if replace:
+                    before = await db["templates"].find_one(owner, {"template_id": 1})
                     await upsert(db, "templates", owner, {"$set": content})
+                    if before is not None:
+                        # Who knows only that one must learn that it went, also if this does.
+                        await removed(db, record.client_id, number, before)
                 else:
                     await db["templates"].insert_one({**owner, **content})
                 await owned(db, "templates", record.client_id, owner)

@@ -114,6 +114,14 @@ async def insert(db: aiosqlite.Connection, record: TemplateRecord, *, replace: b
     """Insert, or replace what the subject has, within the caller's transaction; the gallery's
     version grows with it. Raises IntegrityError."""
     number = await _next(db, record.client_id)
+    if replace:
+        # Who knows only the one before must learn that it went, also if this one goes as well.
+        before = await db.execute_fetchall(
+            "SELECT template_id FROM templates WHERE client_id = ? AND subject = ?",
+            (record.client_id, record.subject),
+        )
+        for (template_id,) in before:
+            await _log(db, record.client_id, number, template_id)
     instead = (
         " ON CONFLICT (client_id, subject) DO UPDATE SET template_id = excluded.template_id,"
         " model_id = excluded.model_id, created_at = excluded.created_at,"
@@ -147,16 +155,20 @@ async def forget(db: aiosqlite.Connection, client_id: str, subject: str) -> int:
         )
     )
     if removed:
-        number = await _next(db, client_id)
-        await db.execute_fetchall(
-            "INSERT INTO removals (client_id, logged, template_id) VALUES (?, ?, ?)",
-            (client_id, number, removed[0][0]),
-        )
-        await db.execute_fetchall(
-            "DELETE FROM removals WHERE client_id = ? AND logged <= ?",
-            (client_id, number - gallery.LOG_KEPT),
-        )
+        await _log(db, client_id, await _next(db, client_id), removed[0][0])
     return len(removed)
+
+
+async def _log(db: aiosqlite.Connection, client_id: str, number: int, template_id: str) -> None:
+    """Leave the number of a removal, and shorten the log."""
+    await db.execute_fetchall(
+        "INSERT INTO removals (client_id, logged, template_id) VALUES (?, ?, ?)",
+        (client_id, number, template_id),
+    )
+    await db.execute_fetchall(
+        "DELETE FROM removals WHERE client_id = ? AND logged <= ?",
+        (client_id, number - gallery.LOG_KEPT),
+    )
 
 
 async def forget_client(db: aiosqlite.Connection, client_id: str) -> None:

@@ -86,6 +86,33 @@ async def test_several_changes_are_told_at_once(two: tuple[Store, Store]) -> Non
     assert follower.whole == 1
 
 
+async def test_who_was_replaced_and_then_removed_is_gone(two: tuple[Store, Store]) -> None:
+    """Of which the follower knew only the first template."""
+    one, other = two
+    await one.templates.put(a_template(template_id="t1"), replace=False)
+    follower = Follower(other)
+    assert await follower.follow() == {"ada": "t1"}
+    await one.templates.put(a_template(template_id="t2"), replace=True)
+    await one.forget_subject("shop", "ada")
+    assert await follower.follow() == {}
+    assert follower.whole == 1
+
+
+async def test_an_enrolment_in_place_of_another_tells_that_it_went(
+    two: tuple[Store, Store],
+) -> None:
+    one, other = two
+    await one.templates.put(a_template(template_id="t1"), replace=False)
+    follower = Follower(other)
+    await follower.follow()
+    await one.sessions.add(a_session(purpose="enroll", state="live", replace=True))
+    record = a_template(template_id="t2")
+    await one.endings.accept("s1", at=NOW, subject="ada", template=record)
+    await one.forget_subject("shop", "ada")
+    assert await follower.follow() == {}
+    assert follower.whole == 1
+
+
 async def test_other_clients_changes_are_not_told(two: tuple[Store, Store]) -> None:
     one, other = two
     await one.clients.add(a_client("zoo"))
