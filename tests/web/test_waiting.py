@@ -41,6 +41,17 @@ pytestmark = [
 ]
 ACCEPT = ending("accepted", token="the.jwt.here", expires_in_s=120)
 EXPIRED = Turn(401, {"error": {"code": "ticket_invalid", "text": "...", "retry": False}})
+WAITED_AND_IN = [
+    "asking_camera",
+    "connecting",
+    "waiting",
+    "waiting",
+    "connecting",
+    "framing",
+    "gathering",
+    "accepted",
+]
+"""The phases of somebody who was told twice to wait."""
 ROOT = "document.querySelector('face-login').shadowRoot"
 KEEP_TOLD = f"""
 window.told = [];
@@ -85,16 +96,7 @@ async def test_who_waits_is_told_and_gets_in_without_a_click(bench: Bench) -> No
     free.set()
     await state_is(page, "accepted")
     await expect(place(page)).to_be_hidden()
-    assert await phases(page) == [
-        "asking_camera",
-        "connecting",
-        "waiting",
-        "waiting",
-        "connecting",
-        "framing",
-        "gathering",
-        "accepted",
-    ]
+    assert await phases(page) == WAITED_AND_IN
     waits = [d for d in await seen(page, "phase") if d["phase"] == "waiting"]
     assert waits == [
         {"phase": "waiting", "ahead": 3, "wait_s": 12.4},
@@ -149,16 +151,7 @@ async def test_a_ticket_that_ran_out_in_line_is_replaced_once(bench: Bench) -> N
     await press_start(page)
     await state_is(page, "accepted")
     assert len(bench.app["posts"]) == 2
-    assert await phases(page) == [
-        "asking_camera",
-        "connecting",
-        "waiting",
-        "waiting",
-        "connecting",
-        "framing",
-        "gathering",
-        "accepted",
-    ]
+    assert await phases(page) == WAITED_AND_IN
     assert await page.evaluate("tracks.length") == 1
     bench.server.line = [no_place(1, 5), EXPIRED, no_place(1, 5), EXPIRED]
     await page.evaluate("document.querySelector('face-login').start()")

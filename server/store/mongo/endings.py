@@ -184,8 +184,9 @@ async def _store(
     this = {**owner, "template_id": content["template_id"]}
     async with galleries.changing(db, owner["client_id"], owner["subject"]) as number:
         whole = {"vector": None, **content, "changed": number}
-        before = await db["templates"].find_one(owner, {"template_id": 1})
-        written = True
+        before = None
+        if ended["replace"]:
+            before = await db["templates"].find_one(owner, {"template_id": 1})
         try:
             if not ended["replace"]:
                 await db["templates"].insert_one({**owner, **whole})
@@ -196,16 +197,14 @@ async def _store(
             else:
                 await upsert(db, "templates", owner, {"$set": whole})
         except DuplicateKeyError as error:
-            written = False
             if not ended["replace"] and await db["templates"].find_one(this, {"_id": 1}) is None:
                 lost: Document = {"state": "rejected", "reasons": ["internal"]}
                 await db["sessions"].update_one(
                     {"_id": ended["_id"]}, {"$set": lost, "$unset": {UNSETTLED: ""}}
                 )
                 raise Enrolled("template") from error
-        if written and before is not None and before["template_id"] != content["template_id"]:
-            # Who knows only that one must learn that it went, also if this one goes as well.
-            await galleries.removed(db, owner["client_id"], number, before)
+        else:
+            await galleries.replaced(db, owner["client_id"], number, before, content["template_id"])
         await owned(db, "templates", owner["client_id"], this)
         if await db["sessions"].find_one({"_id": ended["_id"]}, {"_id": 1}) is None:
             await db["templates"].delete_many(this)  # the person was forgotten meanwhile

@@ -70,6 +70,19 @@ async def removed(
     )
 
 
+async def replaced(
+    db: AsyncDatabase[Document],
+    client_id: str,
+    number: int,
+    before: Mapping[str, Any] | None,
+    template_id: str,
+) -> None:
+    """Leave the number of a template that another took the place of, if there was one: who knows
+    only that one must learn that it went, also if the other goes as well."""
+    if before is not None and before["template_id"] != template_id:
+        await removed(db, client_id, number, before)
+
+
 async def forget_client(db: AsyncDatabase[Document], client_id: str) -> None:
     """Its templates are gone: the version grows past the log, which is over."""
     await db["removals"].delete_many({"client_id": client_id})

@@ -16,7 +16,7 @@ from server.store.gallery import Changes, GalleryVersion, VectorRecord, reaches
 from server.store.mongo.clients import owned
 from server.store.mongo.database import Database
 from server.store.mongo.documents import Document, upsert, utc
-from server.store.mongo.galleries import changing, removed, version_of
+from server.store.mongo.galleries import changing, removed, replaced, version_of
 from server.store.port import Conflict, NotFound, TemplateRecord
 
 _VECTOR = {"_id": 0, "subject": 1, "template_id": 1, "model_id": 1, "vector": 1}
@@ -80,9 +80,7 @@ class Templates:
                 if replace:
                     before = await db["templates"].find_one(owner, {"template_id": 1})
                     await upsert(db, "templates", owner, {"$set": content})
-                    if before is not None:
-                        # Who knows only that one must learn that it went, also if this does.
-                        await removed(db, record.client_id, number, before)
+                    await replaced(db, record.client_id, number, before, record.template_id)
                 else:
                     await db["templates"].insert_one({**owner, **content})
                 await owned(db, "templates", record.client_id, owner)
