@@ -144,7 +144,7 @@ def sent(images: Iterator[Image], kbps: int) -> Iterator[Image]:
     encoder = av.CodecContext.create("libvpx", "w")
     encoder.width, encoder.height, encoder.pix_fmt = 640, 480, "yuv420p"
     encoder.time_base, encoder.bit_rate = Fraction(1, FPS), kbps * 1000
-    encoder.options = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", "g": "3000"}
+    encoder.options = {"deadline": "realtime", "cpu-used": "-8", "lag-in-frames": "0", "g": "3000"}
     decoder = av.CodecContext.create("libvpx", "r")
     for k, image in enumerate(images):
         picture = av.VideoFrame.from_ndarray(image, format="bgr24").reformat(format="yuv420p")

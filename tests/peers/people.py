@@ -66,7 +66,7 @@ def encoded(name: str) -> Encoded:
             encoder.time_base, encoder.bit_rate = Fraction(1, CLOCK_HZ), 1_000_000
             encoder.options = {
                 "quality": "realtime",
-                "speed": "8",
+                "speed": "-8",
                 "lag-in-frames": "0",
                 "g": str(FPS),
             }

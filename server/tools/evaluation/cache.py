@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import time
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,9 @@ _JUDGES = (
     "server/tools/evaluation/play.py",
 )
 
+CODECS = ("av", "opencv-python-headless", "numpy", "onnxruntime")
+"""Packages that make pictures or look at them: another coder, other pictures."""
+
 
 def sources(*, session: bool = False) -> list[Path]:
     """The code that makes and looks at pictures. `session`: the code that judges as well, as what
@@ -106,8 +110,11 @@ def sources(*, session: bool = False) -> list[Path]:
 
 
 def version(*said: str, session: bool = False) -> str:
-    """Names the code in `sources`, the nets that the manifest pins, and whatever is `said`."""
+    """Names the code in `sources`, the packages in CODECS, the nets that the manifest pins, and
+    whatever is `said`."""
     known = hashlib.sha256()
+    for package in CODECS:
+        known.update(f"{package} {metadata.version(package)}\0".encode())
     for path in sources(session=session):
         known.update(path.read_bytes())
     for name, net in sorted(manifest.load().items()):

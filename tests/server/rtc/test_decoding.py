@@ -38,7 +38,7 @@ def test_vp8_has_the_bits_that_another_decoder_gives() -> None:
     encoder: Any = av.CodecContext.create("libvpx", "w")
     encoder.width, encoder.height, encoder.pix_fmt = 320, 240, "yuv420p"
     encoder.time_base, encoder.bit_rate = Fraction(1, 15), 400_000
-    encoder.options = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", "g": "3000"}
+    encoder.options = {"deadline": "realtime", "cpu-used": "-8", "lag-in-frames": "0", "g": "3000"}
     other: Any = av.CodecContext.create("libvpx", "r")
     ours = decoding.get_decoder(SimpleNamespace(mimeType="video/VP8", name="VP8"))
     assert ours.codec.name == "vp8"

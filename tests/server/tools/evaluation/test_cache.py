@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,24 @@ def test_all_that_looks_is_named_and_all_that_judges_only_for_verdicts() -> None
     assert {"pipeline/decision.py", "server/tools/evaluation/play.py"} <= judges
     assert any(path.startswith("pipeline/session/") for path in judges)
     assert caches.version("match") != caches.version("match", session=True)
+
+
+def test_another_coder_or_another_look_at_pictures_is_another_version(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = caches.version("match")
+    installed = metadata.version
+    for package in ("av", "opencv-python-headless"):
+        monkeypatch.setattr(
+            metadata, "version", lambda name, p=package: installed(name) + "x" * (name == p)
+        )
+        assert caches.version("match") != before
+    monkeypatch.undo()
+    assert caches.version("match") == before
+    vp8 = next(path for path in sources() if path.name == "vp8.py")
+    read = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read(path) + b"#" * (path == vp8))
+    assert caches.version("match") != before
 
 
 def test_code_that_is_not_where_it_was_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import av
-import numpy as np
 import pytest
-from av.video.frame import PictureType
 
 from pipeline.frame import Frame
 from pipeline.observation import Ask, Observation
 from pipeline.policy import POLICIES
-from server.frames.convert import to_bgr
-from server.tools.clips import read_clip
-from server.tools.evaluation import play, vp8
+from server.tools.evaluation import play
 from server.tools.evaluation.acquire import acquire
 from server.tools.evaluation.folder import Item
 from server.tools.film import write
 from tests.pipeline.observations import Camera, D, face, identity
-from tests.server.pictures import number, paint
+from tests.server.pictures import paint
 
 POLICY = POLICIES["standard"]
 
@@ -134,38 +129,3 @@ def test_a_look_takes_three_pictures_a_second(tmp_path: Path) -> None:
     assert gave.pictures == len(gave.views) == 13
     assert gave.failure == ""
     assert {view.rival for view in gave.views} == {0.1}
-
-
-def test_vp8_keeps_the_pictures_their_times_and_their_look(tmp_path: Path) -> None:
-    item = _film(tmp_path / "film.mp4", 40)
-
-    def pictures() -> Iterator[tuple[float, av.VideoFrame]]:
-        return read_clip(item.path)
-
-    before = [(at_s, to_bgr(p)) for at_s, p in pictures()]
-    after = [(at_s, to_bgr(p)) for at_s, p in vp8.through(pictures())]
-    assert [at_s for at_s, _ in after] == [at_s for at_s, _ in before]
-    assert [number(image) for _, image in after] == list(range(40))
-    apart = [
-        np.abs(a.astype(int) - b.astype(int)).mean()
-        for (_, a), (_, b) in zip(before, after, strict=True)
-    ]
-    assert 0.3 < float(np.mean(apart)) < 12.0, "coded, and not beyond recognition"
-
-
-def test_vp8_codes_a_key_frame_of_the_file_as_any_other_picture() -> None:
-    def coded(key: bool) -> list[np.ndarray[Any, Any]]:
-        pictures = [av.VideoFrame.from_ndarray(paint(n), format="bgr24") for n in range(12)]
-        if key:
-            pictures[6].pict_type = PictureType.I
-        return [to_bgr(p) for _, p in vp8.through((n / 15, p) for n, p in enumerate(pictures))]
-
-    for plain, marked in zip(coded(False), coded(True), strict=True):
-        np.testing.assert_array_equal(plain, marked)
-
-
-def test_vp8_makes_large_pictures_as_small_as_a_webcam(tmp_path: Path) -> None:
-    large = av.VideoFrame.from_ndarray(paint(3, 1280, 720), format="bgr24")
-    small = av.VideoFrame.from_ndarray(paint(3, 320, 240), format="bgr24")
-    found = list(vp8.through([(0.0, large), (0.1, small)]))
-    assert [(p.width, p.height) for _, p in found] == [(640, 360), (320, 240)]
