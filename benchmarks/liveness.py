@@ -1,12 +1,13 @@
 """How often living people are refused and attacks let in: real clips through `see` and a session.
 
     python -m benchmarks.liveness [--data ../shared/data] [--models DIR] [--cache DIR]
+        [--begin 3,5,7] [--framing z]
 
-Plays every film of the manifest as `lookgate evaluate liveness` does (server/evaluation; needs its
-extra), and prints the errors with their intervals by kind of camera and number of windows, what
-each cue is worth, and which files failed. The policy's constants were fitted on a set that holds
-these clips; `refitted` leaves one source out and fits the two logistic cues on the others. Tables:
-docs/liveness.md.
+Plays every film of the manifest as `lookgate evaluate liveness` does (server/tools/evaluation/;
+needs its extra), each replay begun at the given seconds as well (`replay_cut`). It prints the
+errors with their intervals by kind of camera and number of windows, what each cue is worth, and
+which files failed. The policy's constants were fitted on a set that holds these clips; `refitted`
+leaves one source out and fits the two logistic cues on the others. Tables: docs/liveness.md.
 """
 
 from __future__ import annotations
@@ -36,11 +37,15 @@ from pipeline.policy import POLICIES, Policy
 from pipeline.reasons import Phase, Reason
 from pipeline.see import see
 from server.tools.evaluation import vp8
+from server.tools.evaluation.command import seconds
 from server.tools.evaluation.cues import BLINK, MEASURES, Window, window
+from server.tools.evaluation.folder import AS_IT_IS, FRAMINGS
 from server.tools.evaluation.play import Outcome, Player, deciding, rows, still, watching
 from server.tools.evaluation.statistics import auc, exact
 
-GROUPS = ("webcam", "studio", "nuaa", "print", "replay", "deepfake")
+GROUPS = ("webcam", "studio", "nuaa", "print", "replay", "replay_cut", "deepfake", "talking")
+INJECTED = ("deepfake", "talking")
+"""What looks live to every cue: nothing is fitted on it."""
 POLICY = deciding(POLICIES["standard"])
 """Anybody's face is a match: these are errors of liveness."""
 DIMENSIONS = 128
@@ -113,10 +118,10 @@ def _again(job: tuple[Clip, Policy], cache: Path, now: str) -> tuple[str, dict[s
 def refitted(reports: Sequence[Report]) -> Policy:
     """The policy with the two logistic cues fitted together on these clips, the rest as it is. The
     windows of a clip share a weight of 1; the bezel keeps its share of the offset, which clips it.
-    Not on deepfakes, which look live to both: the ratios are those of people over prints and
-    screens. Raises ValueError without people or attacks."""
+    Not on INJECTED: the ratios are those of people over prints and screens. Raises ValueError
+    without people or attacks."""
     samples: list[tuple[list[float], bool, float]] = []
-    for report in (report for report in reports if report.clip.group != "deepfake"):
+    for report in (report for report in reports if report.clip.group not in INJECTED):
         pairs = [(found.get("spoof"), found.get("bezel")) for found in report.windows]
         known = [
             [margin, max(edge, -POLICY.bezel_most)]
@@ -204,9 +209,9 @@ def cues(reports: Sequence[Report]) -> None:
                     by[report.clip.group].append(found)
         cells = [_two(auc(by[a], by[b])) for a, b in pairs]
         people = [v for g in GROUPS[:3] for v in by[g]]
-        attacks = [v for g in GROUPS[3:5] for v in by[g]]
+        attacks = [v for g in GROUPS[3:6] for v in by[g]]
         known = f"{len(people)}/{sum(seen[g] for g in GROUPS[:3])} live, "
-        known += f"{len(attacks)}/{sum(seen[g] for g in GROUPS[3:5])} attack"
+        known += f"{len(attacks)}/{sum(seen[g] for g in GROUPS[3:6])} attack"
         print(f"| {cue} | {' | '.join(cells)} | {_two(auc(people, attacks))} | {known} |")
 
 
@@ -269,10 +274,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--models", type=Path, default=default_dir())
     parser.add_argument("--cache", type=Path, default=default_dir().parent / "liveness")
+    parser.add_argument("--begin", type=seconds, default=(3.0, 5.0, 7.0), metavar="S,S")
+    parser.add_argument("--framing", choices=FRAMINGS, default=AS_IT_IS)
     parser.add_argument("--only", default="", help="clips with this in their name")
     args = parser.parse_args(argv)
     try:
-        found = [clip for clip in clips(args.data) if args.only in clip.name]
+        found = [
+            clip for clip in clips(args.data, args.begin, args.framing) if args.only in clip.name
+        ]
         nets = Nets(args.models)
     except (NoClips, NetUnusable) as problem:
         print(f"nothing measured: {problem}", file=sys.stderr)

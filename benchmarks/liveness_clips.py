@@ -1,8 +1,8 @@
 """Labelled clips as a session would see them: through VP8, looked at once.
 
 Here: the manifest, the memory of what `see` answered, which holds embeddings and lies in a cache
-folder outside the repository, for its owner alone. Not here: pacing and VP8 (server/evaluation),
-sessions and errors (liveness.py).
+folder outside the repository, for its owner alone. Not here: pacing and VP8
+(server/tools/evaluation/), sessions and errors (liveness.py).
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import csv
 import hashlib
 import pickle
 import re
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +23,8 @@ from pipeline.nets import Run
 from pipeline.observation import Ask, Observation
 from pipeline.see import see
 from server.frames.convert import to_bgr
-from server.tools.evaluation import cache, vp8
-from server.tools.evaluation.folder import FILMS, STILLS, Item, digest
+from server.tools.evaluation import cache, closeup
+from server.tools.evaluation.folder import AS_IT_IS, CUT, FILMS, STILLS, Item, digest
 
 Image = NDArray[np.uint8]
 
@@ -40,11 +41,15 @@ class Clip:
     name: str
     """Path inside the data folder."""
     group: str
-    """webcam, studio, nuaa (live); print, replay, deepfake (attacks)."""
+    """webcam, studio, nuaa (live); print, replay, replay_cut, deepfake, talking (attacks)."""
     source: str
     """Whom it came from: what is left out together."""
     person: str
     """Who is in it, by the manifest."""
+    begin_s: float = 0.0
+    """Second of the film that it is shown from."""
+    framing: str = AS_IT_IS
+    """How it is shown (server/tools/evaluation/closeup.py)."""
 
     @property
     def live(self) -> bool:
@@ -52,10 +57,14 @@ class Clip:
         return self.group in ("webcam", "studio", "nuaa")
 
 
+ATTACK = r"attack:(print|replay|deepfake|talking)"
+"""Kinds of the manifest by how they begin, and so the groups of their films."""
+
+
 def _group(name: str, kind: str, note: str) -> str:
     """Webcams, laptops and phones without a filter are what people log in with; television, studio
     and beauty-filtered clips are reported apart, as is NUAA (2 to 5 frames/s)."""
-    attack = re.match(r"attack:(print|replay|deepfake)", kind)
+    attack = re.match(ATTACK, kind)
     if attack:
         return attack[1]
     if "nuaa" in name:
@@ -64,8 +73,9 @@ def _group(name: str, kind: str, note: str) -> str:
     return "webcam" if own and "filter" not in note else "studio"
 
 
-def clips(data: Path) -> list[Clip]:
-    """Every film of the manifest that is live or an attack. Raises NoClips."""
+def clips(data: Path, begin: Sequence[float] = (), framing: str = AS_IT_IS) -> list[Clip]:
+    """Every film of the manifest that is live or an attack, shown in this framing, and replays
+    begun at these seconds as well. Raises NoClips."""
     manifest = data / "manifest.csv"
     if not manifest.is_file():
         raise NoClips(
@@ -78,15 +88,22 @@ def clips(data: Path) -> list[Clip]:
         for row in csv.DictReader(lines):
             name, kind = row["path"], row["kind"]
             path = data / name
-            wanted = kind == "live" or re.match(r"attack:(print|replay|deepfake)", kind)
+            wanted = kind == "live" or re.match(ATTACK, kind)
             if path.suffix not in FILMS or not wanted or not path.is_file():
                 continue
             group = _group(name, kind, row["note"])
             source = row["source"].split("@")[0]
-            found.append(Clip(path, name, group, source, row["identity"]))
+            clip = Clip(path, name, group, source, row["identity"], framing=framing)
+            found.append(clip)
+            if group == "replay":
+                found += [_begun(clip, begin_s) for begin_s in begin]
     if not found:
         raise NoClips(f"{manifest} names no film that is there.")
     return sorted(found, key=lambda clip: clip.name)
+
+
+def _begun(clip: Clip, begin_s: float) -> Clip:
+    return replace(clip, name=f"{clip.name}@{begin_s:g}s", group=CUT, begin_s=begin_s)
 
 
 def stills(data: Path, kind: str) -> list[Item]:
@@ -102,7 +119,9 @@ class Seen:
         """`version`: of everything that answers depend on; other versions' are not used. Raises
         MediaError, and OSError, if the clip cannot be read."""
         self.clip, self._run = clip, run
-        self._file = cache.opened(folder, version) / f"{digest(clip.path)}.pickle"
+        item = Item(clip.path, clip.name, clip.group, False, clip.begin_s, clip.framing)
+        key = item.key(digest(clip.path))
+        self._file = cache.opened(folder, version) / f"{key}.pickle"
         self._images: list[Image] = []
         self._known: dict[bytes, Observation] = {}
         self._grown = False
@@ -113,15 +132,20 @@ class Seen:
             self.times_s = self._played()
 
     def _played(self) -> list[float]:
-        played = [(at_s, to_bgr(picture)) for at_s, picture in vp8.film(self.clip.path)]
+        clip = self.clip
+        shown = closeup.film(clip.path, self._see, begin_s=clip.begin_s, framing=clip.framing)
+        played = [(at_s, to_bgr(picture)) for at_s, picture in shown]
         self._images = [image for _, image in played]
         return [at_s for at_s, _ in played]
+
+    def _see(self, frame: Frame, ask: Ask) -> Observation:
+        return see(frame, ask, self._run)
 
     def observe(self, seq: int, ask: Ask, reference: int | None) -> Observation:
         """Frame `seq` under `ask`; `reference` is the frame that `motion` goes back to."""
         key = _key(seq, ask, reference)
         if key not in self._known:
-            self._known[key] = see(self.frame(seq, reference), ask, self._run)
+            self._known[key] = self._see(self.frame(seq, reference), ask)
             self._grown = True
         return self._known[key]
 

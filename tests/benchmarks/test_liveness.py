@@ -136,6 +136,9 @@ def test_the_manifest_names_groups_and_absent_films_are_left_out(tmp_path: Path)
     groups = {clip.name: clip.group for clip in clips(tmp_path)}
     assert list(groups.values()) == ["print", "replay", "deepfake", "webcam", "studio", "nuaa"]
     assert {clip.source for clip in clips(tmp_path)} == {"a:b"}
+    cut = [(c.name, c.begin_s) for c in clips(tmp_path, (3.0, 5.0), "z") if c.group == "replay_cut"]
+    assert cut == [("attack/e.mp4@3s", 3.0), ("attack/e.mp4@5s", 5.0)]
+    assert {c.framing for c in clips(tmp_path, (3.0,), "z")} == {"z"}
     (tmp_path / "manifest.csv").write_text("path,kind,identity,fps,source,note\n", "utf-8")
     with pytest.raises(NoClips):
         clips(tmp_path)

@@ -84,6 +84,7 @@ _MEASURES = (
     "server/frames/convert.py",
     "server/tools/clips.py",
     "server/tools/evaluation/acquire.py",
+    "server/tools/evaluation/closeup.py",
     "server/tools/evaluation/vp8.py",
 )
 _JUDGES = (

@@ -9,6 +9,7 @@ import argparse
 import functools
 import importlib.util
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,11 +23,15 @@ from server.settings.load import Settings
 from server.tools.evaluation.acquire import Acquired, See, acquire
 from server.tools.evaluation.cache import Cache, Value, version
 from server.tools.evaluation.folder import (
+    AS_IT_IS,
+    FRAMINGS,
     GROUPS,
     EvaluationError,
     Item,
     Listing,
+    begun,
     digest,
+    framed,
     groups,
     identities,
     presentations,
@@ -52,6 +57,19 @@ def add(verbs: Any) -> None:
     match.set_defaults(evaluation=_match)
     liveness = _add(
         evaluate, "liveness", "attacks let in, people refused: live/, attack/<species>/"
+    )
+    liveness.add_argument(
+        "--begin",
+        type=seconds,
+        default=(),
+        metavar="S,S",
+        help="begin each film of attack/replay* at these seconds too: species replay_cut",
+    )
+    liveness.add_argument(
+        "--framing",
+        choices=FRAMINGS,
+        default=AS_IT_IS,
+        help="z: films cropped to 2 face boxes and enlarged, so that no border is left",
     )
     liveness.set_defaults(evaluation=_liveness)
 
@@ -91,6 +109,14 @@ def whole(text: str) -> int:
 
 
 whole.__name__ = "whole number from 1 on"  # argparse says it
+
+
+def seconds(text: str) -> tuple[float, ...]:
+    """An argument of seconds above 0, with commas between. Raises ValueError."""
+    found = tuple(float(part) for part in text.split(","))
+    if not all(0 < one < math.inf for one in found):
+        raise ValueError(text)
+    return tuple(sorted(set(found)))
 
 
 def run(given: argparse.Namespace, settings: Settings) -> int:
@@ -143,7 +169,7 @@ def _match(given: argparse.Namespace, settings: Settings) -> int:
 
 
 def _liveness(given: argparse.Namespace, settings: Settings) -> int:
-    listing = presentations(given.dir)
+    listing = framed(begun(presentations(given.dir), given.begin), given.framing)
     policy = _policy(given, settings)
     _extra()
     from server.tools.evaluation import cues, liveness, report
@@ -202,11 +228,12 @@ def _looked(
             sha256 = digest(item.path)
         except OSError:
             return made(do(item)), "", True  # says by itself that the file cannot be read
-        value = cache.get(sha256)
+        key = item.key(sha256)
+        value = cache.get(key)
         known = value is not None
         if value is None:
             value = do(item)
-            cache.put(sha256, value)
+            cache.put(key, value)
         return made(value), sha256, known
 
     found = []

@@ -20,6 +20,11 @@ FILMS = frozenset({".mp4", ".webm", ".avi", ".mov", ".mkv", ".m4v", ".mjpeg", ".
 GROUPS = "groups.csv"
 LIVE = "live"
 """The label of people; every other one of a folder of presentations is a species of attack."""
+REPLAY, CUT = "replay", "replay_cut"
+"""How species of films of screens begin, and the species of those that begin later."""
+AS_IT_IS = ""
+FRAMINGS = ("z",)
+"""How films may be shown otherwise (closeup.py)."""
 _Label = Callable[[Sequence[str]], "str | None"]
 
 
@@ -38,6 +43,17 @@ class Item:
     """Identity, or `live`, or the species of an attack."""
     still: bool
     """A picture and no film, by its ending."""
+    begin_s: float = 0.0
+    """Second of the film that it is shown from."""
+    framing: str = AS_IT_IS
+    """AS_IT_IS or one of FRAMINGS."""
+
+    def key(self, sha256: str) -> str:
+        """Names what is shown: the file's content, from when on, and how, 64 hex digits."""
+        if not self.begin_s and not self.framing:
+            return sha256
+        said = f"{sha256} {self.begin_s:g} {self.framing}"
+        return hashlib.sha256(said.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +105,28 @@ def presentations(root: Path) -> Listing:
             "attack_missing", "there is no picture or film in a folder attack/<species>/"
         )
     return found
+
+
+def begun(listing: Listing, seconds: Sequence[float]) -> Listing:
+    """With each film of a species that begins with `replay` begun at these seconds as well, which
+    is a species of its own: by then a screen that is brought closer has no border in the picture.
+    """
+    cuts = [
+        replace(item, name=f"{item.name}@{begin_s:g}s", label=CUT, begin_s=begin_s)
+        for item in listing.items
+        if item.label.startswith(REPLAY) and not item.still
+        for begin_s in seconds
+    ]
+    return replace(listing, items=(*listing.items, *cuts))
+
+
+def framed(listing: Listing, framing: str) -> Listing:
+    """With every film shown in this framing, and no still."""
+    if not framing:
+        return listing
+    films = [item for item in listing.items if not item.still]
+    shown = [replace(item, name=f"{item.name}@{framing}", framing=framing) for item in films]
+    return replace(listing, items=tuple(shown))
 
 
 def _listing(root: Path, label_of: _Label) -> Listing:

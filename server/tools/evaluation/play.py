@@ -27,7 +27,7 @@ from pipeline.session import SessionPipeline
 from pipeline.template import Gallery, Template
 from server.frames.convert import to_frame
 from server.tools.clips import MediaError, read_clip, resize
-from server.tools.evaluation import vp8
+from server.tools.evaluation import closeup, vp8
 from server.tools.evaluation.acquire import See
 from server.tools.evaluation.cache import Value
 from server.tools.evaluation.folder import Item
@@ -155,7 +155,8 @@ def play(item: Item, see: See, policy: Policy, dimensions: int) -> Value:
     mine, its = Reference(), Reference()
     failure, count, at_s = "", 0, 0.0
     try:
-        for at_s, picture in vp8.film(item.path):
+        shown = closeup.film(item.path, see, begin_s=item.begin_s, framing=item.framing)
+        for at_s, picture in shown:
             frame = to_frame(picture, count, at_s, at_s)
             count += 1
             asked = watch.session.ask()

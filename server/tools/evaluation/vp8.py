@@ -7,13 +7,15 @@ the liveness benchmark alike. Not here: opening files (server/tools/clips.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import av
+import numpy as np
 from av.video.frame import PictureType
 
+from server.frames.convert import to_bgr
 from server.tools.clips import Timed, read_clip, resize
 
 KBPS = 600
@@ -35,10 +37,41 @@ because libvpx takes a positive one for a share of the time that has passed, and
 pictures on a busy machine."""
 
 
-def film(path: Path) -> Iterator[Timed]:
-    """The first MOST_S of a file at up to FPS pictures a second, coded; slower films keep their own
-    pace, as cameras do. Raises MediaError, and OSError, at the first picture that is asked for."""
-    return through(read_clip(path, fps=FPS, max_s=MOST_S))
+Crop = tuple[int, int, int]
+"""Left, top and side of a square part of a picture, px."""
+
+
+def pictures(path: Path, begin_s: float = 0.0) -> Iterator[Timed]:
+    """MOST_S of a file from `begin_s` on, at up to FPS pictures a second, the first at 0; slower
+    films keep their own pace, as cameras do. Raises MediaError, and OSError, at the first picture
+    that is asked for."""
+    first_s: float | None = None
+    for at_s, picture in read_clip(path, fps=FPS, max_s=begin_s + MOST_S):
+        if at_s >= begin_s:
+            first_s = at_s if first_s is None else first_s
+            yield at_s - first_s, picture
+
+
+def film(
+    path: Path,
+    begin_s: float = 0.0,
+    crop: Callable[[float, int, int], Crop] | None = None,
+) -> Iterator[Timed]:
+    """The same, coded. `crop` says, from the time and the width and height in pixels, which part of
+    each picture is shown alone, enlarged to SIDE. Raises what `pictures` raises."""
+    shown = pictures(path, begin_s)
+    if crop is None:
+        return through(shown)
+    parts = ((at_s, _part(p, crop(at_s, p.width, p.height))) for at_s, p in shown)
+    return through(parts)
+
+
+def _part(picture: av.VideoFrame, crop: Crop) -> av.VideoFrame:
+    left, top, side = crop
+    image = to_bgr(picture, max(picture.width, picture.height))
+    part = np.ascontiguousarray(image[top : top + side, left : left + side])
+    found = av.VideoFrame.from_ndarray(part, format="bgr24")
+    return found.reformat(SIDE, SIDE, "yuv420p", interpolation="BICUBIC", threads=1)
 
 
 def through(pictures: Iterable[Timed]) -> Iterator[Timed]:

@@ -173,6 +173,29 @@ def test_liveness_and_calibration(
     assert not policy.exists()
 
 
+def test_replays_that_begin_later_are_sessions_of_their_own(
+    nets: Nets, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, out = tmp_path / "faces", tmp_path / "out"
+    image = np.full((48, 64, 3), 200, np.uint8)
+    for name in ("live/a.mp4", "attack/replay_phone/b.mp4"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        write(root / name, [(n / 5, image) for n in range(30)], 5.0)
+    _picture(root / "live" / "c.jpg", 200)
+    given = ("evaluate", "liveness", root, "--out", out, "--jobs", 1)
+    status, said, problem = _run(capsys, *given, "--begin", "3,4.5")
+    assert status == 0, problem
+    found = json.loads((out / "report.json").read_text())
+    assert found["n"] == 4
+    assert found["non_response"]["replay_cut"]["n"] == 2
+    assert "b.mp4@4.5s" in said
+    _, _, problem = _run(capsys, *given, "--framing", "z")
+    assert "[2/2] files" in problem, "no still is cropped"
+    for wrong in ("3,x", "0", "inf", ""):
+        with pytest.raises(SystemExit):
+            main.main([*map(str, given), "--begin", wrong])
+
+
 def test_a_calibrated_policy_judges_the_next_evaluation(
     nets: Nets, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -73,6 +73,25 @@ def test_no_folder(tmp_path: Path) -> None:
         folder.identities(tmp_path / "none")
 
 
+def test_films_of_screens_begin_later_as_a_species_of_their_own(tmp_path: Path) -> None:
+    names = ("live/a.mp4", "attack/replay_phone/b.mp4", "attack/replay/c.jpg", "attack/print/d.mp4")
+    whole = folder.presentations(_make(tmp_path, *names))
+    found = folder.begun(whole, (3.0, 5.5))
+    assert found.items[: len(names)] == whole.items
+    assert [(i.name, i.label, i.begin_s) for i in found.items[len(names) :]] == [
+        ("attack/replay_phone/b.mp4@3s", "replay_cut", 3.0),
+        ("attack/replay_phone/b.mp4@5.5s", "replay_cut", 5.5),
+    ]
+    near = folder.framed(found, "z")
+    assert {i.framing for i in near.items} == {"z"}
+    assert "attack/replay_phone/b.mp4@3s@z" in {i.name for i in near.items}
+    assert not any(i.still for i in near.items)
+    assert folder.framed(found, "") is found
+    shown = [i for i in (*found.items, *near.items) if i.path.name == "b.mp4"]
+    assert len({i.key("ab" * 32) for i in shown}) == len(shown) == 6, "each has its own answer"
+    assert shown[0].key("ab" * 32) == "ab" * 32
+
+
 def test_the_fingerprint_is_of_names_and_contents(tmp_path: Path) -> None:
     _make(tmp_path, "a", "b")
     one = [("a", folder.digest(tmp_path / "a")), ("b", folder.digest(tmp_path / "b"))]
