@@ -28,7 +28,6 @@ from statistics import median
 import cv2
 
 from benchmarks.liveness_clips import Clip, NoClips, Seen, clips, stills, version
-from benchmarks.liveness_numbers import fit
 from models.manifest import default_dir
 from pipeline.decision import Stand, liveness_sum
 from pipeline.nets.ort import Nets, NetUnusable
@@ -40,12 +39,11 @@ from server.tools.evaluation import vp8
 from server.tools.evaluation.command import seconds
 from server.tools.evaluation.cues import BLINK, MEASURES, Window, window
 from server.tools.evaluation.folder import AS_IT_IS, FRAMINGS
+from server.tools.evaluation.liveness.refit import refitted as refit
 from server.tools.evaluation.play import Outcome, Player, deciding, rows, still, watching
 from server.tools.evaluation.statistics import auc, exact
 
 GROUPS = ("webcam", "studio", "nuaa", "print", "replay", "replay_cut", "deepfake", "talking")
-INJECTED = ("deepfake", "talking")
-"""What looks live to every cue: nothing is fitted on it."""
 POLICY = deciding(POLICIES["standard"])
 """Anybody's face is a match: these are errors of liveness."""
 DIMENSIONS = 128
@@ -116,26 +114,10 @@ def _again(job: tuple[Clip, Policy], cache: Path, now: str) -> tuple[str, dict[s
 
 
 def refitted(reports: Sequence[Report]) -> Policy:
-    """The policy with the two logistic cues fitted together on these clips, the rest as it is. The
-    windows of a clip share a weight of 1; the bezel keeps its share of the offset, which clips it.
-    Not on INJECTED: the ratios are those of people over prints and screens. Raises ValueError
-    without people or attacks."""
-    samples: list[tuple[list[float], bool, float]] = []
-    for report in (report for report in reports if report.clip.group not in INJECTED):
-        pairs = [(found.get("spoof"), found.get("bezel")) for found in report.windows]
-        known = [
-            [margin, max(edge, -POLICY.bezel_most)]
-            for margin, edge in pairs
-            if margin is not None and edge is not None
-        ]
-        samples += [(both, report.clip.live, 1 / len(known)) for both in known]
-    (gain, edge_gain), offset = fit(samples)
-    return replace(
-        POLICY,
-        spoof_gain=gain,
-        spoof_offset=offset - POLICY.bezel_offset,
-        bezel_gain=-edge_gain,
-    )
+    """The policy with the two logistic cues fitted on these clips. Raises ValueError without people
+    or attacks."""
+    films = [("live" if r.clip.live else r.clip.group, r.windows) for r in reports]
+    return refit(POLICY, films)
 
 
 # Printing

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import pytest
 from benchmarks import liveness_clips
 from benchmarks.liveness import DIMENSIONS, POLICY, error, main, measured, play
 from benchmarks.liveness_clips import Clip, NoClips, Seen, clips
-from benchmarks.liveness_numbers import fit
 from pipeline.frame import Frame
 from pipeline.nets import Run
 from pipeline.observation import Ask, Observation
@@ -24,28 +22,6 @@ from server.tools.evaluation.play import play as evaluated
 from server.tools.film import write
 from tests.pipeline.observations import Camera
 from tests.server.pictures import paint
-
-
-def test_a_fit_finds_the_ratio_it_was_drawn_from():
-    """Two normals of the same spread: the ratio is a line whose slope and zero are known."""
-    grid = [k / 50 for k in range(-300, 301)]
-    bell = {k: math.exp(-k * k / 2) for k in grid}
-    samples = [([2 + k], True, 100 * w) for k, w in bell.items()]
-    samples += [([-1 + k], False, 300 * w) for k, w in bell.items()]  # more attacks than people
-    (gain,), offset = fit(samples)
-    assert gain == pytest.approx(3.0, rel=0.02)
-    assert -offset / gain == pytest.approx(0.5, abs=0.01)
-    # The same number twice says no more than once.
-    (one, other), _ = fit([([x, x], live, w) for (x,), live, w in samples])
-    assert one + other == pytest.approx(3.0, rel=0.02)
-
-
-def test_separable_classes_have_a_finite_fit_and_one_class_has_none():
-    (gain,), _ = fit([([1.0], True, 1.0), ([2.0], True, 1.0), ([-1.0], False, 1.0)])
-    assert 0 < gain < 10
-    for samples in ([([1.0], True, 1.0)], []):
-        with pytest.raises(ValueError, match="both classes"):
-            fit(samples)
 
 
 class Looks:

@@ -49,11 +49,6 @@ def add(verbs: Any) -> None:
     match = _add(evaluate, "match", "confusions and refusals: one folder per identity")
     match.add_argument("--enroll", type=whole, default=3, metavar="N", help="pictures a template")
     match.add_argument("--probe", type=whole, default=3, metavar="M", help="pictures a probe")
-    match.add_argument(
-        "--groups",
-        type=Path,
-        help="table: path or identity, and attributes (default: DIR/groups.csv)",
-    )
     match.set_defaults(evaluation=_match)
     liveness = _add(
         evaluate, "liveness", "attacks let in, people refused: live/, attack/<species>/"
@@ -71,6 +66,11 @@ def add(verbs: Any) -> None:
         default=AS_IT_IS,
         help="z: films cropped to 2 face boxes and enlarged, so that no border is left",
     )
+    liveness.add_argument(
+        "--leave-out",
+        choices=("source",),
+        help="judge the films of each source of DIR/manifest.csv by a fit without them, too",
+    )
     liveness.set_defaults(evaluation=_liveness)
 
     text = "thresholds for target error rates, from evaluations"
@@ -87,6 +87,11 @@ def _add(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text)
     parser.add_argument("dir", type=Path, metavar="DIR")
     parser.add_argument("--out", type=Path, help="folder for report.json and report.html")
+    parser.add_argument(
+        "--groups",
+        type=Path,
+        help="table: path or identity, and attributes (default: DIR/groups.csv)",
+    )
     parser.add_argument("--policy", type=Path, help="judge by the fields in this JSON or TOML")
     parser.add_argument(
         "--jobs", type=whole, default=max(1, cpus.whole() // 2), help="files at a time"
@@ -170,24 +175,43 @@ def _match(given: argparse.Namespace, settings: Settings) -> int:
 
 def _liveness(given: argparse.Namespace, settings: Settings) -> int:
     listing = framed(begun(presentations(given.dir), given.begin), given.framing)
+    table = given.groups or given.dir / GROUPS
+    by = groups(table) if given.groups or table.is_file() else {}
     policy = _policy(given, settings)
     _extra()
-    from server.tools.evaluation import cues, liveness, report
+    from server.tools.evaluation import cues, report
+    from server.tools.evaluation.liveness import evaluate as liveness
+    from server.tools.evaluation.liveness import origins, refit
     from server.tools.evaluation.play import play, still
 
+    known = origins.origins(given.dir)
+    if given.leave_out and not known:
+        raise EvaluationError(
+            "sources_missing",
+            f"to leave sources out, {given.dir / origins.MANIFEST} needs the columns"
+            f" {', '.join(origins.COLUMNS)}",
+        )
     see, embedder = _nets(settings)
-    cache = Cache(
-        given.cache,
-        version("liveness", embedder.model_id, policy.fingerprint(), session=True),
-    )
 
-    def judge(item: Item) -> Value:
-        if item.still:
-            return still(item, see, policy)
-        return play(item, see, policy, embedder.dimensions)
+    def values(part: Listing, policy: Policy, what: str) -> list[tuple[Item, Value, str]]:
+        def judge(item: Item) -> Value:
+            if item.still:
+                return still(item, see, policy)
+            return play(item, see, policy, embedder.dimensions)
 
-    values = _looked(listing, judge, cues.slim, cache, given.jobs)
-    return _tell(liveness.evaluate(listing, values, policy=policy), given.out, report)
+        said = version("liveness", embedder.model_id, policy.fingerprint(), session=True)
+        return _looked(part, judge, cues.slim, Cache(given.cache, said), given.jobs, what)
+
+    found = values(listing, policy, "files")
+    left_out = None
+    if given.leave_out:
+        again, policies = [], {}
+        for source, part, fitted in refit.without_each(policy, found, known):
+            again += values(Listing(part, ()), fitted, f"files of {source or 'no source'}")
+            policies[source] = fitted
+        left_out = liveness.LeftOut(again, policies)
+    about = liveness.About(known, by, left_out)
+    return _tell(liveness.evaluate(listing, found, policy=policy, about=about), given.out, report)
 
 
 def _calibrate(given: argparse.Namespace, settings: Settings) -> int:
@@ -219,9 +243,10 @@ def _looked(
     made: Callable[[Value], Kept],
     cache: Cache,
     jobs: int,
+    what: str = "files",
 ) -> list[tuple[Item, Kept, str]]:
     """What each file gave, from the cache or now; of that, only what `made` leaves is held."""
-    progress = Progress(len(listing.items), "files")
+    progress = Progress(len(listing.items), what)
 
     def one(item: Item) -> tuple[Kept, str, bool]:
         try:

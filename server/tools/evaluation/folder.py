@@ -48,12 +48,21 @@ class Item:
     framing: str = AS_IT_IS
     """AS_IT_IS or one of FRAMINGS."""
 
+    @property
+    def suffix(self) -> str:
+        """What is said of how it is shown, after the file's name."""
+        begin = f"@{self.begin_s:g}s" if self.begin_s else ""
+        return begin + (f"@{self.framing}" if self.framing else "")
+
+    @property
+    def file(self) -> str:
+        """Its path inside the folder, however it is shown."""
+        return self.name.removesuffix(self.suffix)
+
     def key(self, sha256: str) -> str:
         """Names what is shown: the file's content, from when on, and how, 64 hex digits."""
-        if not self.begin_s and not self.framing:
-            return sha256
-        said = f"{sha256} {self.begin_s:g} {self.framing}"
-        return hashlib.sha256(said.encode()).hexdigest()
+        said = f"{sha256}{self.suffix}"
+        return hashlib.sha256(said.encode()).hexdigest() if self.suffix else sha256
 
 
 @dataclass(frozen=True, slots=True)

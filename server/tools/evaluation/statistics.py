@@ -26,6 +26,7 @@ SEED = 19795
 """The same data give the same interval."""
 EXACT = "clopper-pearson"
 RESAMPLED = "bootstrap over identities"
+OVER_SOURCES = "bootstrap over sources"
 MEANS = "means of the two intervals"
 BOUNDS = "from the bounds of precision and recall"
 FEW = "clopper-pearson over independent units"
@@ -105,8 +106,11 @@ def exact(count: int, n: int) -> Rate:
     return Rate(count, n, *interval(count, n))
 
 
-def clustered(errors: Sequence[int] | Indices, trials: Sequence[int] | Indices) -> Rate:
-    """Of trials that share people: errors and trials per identity, identities resampled.
+def clustered(
+    errors: Sequence[int] | Indices, trials: Sequence[int] | Indices, method: str = RESAMPLED
+) -> Rate:
+    """Of trials that share people (or sources): errors and trials per identity, identities
+    resampled.
 
     Without any error (or any success) resampling would claim certainty; then the bound is the
     exact one for as many trials as there are identities."""
@@ -120,7 +124,7 @@ def clustered(errors: Sequence[int] | Indices, trials: Sequence[int] | Indices) 
         below = weights @ n
         rates.append((weights @ e)[below > 0] / below[below > 0])
     low, high = _middle(np.concatenate(rates))
-    return Rate(count, total, low, high, RESAMPLED)
+    return Rate(count, total, low, high, method)
 
 
 def crossed(

@@ -196,6 +196,45 @@ def test_replays_that_begin_later_are_sessions_of_their_own(
             main.main([*map(str, given), "--begin", wrong])
 
 
+def _living(frame: Frame, ask: Ask) -> Observation:
+    """A moving face; bright pictures are of a person."""
+    camera = Camera(margin=5.0 if frame.image.mean() > 100 else -6.0)
+    camera.seq, camera.now_s = frame.seq, frame.arrival_s
+    return replace(camera.shot(ask), seq=frame.seq, arrival_s=frame.arrival_s)
+
+
+def test_sources_are_left_out_and_groups_are_told(
+    nets: Nets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "_nets", lambda settings: (_living, SFACE))
+    root, out = tmp_path / "faces", tmp_path / "out"
+    lines = ["path,identity,source"]
+    for source in "xy":
+        for label, level in (("live", 200), ("attack/print", 50)):
+            path = root / label / f"{source}.mp4"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            image = np.full((48, 64, 3), level, np.uint8)
+            image[:9, :9] = ord(source)
+            write(path, [(n / 15, image) for n in range(50)], 15.0)
+            lines.append(f"{label}/{source}.mp4,{label}-{source},{source}@1")
+    (root / "groups.csv").write_text("path,light\nlive/x.mp4,dark\nlive/y.mp4,bright\n")
+    given = ("evaluate", "liveness", root, "--out", out, "--jobs", 1)
+    status, _, problem = _run(capsys, *given, "--leave-out", "source")
+    assert status == 2
+    assert problem.splitlines()[-1].startswith("lookgate: sources_missing: ")
+    (root / "manifest.csv").write_text("\n".join(lines) + "\n")
+    status, said, problem = _run(capsys, *given, "--leave-out", "source")
+    assert status == 0, problem
+    assert "[2/2] files of x" in problem
+    assert "[2/2] files of y" in problem
+    found = json.loads((out / "report.json").read_text())
+    assert found["apcer"]["print"]["sources"] == 2
+    assert found["leave_one_source_out"]["apcer"]["print"]["n"] == 2
+    assert set(found["groups"]["light"]["groups"]) == {"dark", "bright"}
+    assert "BPCER by group" in said
+    assert "judged by a fit without it" in said
+
+
 def test_a_calibrated_policy_judges_the_next_evaluation(
     nets: Nets, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

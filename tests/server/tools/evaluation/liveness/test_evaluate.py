@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,12 @@ import numpy as np
 import pytest
 
 from pipeline.policy import POLICIES
-from server.tools.evaluation import cues, liveness
+from server.tools.evaluation import cues
 from server.tools.evaluation.folder import EvaluationError, Item, Listing
+from server.tools.evaluation.liveness import evaluate as liveness
+from server.tools.evaluation.liveness.counts import curve, equal
+from server.tools.evaluation.liveness.evaluate import About, LeftOut
+from server.tools.evaluation.liveness.origins import Origin
 from server.tools.evaluation.report import Report
 
 POLICY = POLICIES["standard"]
@@ -55,9 +60,9 @@ def _still(label: str, total: float | None, veto: bool = False) -> tuple[Item, d
     return Item(Path(name), name, label, True), value, name
 
 
-def _evaluate(values: list[tuple[Item, dict, str]]) -> Report:
+def _evaluate(values: list[tuple[Item, dict, str]], about: About | None = None) -> Report:
     listing = Listing(tuple(item for item, _, _ in values), ("live/notes.txt",))
-    return liveness.evaluate(listing, values, policy=POLICY)
+    return liveness.evaluate(listing, values, policy=POLICY, about=about)
 
 
 def _mixed() -> list[tuple[Item, dict, str]]:
@@ -103,7 +108,7 @@ def test_a_species_that_was_never_judged_is_no_zero() -> None:
 
 
 def test_the_curve_by_hand() -> None:
-    at, apcer, bpcer = liveness.curve([1.0, 2.0, 3.0], [0.0, 2.0])
+    at, apcer, bpcer = curve([1.0, 2.0, 3.0], [0.0, 2.0])
     assert at.tolist() == [0.0, 1.0, 2.0, 3.0, math.inf]
     assert apcer.tolist() == [1.0, 0.5, 0.5, 0.0, 0.0]
     assert bpcer.tolist() == pytest.approx([0.0, 0.0, 1 / 3, 2 / 3, 1.0])
@@ -179,6 +184,68 @@ def test_the_tables_begin_with_what_went_wrong() -> None:
 
 
 def test_equal_errors_of_separate_scores() -> None:
-    rate, at = liveness._equal(list(np.linspace(1, 2, 20)), list(np.linspace(-2, 0, 20)))
+    rate, at = equal(list(np.linspace(1, 2, 20)), list(np.linspace(-2, 0, 20)))
     assert rate.rate == 0.0
     assert at == 1.0
+
+
+def _table(report: Report, title: str) -> dict[str, tuple[str, ...]]:
+    (table,) = [t for t in report.tables if t.title.startswith(title)]
+    return {row[0]: row for row in table.rows}
+
+
+def test_a_rate_says_on_whom_it_rests() -> None:
+    """Nine answered films of two people, the wrong one of the second's source."""
+    values = _mixed()
+    known = {
+        item.name: Origin("ann", "cam") if k < 8 else Origin("bob", "tv")
+        for k, (item, _, _) in enumerate(v for v in values if v[0].label == "live")
+    }
+    found = _evaluate(values, About(known))
+    bpcer = found.data["bpcer"]
+    assert (bpcer["people"], bpcer["sources"]) == (2, 2)
+    over = bpcer["over_sources"]
+    assert (over["count"], over["n"], over["method"]) == (1, 9, "bootstrap over sources")
+    assert (over["low"], over["high"]) == (0.0, 1.0), "one of two sources is wrong throughout"
+    print_ = found.data["apcer"]["print"]
+    assert (print_["people"], print_["sources"]) == (1, 1), "files without a row are one source"
+    assert print_["over_sources"]["high"] == pytest.approx(0.975)
+    assert print_["high"] < 0.53
+    assert _table(found, "Rates")["BPCER"][-3:] == ("2", "2", "[0.0, 100.0]")
+    plain = _evaluate(values)
+    assert "people" not in plain.data["bpcer"]
+    assert len(_table(plain, "Rates")["BPCER"]) == 4
+
+
+def test_bpcer_by_group() -> None:
+    values = _mixed()
+    live = [item.name for item, _, _ in values if item.label == "live"]
+    known = {name: Origin(f"p{k}", "s") for k, name in enumerate(live)}
+    by_path = {name: "old" if k >= 6 else "young" for k, name in enumerate(live)}
+    by_person = {f"p{k}": group for k, group in enumerate(by_path.values())}
+    for members in (by_path, by_person):
+        found = _evaluate(values, About(known, {"age": members})).data["groups"]["age"]
+        old, young = found["groups"]["old"], found["groups"]["young"]
+        assert (old["bpcer"]["count"], old["bpcer"]["n"]) == (1, 3)
+        assert (old["non_response"]["count"], old["people"]) == (1, 4)
+        assert (young["bpcer"]["count"], young["bpcer"]["n"]) == (0, 6)
+        assert found["worst_over_mean"] == pytest.approx(2.0)
+    report = _evaluate(values, About({}, {"age": by_path}))
+    assert report.data["groups"]["age"]["groups"]["old"]["people"] is None
+    assert _evaluate(values).data["groups"] == {}
+
+
+def test_rates_by_fits_that_had_not_seen_the_films() -> None:
+    values = _mixed()
+    worse = [_film("replay", "accepted", 2.0, k) for k in range(4)]
+    again = [v for v in values if v[0].label != "replay"] + worse
+    two = {"a": replace(POLICY, spoof_gain=0.4), "b": replace(POLICY, spoof_gain=0.6)}
+    found = _evaluate(values, About(left_out=LeftOut(again, two)))
+    left = found.data["leave_one_source_out"]
+    assert found.data["apcer"]["replay"]["rate"] == 0.25
+    assert left["apcer"]["replay"]["rate"] == 1.0
+    assert left["fits"]["spoof_gain"] == [0.4, 0.6]
+    assert "spoof_gain 0.40 to 0.60" in next(
+        t.note for t in found.tables if "without it" in t.title
+    )
+    assert _evaluate(values).data["leave_one_source_out"] is None
