@@ -38,6 +38,8 @@ class Break(StrEnum):
     """Too long after the frame before it."""
     JUMPED = "jumped"
     ANOTHER_FACE = "another_face"
+    UNLIKE = "unlike"
+    """One picture's face is not like one other's, but not certainly another's."""
     SECOND_FACE = "second_face"
     CUT = "cut"
     BORDERS = "borders"
@@ -89,7 +91,9 @@ class Continuity:
             others = np.add.reduce(self._embeddings[:-1])  # as long as it may be: its direction
             length = max(sqrt(others.dot(others)), 1e-6)
             if not others.dot(face.embedding) >= policy.same_face * length:  # nan is nobody
-                return Break.ANOTHER_FACE
+                single = len(self._embeddings) == 2
+                unsure = single and others.dot(face.embedding) >= policy.unlike_face * length
+                return Break.UNLIKE if unsure else Break.ANOTHER_FACE
         return None
 
 

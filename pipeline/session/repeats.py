@@ -29,6 +29,7 @@ OF_BREAKS: dict[Break, Hint] = {
     Break.SLOW: Hint.CAMERA_SLOW,
     Break.JUMPED: Hint.HOLD_STILL,
     Break.ANOTHER_FACE: Hint.FACE_CHANGES,
+    Break.UNLIKE: Hint.FACE_CHANGES,
     Break.SECOND_FACE: Hint.ONE_FACE_ONLY,
     Break.CUT: Hint.PICTURE_JUMPS,
     Break.BORDERS: Hint.PICTURE_JUMPS,

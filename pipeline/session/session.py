@@ -4,15 +4,17 @@ Rules, in the order in which they win:
   1. A terminal phase is terminal: every later input is answered with nothing.
   2. The time limit, a cancel, a lost peer and our own failures end the session without acceptance.
   3. A break in continuity (face lost, another or a second face, a cut) throws all evidence away and
-     returns to FRAMING.
+     returns to FRAMING. Another face, or a cut, that comes as often as the policy says ends the
+     session as `liveness`, whatever was gathered before or since.
   4. Evidence gathers only in GATHERING and is judged only by `decision.decide`; match and liveness
      by one window, on the same frames.
   5. A window that ends undecided is followed by a fresh one, `policy.windows` in a session at most.
   6. A challenge belongs to one window: each window draws its own, and must answer it.
 The shell (server/session/peer.py) owns sockets, clocks and nets. It asks `ask()` before each frame,
 tells `receive()` what was seen in it and whatever else happens, and the time at `deadline_s()`.
-Not here: the evidence of one try (window.py), the run of a challenge (challenge_run.py), what is
-measured when (measurements.py, schedule.py), when a hint is said (guidance.py).
+Not here: the evidence of one try (window.py), the run of a challenge (challenge_run.py), the breaks
+and their count (breaks.py), what the next frame is asked for (asks.py), when a hint is said
+(guidance.py).
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from typing import assert_never
 
 from pipeline.cues import framing
 from pipeline.cues.camera import CameraCheck, Claim
-from pipeline.cues.continuity import Break, Continuity
+from pipeline.cues.continuity import Break
 from pipeline.decision import Evidence, Step, decide, undecided
 from pipeline.events import Decided, Event, PhaseChanged
 from pipeline.inputs import (
@@ -35,23 +37,16 @@ from pipeline.inputs import (
     Seen,
     TimePassed,
 )
-from pipeline.observation import Ask, Observation, Roi
+from pipeline.observation import Ask, Observation
 from pipeline.policy import Policy
 from pipeline.reasons import Hint, Phase, Purpose, Reason
-from pipeline.session.borders import Borders
+from pipeline.session.asks import Asks
+from pipeline.session.breaks import Breaks
 from pipeline.session.challenge_run import ChallengeRun
 from pipeline.session.guidance import PROGRESS_MOST, Guidance, advice
 from pipeline.session.lateness import Lateness
-from pipeline.session.measurements import (
-    EMBED,
-    Situation,
-    made,
-    needs,
-    next_ask,
-    periods_s,
-)
+from pipeline.session.measurements import Situation
 from pipeline.session.repeats import OF_BREAKS, Repeats, of_window
-from pipeline.session.schedule import Schedule
 from pipeline.session.window import Window
 from pipeline.template import Floats, Gallery
 
@@ -94,8 +89,7 @@ class SessionPipeline:
         self._window_s = policy.enroll_window_s if enrolling else policy.window_s
         self._limit_s = started_s + policy.time_limit_s
         self._phase = Phase.FRAMING
-        self._continuity = Continuity()
-        self._borders = Borders()
+        self._breaks = Breaks()
         self._window: Window | None = None
         self._challenge = ChallengeRun(wanted=challenge, seed=seed)
         self._claim: Claim | None = None
@@ -111,16 +105,7 @@ class SessionPipeline:
         self._answers: list[Evidence] = []
         self._frozen = False
         self._looked_s = float("-inf")
-        self._schedule = Schedule()
-        self._periods_s, self._needs = periods_s(policy), needs(policy)
-        if enrolling:
-            self._periods_s[EMBED.name] = policy.enroll_embed_period_s
-            self._needs[EMBED.name] = policy.enroll_embeddings
-        self._glanced = self._embedded = False
-        """The newest frame was not looked at; it said whose face it shows."""
-        self._asked = Ask()
-        self._roi: Roi | None = None
-        self._missed = True
+        self._asks = Asks(policy, enrolling=enrolling)
         self._crowded = False
         self._over = False
         self._heard_s = started_s
@@ -143,9 +128,10 @@ class SessionPipeline:
     def evidence(self) -> list[Evidence]:
         """The table of rows of the open window, or of the last one; after the verdict, the one that
         decided. Reading it changes nothing."""
+        counted = self._breaks.rows(self._policy)
         if self._window is None:
-            return list(self._left)
-        return self._window.rows(self._policy, self._heard_s) + self._answers
+            return self._left + counted
+        return self._window.rows(self._policy, self._heard_s) + self._answers + counted
 
     def deadline_s(self) -> float:
         """When it must be told the time at the latest, if no frame comes before."""
@@ -157,26 +143,21 @@ class SessionPipeline:
         """What to measure in the next frame: the detector now and then, everything else on its
         schedule and only while evidence is being gathered that it could change."""
         policy, now_s, window = self._policy, self._heard_s, self._window
+        bars = self._breaks.borders.known
         if window is None:
-            now = Situation(policy, self._roi, self._missed, bars=self._borders.known)
-        else:
-            now = Situation(
+            return self._asks.next(Situation(policy, bars=bars))
+        return self._asks.next(
+            Situation(
                 policy,
-                self._roi,
-                self._missed,
                 gathering=True,
-                doubts=self._continuity.doubts and not self._embedded,
-                ripe=not self._schedule.lacks(self._needs),
+                doubts=self._breaks.doubts,
                 undecided=self._undecided > 0 or window.doubtful(policy, self._weighed),
                 lit=self._challenge.tint(policy, now_s),
-                glanced=self._glanced,
-                quick=self._schedule.gap_s <= policy.glance_gap_s,
                 answering=self._challenge.runs,
                 tracks=window.tracks(policy, now_s),
-                bars=self._borders.known,
+                bars=bars,
             )
-        self._asked = next_ask(*self._schedule.due(self._periods_s, self._needs), now)
-        return self._asked
+        )
 
     def probe(self, obs: Observation) -> Floats | None:
         """What the gallery will be asked for when the session is told of this; None for nothing.
@@ -225,23 +206,19 @@ class SessionPipeline:
         self._heard_s = now_s
         self._lateness.add(obs)
         self._note(obs)
-        self._glanced = not obs.looked
-        self._embedded = obs.face is not None and obs.face.embedding is not None
         if not obs.looked:
             return events + self._glance(obs)
-        broken = self._continuity.broken(obs, policy)
-        if self._borders.changed(obs):
-            broken = Break.BORDERS
+        broken = self._breaks.found(obs, policy)
+        if self._breaks.too_often(policy):
+            return events + self._end(Phase.REJECTED, Reason.LIVENESS)
         if broken is not None:
             slow = broken is Break.SLOW
             cause = self._lateness.cause() if slow else OF_BREAKS[broken]
             self._repeats.came(cause, now_s)
             events += self._start_over(now_s)
-        self._missed = obs.face is None
-        if obs.face is not None:
-            self._roi = obs.face.roi
+        self._asks.follow(obs)
         hint = Hint.ONE_FACE_ONLY if self._crowded else framing.wrong(obs, policy)
-        ready = self._borders.settled and self._challenge.ready(now_s)
+        ready = self._breaks.borders.settled and self._challenge.ready(now_s)
         if self._window is None and hint is None and ready:
             events += self._open(now_s)
         if self._window is not None:
@@ -258,7 +235,7 @@ class SessionPipeline:
 
     def _glance(self, obs: Observation) -> list[Event]:
         """A frame whose face was not looked for proves no life, but a loop or a cut."""
-        self._continuity.glance(obs)
+        self._breaks.glance(obs)
         if self._window is None:
             return []
         self._window.glance(obs)
@@ -267,9 +244,7 @@ class SessionPipeline:
         return self._go_on(self._window, obs.arrival_s - self._window.since_s)
 
     def _note(self, obs: Observation) -> None:
-        self._schedule.heard(obs.arrival_s)
-        for name in made(self._asked, obs):
-            self._schedule.made(name, obs.arrival_s)
+        self._asks.note(obs)
         if obs.faces is not None:
             # Only a detection sees other faces: what it saw holds until the next one.
             self._crowded = obs.rival >= self._policy.max_rival
@@ -277,7 +252,7 @@ class SessionPipeline:
     def _open(self, now_s: float) -> list[Event]:
         """A window begins."""
         self._window = Window(self._purpose, self._gallery, self._model_id, now_s)
-        self._schedule.begin()
+        self._asks.begin()
         self._weighed, self._answers, self._frozen = [], [], False
         self._camera = CameraCheck(self._claim)
         self._cover = framing.Cover()
@@ -322,7 +297,7 @@ class SessionPipeline:
             window_s=window_s,
         )
         match decision.step:
-            case Step.ACCEPT if not late and self._schedule.lacks(self._needs):
+            case Step.ACCEPT if not late and self._asks.lacking:
                 return self._go_on(window, elapsed_s)  # few frames are no proof of anything
             case Step.ACCEPT:
                 return self._accept(window)
@@ -337,7 +312,7 @@ class SessionPipeline:
                     return self._end(Phase.REJECTED, *decision.reasons)
                 if policy.challenge != "none":
                     self._challenge.want()
-                self._missed = True
+                self._asks.missed = True
                 return self._start_over(now_s)
 
     def _look(self, window: Window, now_s: float) -> None:
@@ -376,8 +351,8 @@ class SessionPipeline:
     def _start_over(self, now_s: float) -> list[Event]:
         """Throw the evidence away. The face that is there now is a new one."""
         self._challenge.stop(now_s)
-        self._continuity = Continuity()
-        self._roi = None
+        self._breaks.afresh()
+        self._asks.forget()
         if self._window is None:
             return []
         self._left, self._window = self.evidence(), None

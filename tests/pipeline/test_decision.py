@@ -270,6 +270,7 @@ def test_another_match_score_moves_the_levels_that_hang_on_it_and_nothing_else()
         mismatch_score=POLICY.mismatch_score,
         identify_score=POLICY.identify_score,
         same_face=POLICY.same_face,
+        unlike_face=POLICY.unlike_face,
     )
     assert back == POLICY
     assert moved.fingerprint() != POLICY.fingerprint()

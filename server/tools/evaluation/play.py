@@ -61,6 +61,8 @@ def watching(policy: Policy) -> Policy:
         frozen_s=1e9,
         frozen_wobble=-1.0,
         loop_ratio=-1.0,
+        another_face_most=10**6,
+        cut_most=10**6,
     )
 
 

@@ -259,7 +259,8 @@ def test_a_live_accomplice_cannot_warm_up_for_a_photo():
 
 
 def test_a_swap_in_place_is_seen_by_the_embedding():
-    session, camera = started(), Camera(person=9)
+    """That it ends a session unless the policy bears it: test_breaks.py."""
+    session, camera = started(policy=replace(POLICY, another_face_most=2)), Camera(person=9)
     watched(session, camera, 1.0)
     camera.person, camera.look = 1, {"same": True}
     events = watched(session, camera, 10)

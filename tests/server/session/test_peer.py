@@ -249,6 +249,27 @@ async def test_another_person_is_refused_and_counted(
     _let_go(stage)
 
 
+async def test_a_wearer_who_shows_is_refused_counted_and_on_record(
+    opened: tuple[Parts, Clock], camera: Camera
+) -> None:
+    """The page hears `liveness` and no more; the record says which break it was, and how often."""
+    parts, _ = opened
+    await enrolled(parts, "ann", 1)
+    stage = await _stage(opened, camera, "login", "ann")
+    await stage.show(15)
+    camera.person, camera.look = 2, {"same": True}  # in the same place
+    await stage.show(LONG)
+    verdict = await stage.end()
+    assert (verdict["outcome"], verdict["reasons"]) == ("rejected", ["liveness"])
+    assert (await parts.store.failures.count(CLIENT, "ann"))[0] == 1
+    record = await _state(stage)
+    rows = {row["cue"]: row for row in json.loads(record.evidence or "[]")}
+    row = rows["continuity"]
+    assert (row["stand"], row["reason"]) == ("against", "another_face")
+    assert row["numbers"] == {"another_face": 1.0}
+    _let_go(stage)
+
+
 async def test_an_unknown_subject_ends_as_a_mismatch_does(
     opened: tuple[Parts, Clock], camera: Camera
 ) -> None:
