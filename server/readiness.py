@@ -80,6 +80,7 @@ class Readiness:
             session_id=nobody,
             purpose="login",
             acr="passive",
+            liveness=("passive",),
             auth_time=self._now(),
             now=self._now(),
         )

@@ -212,6 +212,7 @@ class Keyring:
         session_id: str,
         purpose: str,
         acr: str,
+        liveness: Sequence[str],
         auth_time: datetime,
         now: datetime,
     ) -> str:
@@ -231,6 +232,7 @@ class Keyring:
             token_id=base64url(self._random_bytes(16)),
             purpose=purpose,
             acr=acr,
+            liveness=liveness,
             auth_time=auth_time,
             lifetime_s=self._lifetime_s,
             now=now,

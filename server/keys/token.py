@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -45,8 +45,13 @@ _CLAIMS: Mapping[str, type | tuple[type, ...]] = {
     "purpose": str,
     "amr": list,
     "acr": str,
+    "lookgate_liveness": list,
 }
 """What docs/protocol.md says a token holds: all of it, always."""
+
+LIVENESS = ("passive", "light", "turn")
+"""What a session can ask of a living person, and a token say was passed. Passive evidence is asked
+of everybody, a challenge beside it."""
 
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{86}")
 """JWS compact serialisation with an ES256 signature of 64 bytes (RFC 7518 section 3.4)."""
@@ -75,11 +80,14 @@ def mint(
     token_id: str,
     purpose: str,
     acr: str,
+    liveness: Sequence[str],
     auth_time: datetime,
     lifetime_s: int,
     now: datetime,
 ) -> str:
-    """A signed token. `token_id` (`jti`) is not used twice; it expires `lifetime_s` after `now`."""
+    """A signed token. `token_id` (`jti`) is not used twice; it expires `lifetime_s` after `now`.
+    `liveness`: of LIVENESS, what was asked and passed."""
+    assert _is_liveness(list(liveness)), "an acceptance passed what it was asked"
     issued_at = int(now.timestamp())
     claims = {
         "iss": issuer,
@@ -95,6 +103,7 @@ def mint(
         "purpose": purpose,
         "amr": ["face"],
         "acr": acr,
+        "lookgate_liveness": list(liveness),
     }
     return jwt.encode(claims, private, algorithm=ALGORITHM, headers={"typ": TYPE, "kid": kid})
 
@@ -135,6 +144,8 @@ def verify(
         raise TokenError("token_claims", "A claim is missing or of the wrong type.")
     if claims["amr"] != ["face"] or claims["exp"] - claims["iat"] > LIFETIME_S:
         raise TokenError("token_claims", "A claim has a value that no face login token has.")
+    if not _is_liveness(claims["lookgate_liveness"]):
+        raise TokenError("token_claims", "A claim has a value that no face login token has.")
     for name, expected in (
         ("issuer", expected_issuer),
         ("audience", expected_audience),
@@ -150,6 +161,12 @@ def verify(
     if seconds - leeway_s >= claims["exp"]:
         raise TokenError("token_expired", "The token is not valid any more.")
     return claims
+
+
+def _is_liveness(given: list[Any]) -> bool:
+    """Whether a session can have asked for just this: passive evidence, and what of LIVENESS else,
+    in its order and once each."""
+    return given[:1] == ["passive"] and given == [name for name in LIVENESS if name in given]
 
 
 def _header(token: str) -> dict[str, Any]:

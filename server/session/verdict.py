@@ -155,6 +155,7 @@ class Verdicts:
                 session_id=session.session_id,
                 purpose=session.purpose,
                 acr=decided.acr or policy.acr,
+                liveness=_liveness(decided),
                 auth_time=self._now(),
                 now=self._now(),
             )
@@ -273,6 +274,12 @@ def counts_as_failure(session: SessionRecord, decided: Decided, rows: Sequence[E
     topics = (Topic.IDENTITY, Topic.LIVENESS)
     against = any(row.stand is Stand.AGAINST and row.topic in topics for row in rows)
     return against or liveness_sum(rows) < 0
+
+
+def _liveness(decided: Decided) -> tuple[str, ...]:
+    """What an accepted session was asked to show of its life, and showed. Passive evidence is asked
+    of everybody, whatever a policy calls its level."""
+    return ("passive",) if decided.acr is None else ("passive", decided.acr)
 
 
 def table(rows: Sequence[Evidence]) -> str:

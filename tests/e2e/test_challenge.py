@@ -106,7 +106,8 @@ async def test_a_face_that_reflects_the_screen_gets_a_token_that_says_so(
 ) -> None:
     found = await login(site, film, Plan(strength=STRENGTH), patient=True)
     assert found.kind == "success", row(site, "light")
-    assert claims(found.detail["token"])["acr"] == "light"
+    said = claims(found.detail["token"])
+    assert (said["acr"], said["lookgate_liveness"]) == ("light", ["passive", "light"])
     light = row(site, "light")
     assert (light["stand"], light["numbers"]["steps"]) == ("for", 11.0)
     assert len(found.colors) >= 11

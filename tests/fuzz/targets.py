@@ -138,8 +138,8 @@ JWKS = {
 }  # fmt: skip
 TOKEN = mint(
     KEY, kid="k1", issuer="https://id.example", audience="shop", subject="ann", nonce="n" * 24,
-    session_id="s", token_id="j", purpose="login", acr="face", auth_time=NOW, lifetime_s=60,
-    now=NOW,
+    session_id="s", token_id="j", purpose="login", acr="face", liveness=["passive"],
+    auth_time=NOW, lifetime_s=60, now=NOW,
 )  # fmt: skip
 
 

@@ -139,6 +139,7 @@ class StandIn:
             "purpose": session["purpose"],
             "amr": ["face"],
             "acr": "passive",
+            "lookgate_liveness": ["passive"],
             **other,
         }
 

@@ -26,7 +26,10 @@ ALGORITHMS = ["ES256"]
 MAX_AGE_S = 120
 LEEWAY_S = 5
 """How far two servers' clocks may differ."""
-_REQUIRED = ["iss", "aud", "sub", "iat", "nbf", "exp", "jti", "nonce", "sid", "purpose"]
+_REQUIRED = [
+    *("iss", "aud", "sub", "iat", "nbf", "exp", "jti", "nonce", "sid", "purpose"),
+    "lookgate_liveness",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +168,9 @@ class Lookgate:
             raise Refused("token_refused", "lifetime")
         if claims.get("amr") != ["face"]:
             raise Refused("token_refused", "amr")
+        passed = claims["lookgate_liveness"]
+        if not isinstance(passed, list) or "passive" not in passed:
+            raise Refused("token_refused", "lookgate_liveness")
         return claims
 
 

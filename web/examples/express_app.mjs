@@ -20,7 +20,7 @@ async function verify(token, purpose, nonce, subject) {
     requiredClaims: ['exp', 'iat', 'nonce', 'jti', 'purpose'],
   });
   if (payload.purpose !== purpose || payload.nonce !== nonce) throw new Error('not of this attempt');
-  return payload;
+  return payload; // if you asked for a challenge, look for it in payload.lookgate_liveness
 }
 
 const app = express();

@@ -53,7 +53,7 @@ def verify(token: str, purpose: str, nonce: str, subject: str) -> dict[str, Any]
         raise ValueError("not a token of a face")
     if (claims["purpose"], claims["nonce"], claims["sub"]) != (purpose, nonce, subject):
         raise ValueError("not of this attempt")
-    return claims
+    return claims  # if you asked for a challenge, look for it in claims["lookgate_liveness"]
 
 
 @app.post("/face/done")

@@ -82,6 +82,7 @@ async def test_two_servers_that_start_at_once_sign_with_the_same_key(
         session_id="s1",
         purpose="login",
         acr="passive",
+        liveness=["passive"],
         auth_time=NOW,
         now=NOW,
     )

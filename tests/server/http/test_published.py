@@ -54,6 +54,7 @@ async def _signing(parts: Parts) -> str:
         **dict.fromkeys(("subject", "client_id", "nonce", "session_id"), "x" * 16),
         purpose="login",
         acr="passive",
+        liveness=["passive"],
         auth_time=now,
         now=now,
     )

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import jwt
 import pytest
@@ -21,13 +22,14 @@ from server.store.sqlite.store import SqliteStore
 from tests.server.keys.test_token import FORGER, ISSUER, NOW, base64url, check, code_of, seconds
 
 VAULT = Vault([bytes(range(32))])
-WHO: dict[str, str] = {
+WHO: dict[str, Any] = {
     "subject": "ada",
     "client_id": "shop",
     "nonce": "n" * 16,
     "session_id": "s1",
     "purpose": "login",
     "acr": "passive",
+    "liveness": ["passive", "turn"],
 }
 
 
@@ -72,6 +74,7 @@ async def test_a_token_says_what_the_protocol_promises(ring: Keyring) -> None:
         "purpose": "login",
         "amr": ["face"],
         "acr": "passive",
+        "lookgate_liveness": ["passive", "turn"],
     }
     assert check(await minted(ring), jwks)["jti"] != jti
 

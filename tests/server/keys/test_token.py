@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -29,7 +30,7 @@ def seconds(n: float) -> timedelta:
     return timedelta(seconds=n)
 
 
-def minted() -> str:
+def minted(liveness: Sequence[str] = ("passive",)) -> str:
     return mint(
         KEY,
         kid="k",
@@ -41,6 +42,7 @@ def minted() -> str:
         token_id="j1",
         purpose="login",
         acr="passive",
+        liveness=liveness,
         auth_time=NOW - seconds(1),
         lifetime_s=LIFETIME_S,
         now=NOW,
@@ -72,6 +74,7 @@ def test_a_token_says_what_it_was_told_and_no_more() -> None:
         **{"iss": ISSUER, "aud": "shop", "sub": "ada", "iat": at, "nbf": at - 10},
         **{"exp": at + LIFETIME_S, "auth_time": at - 1, "jti": "j1", "nonce": "n" * 16},
         **{"sid": "s1", "purpose": "login", "amr": ["face"], "acr": "passive"},
+        "lookgate_liveness": ["passive"],
     }
 
 
@@ -132,7 +135,7 @@ class Forger:
         self.claims: dict[str, Any] = {
             **{"iss": ISSUER, "aud": "shop", "sub": "ada", "iat": at, "nbf": at, "exp": at + 60},
             **{"auth_time": at, "jti": "j", "nonce": "n" * 16, "sid": "s1", "purpose": "login"},
-            **{"amr": ["face"], "acr": "passive"},
+            **{"amr": ["face"], "acr": "passive", "lookgate_liveness": ["passive", "light"]},
         }
 
     def token(self, header: dict[str, Any] | None = None, **claims: Any) -> str:
@@ -156,6 +159,35 @@ def test_every_claim_is_required_and_typed(name: str) -> None:
     forger = Forger()
     for value in (..., None, True, {}, 1.5, [], ["face", "pwd"]):
         assert code_of(forger.token(**{name: value}), forger.jwks) == "token_claims"
+
+
+@pytest.mark.parametrize(
+    "liveness",
+    [
+        ["light"],  # a challenge is asked beside passive evidence, never in its place
+        ["light", "passive"],
+        ["passive", "passive"],
+        ["passive", "nod"],
+        ["passive", None],
+        ["passive", ["light"]],
+        "passive",
+    ],
+)
+def test_a_liveness_that_no_session_can_have_passed_is_refused(liveness: Any) -> None:
+    forger = Forger()
+    assert code_of(forger.token(lookgate_liveness=liveness), forger.jwks) == "token_claims"
+
+
+@pytest.mark.parametrize("liveness", [["passive"], ["passive", "light"], ["passive", "turn"]])
+def test_a_token_says_what_was_asked_and_passed(liveness: list[str]) -> None:
+    token = minted(liveness)
+    assert check(token, JWKS)["lookgate_liveness"] == liveness
+
+
+@pytest.mark.parametrize("liveness", [[], ["light"], ["nod"]])
+def test_no_token_is_made_of_what_nobody_passed(liveness: list[str]) -> None:
+    with pytest.raises(AssertionError):
+        minted(liveness)
 
 
 @pytest.mark.parametrize("payload", [[], ["sub"], "sub", 1, None])

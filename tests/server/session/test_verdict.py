@@ -77,7 +77,9 @@ async def down(*args: Any, **kwargs: Any) -> Any:
 # Accepted
 
 
-@pytest.mark.parametrize(("acr", "level"), [(None, POLICY.acr), ("light", "light")])
+@pytest.mark.parametrize(
+    ("acr", "level"), [(None, POLICY.acr), ("light", "light"), ("turn", "turn")]
+)
 async def test_a_login_is_won_then_told_with_a_token(
     house: House, acr: str | None, level: str
 ) -> None:
@@ -91,6 +93,7 @@ async def test_a_login_is_won_then_told_with_a_token(
     claims = jwt.decode(said.token, options={"verify_signature": False})
     assert (claims["sub"], claims["aud"], claims["sid"]) == ("ann", CLIENT, session.session_id)
     assert (claims["nonce"], claims["purpose"], claims["acr"]) == (session.nonce, "login", level)
+    assert claims["lookgate_liveness"] == (["passive"] if acr is None else ["passive", acr])
     assert await house.state(session) == "accepted"
     assert await house.failures() == 0
 
