@@ -11,7 +11,7 @@ import math
 import cv2
 import numpy as np
 
-from pipeline.nets import Image, Run, Spec, lay_out
+from pipeline.nets import Floats, Image, Run, Spec
 
 SIZE_PX = 128
 REACH = 2.7
@@ -54,8 +54,7 @@ def spoof(
     # grey levels are what the margins were measured on.
     exact = view.astype(np.float32)
     small = cv2.resize(exact, (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_AREA)
-    feed = np.empty(SPEC.feed, np.float32)
-    lay_out(np.rint(small, out=small), feed[0])
+    feed: Floats = cv2.dnn.blobFromImage(np.rint(small, out=small))  # type: ignore[assignment]
     live, *others = (float(v) for v in run("spoof", feed)[0].reshape(-1))
     margin = live - _logsumexp(others)
     return (margin, reach) if math.isfinite(margin) else None

@@ -9,6 +9,7 @@ kbit/s: docs/see.md, "Bars".
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -102,7 +103,10 @@ def _depth(rows: Image) -> int:
 
 def _strays(rows: Image, colour: NDArray[np.int16], most: int) -> NDArray[np.bool_]:
     """bool (n,): rows in which too many pixels are of another colour."""
-    other: NDArray[np.bool_] = (np.abs(rows - colour) > most).any(axis=2).mean(axis=1) > STRAY
+    least, greatest = (tuple((colour + far).tolist()) for far in (-most, most))
+    like = cv2.inRange(np.ascontiguousarray(rows), least, greatest)
+    wide = rows.shape[1]
+    other: NDArray[np.bool_] = (wide - np.count_nonzero(like, axis=1)) / wide > STRAY
     return other
 
 

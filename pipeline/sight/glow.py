@@ -33,8 +33,8 @@ def glow(patch: Patch, mesh_px: Floats) -> float | None:
     wide = right - left
     rows = slice(max(0, int(top - OVER * wide)), max(0, int(chin)))
     columns = slice(max(0, int(left - BESIDE * wide)), max(0, int(right + BESIDE * wide)))
-    around, face = luma[rows, columns], patch.mask(mesh[list(OVAL)], FACE_GROW)
+    around, face = luma[rows, columns], patch.mask(mesh[OVAL], FACE_GROW)
     if around.size < MIN_PIXELS or np.count_nonzero(face) < MIN_PIXELS:
         return None
     bright = float(cv2.mean(luma, face)[0])
-    return math.log((bright + BLACK) / (float(around.mean()) + BLACK))
+    return math.log((bright + BLACK) / (cv2.sumElems(around)[0] / around.size + BLACK))

@@ -56,6 +56,8 @@ CROP_PX = 96
 MIN_PIXELS = 20
 """Of the crop, in a region: fewer are chance."""
 
+Place = tuple[Floats, Floats, int]
+"""Corners in the frame, and frame pixels a patch pixel."""
 Mask = NDArray[np.bool_]
 Matrix = NDArray[Any]
 _STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 15, 0.03)
@@ -63,12 +65,13 @@ _STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 15, 0.03)
 
 def start(image: Image, mesh_px: Floats) -> Motion | None:
     """Choose points in this frame, the reference from now on. None if the face is too small."""
-    patch = _patch(image, mesh_px, mesh_px)
+    place = _place(mesh_px, mesh_px)
+    patch = None if place is None else _luma(image, place)
     if patch is None:
         return None
     mesh = patch.here(mesh_px)
     eyes = eye_distance(mesh)
-    face = _corners(patch.image, patch.mask(mesh[list(OVAL)], 0.95), FACE_POINTS, 0.06 * eyes)
+    face = _corners(patch.image, patch.mask(mesh[OVAL], 0.95), FACE_POINTS, 0.06 * eyes)
     ring = _corners(patch.image, patch.ring(mesh), RING_POINTS, 0.08 * eyes)
     points = patch.back(np.concatenate([face, ring]))
     on_face = np.arange(len(points)) < len(face)
@@ -81,8 +84,9 @@ def follow(image: Image, mesh_px: Floats, reference: Image, tracks: Tracks) -> M
     """Find the points of `tracks` in this frame. None if `reference` is not of the same size."""
     if reference.shape != image.shape:
         return None
-    now = _patch(image, tracks.mesh_px, mesh_px)
-    then = _patch(reference, tracks.mesh_px, mesh_px)
+    place = _place(tracks.mesh_px, mesh_px)
+    now = None if place is None else _luma(image, place)
+    then = None if place is None else _luma(reference, place)
     if now is None or then is None:
         return None
     start_at, mesh = then.here(tracks.reference_px), then.here(tracks.mesh_px)
@@ -96,13 +100,17 @@ def follow(image: Image, mesh_px: Floats, reference: Image, tracks: Tracks) -> M
     return Motion(after, *moved)
 
 
-def _patch(image: Image, mesh_px: Floats, other_px: Floats) -> Patch | None:
-    """Luma around two places of the face, at the scale of the first."""
+def _place(mesh_px: Floats, other_px: Floats) -> Place | None:
+    """What is around two places of the face, at the scale of the first."""
     here, there = around(mesh_px, RING_OUTER), around(other_px, RING_OUTER)
     if here is None or there is None or eye_distance(mesh_px) < MIN_EYES_PX:
         return None
     low, high = np.minimum(here[0], there[0]), np.maximum(here[1], there[1])
-    patch = cut(image, low, high, whole_factor(mesh_px, FACE_PX))
+    return low, high, whole_factor(mesh_px, FACE_PX)
+
+
+def _luma(image: Image, place: Place) -> Patch | None:
+    patch = cut(image, *place)
     if patch is None:
         return None
     luma = cv2.cvtColor(patch.image, cv2.COLOR_BGR2GRAY).astype(np.uint8, copy=False)
@@ -163,7 +171,8 @@ def _flow(one: Image, other: Image, points: Floats, guess: Floats) -> tuple[Floa
         winSize=(SEARCH_PX, SEARCH_PX),
         maxLevel=LEVELS,
         criteria=_STOP,
-        flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
+        # The least eigenvalue is there anyway; the other measure of error is work for nobody
+        flags=cv2.OPTFLOW_USE_INITIAL_FLOW | cv2.OPTFLOW_LK_GET_MIN_EIGENVALS,
     )
     return found.reshape(-1, 2).astype(np.float32), status.reshape(-1) > 0
 
@@ -228,7 +237,7 @@ def _changes(then: Image, now: Image, mesh: Floats, plane: Matrix) -> tuple[floa
     would explain them.
     """
     unknown = (math.nan,) * 3
-    oval = mesh[list(OVAL)]
+    oval = mesh[OVAL]
     low, high = oval.min(0), oval.max(0)
     step = float((high - low).max()) / CROP_PX
     size = (int((high[0] - low[0]) / step), int((high[1] - low[1]) / step))
@@ -278,13 +287,13 @@ def _regions(flat: Patch, mesh: Floats) -> tuple[Mask, Mask, Mask]:
     """Eyes, mouth, and the rest of the face clear of both."""
 
     def eyes(grow: float) -> Mask:
-        both = (flat.mask(mesh[list(ids)], grow) > 0 for ids in (EYE_IMAGE_LEFT, EYE_IMAGE_RIGHT))
+        both = (flat.mask(mesh[ids], grow) > 0 for ids in (EYE_IMAGE_LEFT, EYE_IMAGE_RIGHT))
         return np.logical_or(*both)
 
     def mouth(grow: float) -> Mask:
-        return flat.mask(mesh[list(LIPS)], grow) > 0
+        return flat.mask(mesh[LIPS], grow) > 0
 
-    rest = (flat.mask(mesh[list(OVAL)], 0.85) > 0) & ~eyes(2.2) & ~mouth(1.6)
+    rest = (flat.mask(mesh[OVAL], 0.85) > 0) & ~eyes(2.2) & ~mouth(1.6)
     return eyes(1.5), mouth(1.2), rest
 
 

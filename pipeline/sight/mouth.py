@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.nets import Floats, Image
 from pipeline.observation import EYE_LEFT, EYE_RIGHT
@@ -15,6 +16,7 @@ from pipeline.sight.patch import (
     EYE_IMAGE_LEFT,
     EYE_IMAGE_RIGHT,
     LIPS,
+    Ids,
     Patch,
     around,
     cut,
@@ -23,7 +25,7 @@ from pipeline.sight.patch import (
 
 FACE_PX = 96.0
 """Least width of the face that is looked at, where the frame has it."""
-UPPER, LOWER = (81, 82, 13, 312, 311), (178, 87, 14, 317, 402)
+UPPER, LOWER = [81, 82, 13, 312, 311], [178, 87, 14, 317, 402]
 """Inner lips, the middle of the mouth, image left to right."""
 REACH, PLACES = 0.22, 23
 """How far the profile across the mouth goes up and down, eye distances, and its places."""
@@ -35,6 +37,8 @@ STRUCTURE = 0.35
 BLACK = 10.0
 """Grey levels added to the brightness: ratios of near-black pictures mean nothing."""
 
+Steep = NDArray[np.int16]
+
 
 def mouth(image: Image, mesh_px: Floats) -> float | None:
     """How much of a mouth is seen: the greater of both measures, each over its limit, so that below
@@ -45,18 +49,17 @@ def mouth(image: Image, mesh_px: Floats) -> float | None:
         return None
     mesh = patch.here(mesh_px)
     grey = cv2.GaussianBlur(cv2.cvtColor(patch.image, cv2.COLOR_BGR2GRAY), (3, 3), 0)
-    luma: Floats = grey.astype(np.float32)
-    steep = np.abs(cv2.Sobel(luma, cv2.CV_32F, 0, 1)) + np.abs(cv2.Sobel(luma, cv2.CV_32F, 1, 0))
+    steep = np.abs(cv2.Sobel(grey, cv2.CV_16S, 0, 1)) + np.abs(cv2.Sobel(grey, cv2.CV_16S, 1, 0))
     eyes = (_mean(steep, patch, mesh, ids, 1.3) for ids in (EYE_IMAGE_LEFT, EYE_IMAGE_RIGHT))
     structure = _mean(steep, patch, mesh, LIPS, 1.2) / (sum(eyes) / 2 + 1)
-    return max(_seam(luma, mesh) / SEAM, structure / STRUCTURE)
+    return max(_seam(grey.astype(np.float32), mesh) / SEAM, structure / STRUCTURE)
 
 
 def _seam(luma: Floats, mesh: Floats) -> float:
     """How much darker the middle of the profile across the mouth is than both of its sides."""
     across = mesh[EYE_RIGHT] - mesh[EYE_LEFT]
     down = np.array((-across[1], across[0]), np.float32)
-    middles = (mesh[list(UPPER)] + mesh[list(LOWER)]) / 2
+    middles = (mesh[UPPER] + mesh[LOWER]) / 2
     steps = np.linspace(-REACH, REACH, PLACES, dtype=np.float32)
     places = middles[:, None] + steps[None, :, None] * down
     profile = cv2.remap(
@@ -70,5 +73,5 @@ def _seam(luma: Floats, mesh: Floats) -> float:
     return (sides - float(profile[9:14].min())) / (float(profile.mean()) + BLACK)
 
 
-def _mean(steep: Floats, patch: Patch, mesh: Floats, ids: tuple[int, ...], grow: float) -> float:
-    return float(cv2.mean(steep, patch.mask(mesh[list(ids)], grow))[0])
+def _mean(steep: Steep, patch: Patch, mesh: Floats, ids: Ids, grow: float) -> float:
+    return float(cv2.mean(steep, patch.mask(mesh[ids], grow))[0])

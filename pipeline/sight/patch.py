@@ -15,16 +15,27 @@ from numpy.typing import NDArray
 
 from pipeline.nets import Floats, Image
 
+Ids = NDArray[np.intp]
+"""Numbers of the mesh's points. Arrays: a tuple of numbers is turned into one at every use."""
+
+
+def _ids(*ids: int) -> Ids:
+    return np.array(ids, np.intp)
+
+
 # fmt: off
-OVAL = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
-        152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109)
+OVAL = _ids(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
+            152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109)
 """Outline of the face."""
-EYE_IMAGE_LEFT = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246)
-EYE_IMAGE_RIGHT = (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466)
-LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
-FOREHEAD = (67, 109, 10, 338, 297, 333, 334, 296, 336, 9, 107, 66, 105, 104)
-CHEEK_IMAGE_LEFT = (116, 117, 118, 101, 36, 205, 187, 123)
-CHEEK_IMAGE_RIGHT = (345, 346, 347, 330, 266, 425, 411, 352)
+EYE_IMAGE_LEFT = _ids(33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161,
+                      246)
+EYE_IMAGE_RIGHT = _ids(263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388,
+                       466)
+LIPS = _ids(61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40,
+            185)
+FOREHEAD = _ids(67, 109, 10, 338, 297, 333, 334, 296, 336, 9, 107, 66, 105, 104)
+CHEEK_IMAGE_LEFT = _ids(116, 117, 118, 101, 36, 205, 187, 123)
+CHEEK_IMAGE_RIGHT = _ids(345, 346, 347, 330, 266, 425, 411, 352)
 # fmt: on
 
 RING_INNER, RING_OUTER = 1.55, 2.6
@@ -71,7 +82,7 @@ class Patch:
 
     def ring(self, mesh: Floats) -> Image:
         """uint8 hxw, 255 on the background ring of a mesh in patch pixels."""
-        oval = mesh[list(OVAL)]
+        oval = mesh[OVAL]
         mask = self.mask(oval, RING_OUTER)
         cv2.fillConvexPoly(mask, _hull(oval, RING_INNER), (0,))
         mask[max(0, int(mesh[:, 1].max())) :] = 0
@@ -114,7 +125,7 @@ def whole_factor(mesh_px: Floats, face_px: float) -> int:
 def around(mesh_px: Floats, reach: float) -> tuple[Floats, Floats] | None:
     """Corners of the rectangle that holds the face's outline grown by `reach`; None if the face is
     too small to measure."""
-    oval = mesh_px[list(OVAL), :2]
+    oval = mesh_px[OVAL, :2]
     low, high = oval.min(0), oval.max(0)
     if not float(high[0] - low[0]) >= MIN_FACE_PX:
         return None
@@ -123,9 +134,9 @@ def around(mesh_px: Floats, reach: float) -> tuple[Floats, Floats] | None:
 
 
 def _hull(points: Floats, grow: float) -> NDArray[np.int32]:
-    centre = points.mean(0)
-    grown = (points - centre) * np.float32(grow) + centre
+    centre = np.add.reduce(points, 0) / np.float32(len(points))
+    grown = np.rint((points - centre) * np.float32(grow) + centre)
     # Far outside any patch it makes no difference where, and drawing counts in 16 bits
-    whole = np.clip(np.rint(grown), -8000, 8000).astype(np.int32)
-    hull: NDArray[np.int32] = cv2.convexHull(whole).astype(np.int32)
+    whole = np.minimum(np.maximum(grown, -8000), 8000).astype(np.int32)
+    hull: NDArray[np.int32] = cv2.convexHull(whole).astype(np.int32, copy=False)
     return hull

@@ -27,7 +27,7 @@ def tint(patch: Patch, mesh_px: Floats) -> Floats:
     sound: Image = cv2.inRange(  # type: ignore[assignment]
         patch.image, (CRUSHED,) * 3, (BURNT,) * 3
     )
-    masks = [patch.mask(mesh[list(ids)]) for ids in REGIONS] + [patch.ring(mesh)]
+    masks = [patch.mask(mesh[ids]) for ids in REGIONS] + [patch.ring(mesh)]
     return np.array([_mean(patch.image, mask, sound) for mask in masks], np.float32)
 
 
