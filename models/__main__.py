@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from models.added import fetch_added
 from models.errors import ModelError
 from models.fetch import Progress, fetch
 from models.manifest import default_dir
@@ -28,12 +29,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("verb", choices=("fetch", "verify"))
     parser.add_argument("names", nargs="*", help="nets by name; all of them when none is named")
     parser.add_argument("--dir", type=Path, default=None, help=f"default: {default_dir()}")
+    parser.add_argument(
+        "--with",
+        dest="more",
+        type=lambda names: [name for name in names.split(",") if name],
+        default=[],
+        help="nets beside the pack, from where they are published, with commas between them",
+    )
     given = parser.parse_args(arguments)
     directory = given.dir or default_dir()
     names = given.names or None
     try:
         if given.verb == "fetch":
             fetch(directory, names, _print)
+            fetch_added(directory, given.more, _print)
         verify(directory, names)
     except ModelError as error:
         print(f"{error.code}: {error.text}", file=sys.stderr)

@@ -20,7 +20,7 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime
 
 from models.errors import ModelError
-from models.manifest import Net
+from models.manifest import Converted
 from models.reference_input import tensor
 
 _FOLDER = Path(__file__).with_name("reference")
@@ -57,7 +57,7 @@ def load_reference(name: str, folder: Path = _FOLDER) -> Reference:
     return Reference(raw["made_with"], raw["seed"], outputs)
 
 
-def check(net: Net, data: bytes, reference: Reference) -> float:
+def check(net: Converted, data: bytes, reference: Reference) -> float:
     """Run the converted net and return the largest difference from the reference, in output units.
 
     Raises ModelError (model_check_failed) when an output is missing, of another shape, not finite,
@@ -89,7 +89,7 @@ def check(net: Net, data: bytes, reference: Reference) -> float:
     return worst
 
 
-def _failed(net: Net, why: str, cause: str = "") -> ModelError:
+def _failed(net: Converted, why: str, cause: str = "") -> ModelError:
     return ModelError(
         "model_check_failed",
         f"The converted net {net.name} does not give its reference output: {why}. "

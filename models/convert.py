@@ -10,11 +10,11 @@ from __future__ import annotations
 import numpy as np
 import onnx
 
-from models import graph
+from models import graph, ncnn
 from models.errors import ModelError
 from models.fold import fold
 from models.lower import lower
-from models.manifest import Net
+from models.manifest import Converted
 from models.prelu import flush_tiny, rewrite
 from models.widen import widen
 
@@ -22,10 +22,11 @@ VERSION = 2
 """Raised with every change that changes converted bytes; the manifest's must be the same."""
 
 
-def convert(net: Net, data: bytes) -> bytes:
+def convert(net: Converted, *files: bytes) -> bytes:
     """The converted net: one float32 input and outputs as named and shaped in the manifest.
 
-    The same `data` gives the same bytes on every machine. Raises ModelError (model_unsupported).
+    `files`: its source, which is two files for ncnn (text, weights) and else one. The same ones
+    give the same bytes on every machine. Raises ModelError (model_unsupported).
     """
     if net.conversion_version != VERSION:
         raise ModelError(
@@ -33,7 +34,7 @@ def convert(net: Net, data: bytes) -> bytes:
             f"The manifest wants conversion {net.conversion_version} of {net.name}; "
             f"this is conversion {VERSION}.",
         )
-    proto = lower(data) if net.conversion == "tflite" else onnx.ModelProto.FromString(data)
+    proto = _read(net, *files)
     if net.conversion == "onnx-block-quantised":
         fold(proto)
     flush_tiny(proto)
@@ -43,7 +44,14 @@ def convert(net: Net, data: bytes) -> bytes:
     return graph.serialise(proto, net.name)
 
 
-def _declare(proto: graph.Proto, net: Net) -> None:
+def _read(net: Converted, data: bytes, *weights: bytes) -> graph.Proto:
+    if net.conversion == "ncnn":
+        (numbers,) = weights
+        return ncnn.read(data, numbers, tuple(o.source for o in net.outputs))
+    return lower(data) if net.conversion == "tflite" else onnx.ModelProto.FromString(data)
+
+
+def _declare(proto: graph.Proto, net: Converted) -> None:
     """Make the graph's input and outputs the manifest's: names, shapes, and their order."""
     g = proto.graph
     weights = {i.name for i in g.initializer}

@@ -16,16 +16,23 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from models import manifest, registry
 from models.archive import read_member, sha256_of
 from models.errors import ModelError
-from models.manifest import Net, Source
+from models.manifest import Converted, Net, Source
 from models.verify import good
 
 Download = Callable[[Source, Path, registry.Tick], Path]
-Convert = Callable[[Net, bytes], bytes]
+
+
+class Convert(Protocol):
+    """Conversion, and both checks of what came of it."""
+
+    def __call__(self, net: Converted, *files: bytes) -> bytes:
+        """The bytes of the converted net. Raises ModelError."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +78,7 @@ def fetch(
         missing = [n for n in nets if not good(directory, n)]
         if missing:
             run = _Run(directory, nets, progress or (lambda _: None), download, convert)
-            with _lock(directory, run.say):
+            with lock(directory, run.say):
                 run.all()
     except OSError as error:
         raise ModelError(
@@ -111,7 +118,7 @@ class _Run:
         for part in self.downloads.glob("part-*"):  # what a killed fetch left half done
             shutil.rmtree(part, ignore_errors=True)
         if missing:
-            convert = self.convert or _converter()
+            convert = self.convert or converter()
             for source in dict.fromkeys(n.source for n in missing):
                 archive = self.archive(source)
                 for net in missing:
@@ -164,22 +171,25 @@ class _Run:
                 f"{net.path} in {archive.name} is not the pinned file: "
                 f"expected sha256 {net.source_sha256}, found {found}.",
             )
-        converted = convert(net, data)
-        file = self.directory / net.file
-        temporary = file.with_name(f".{net.file}.part")
-        try:
-            with temporary.open("wb") as stream:
-                stream.write(converted)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(temporary, file)
-        finally:
-            temporary.unlink(missing_ok=True)
+        put(self.directory / net.file, convert(net, data))
         self.done += 1
         self.say("ready", net.name, f"{net.file} is ready ({net.licence})")
 
 
-def _converter() -> Convert:
+def put(file: Path, data: bytes) -> None:
+    """Write a file that appears under its name only when it is whole."""
+    temporary = file.with_name(f".{file.name}.part")
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, file)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def converter() -> Convert:
     """Conversion followed by both checks; imported late because a server whose nets are in place
     needs none of it.
     """
@@ -194,8 +204,8 @@ def _converter() -> Convert:
             str(error),
         ) from error
 
-    def converted(net: Net, data: bytes) -> bytes:
-        new = convert(net, data)
+    def converted(net: Converted, *files: bytes) -> bytes:
+        new = convert(net, *files)
         check(net, new, load_reference(net.name))
         found = hashlib.sha256(new).hexdigest()
         if found != net.sha256:
@@ -219,7 +229,7 @@ def _offline() -> str:
 
 
 @contextmanager
-def _lock(directory: Path, say: Callable[[Literal["wait"], str, str], None]) -> Iterator[None]:
+def lock(directory: Path, say: Callable[[Literal["wait"], str, str], None]) -> Iterator[None]:
     """One fetch at a time; the lock goes with its process, so a killed one leaves none."""
     with (directory / ".lock").open("ab") as handle:
         try:

@@ -4,15 +4,19 @@ Here: a script for developers, run by hand (docs/models.md). Not here: the check
 (models/check.py). Source: LiteRT (PyPI ai-edge-litert, in an environment of its own) for the TFLite
 nets; the reference evaluator of the onnx package, which implements block-wise DequantizeLinear
 itself, for the block-quantised ones; OpenCV's dnn for the plain one (there the reference evaluator
-of onnx 1.23 is off by 0.24 where OpenCV and ONNX Runtime agree to 4e-6).
+of onnx 1.23 is off by 0.24 where OpenCV and ONNX Runtime agree to 4e-6); ncnn itself (PyPI ncnn, in
+an environment of its own) for the nets in its format.
 
     python -m models.make_reference SOURCES [net ...]      # SOURCES: the packages, unzipped
+
+A net that is added has its parts in SOURCES itself.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+import tempfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from models import manifest
+from models.manifest import Added, Net
 from models.reference_input import tensor
 
 SEED = 20260101
@@ -69,13 +74,39 @@ def run_opencv(data: bytes, x: Any, names: list[str]) -> tuple[str, list[Any]]:
     return f"OpenCV {cv2.__version__} dnn", [net.forward(name) for name in names]
 
 
+def run_ncnn(text: bytes, weights: bytes, x: Any, names: list[str]) -> tuple[str, list[Any]]:
+    """Outputs of ncnn's two files; half precision, which it takes by itself, is switched off."""
+    import ncnn  # type: ignore[import-not-found]
+
+    net = ncnn.Net()
+    options = ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_storage")
+    for option in options:
+        setattr(net.opt, option, False)
+    with tempfile.TemporaryDirectory() as folder:
+        text_file, weights_file = Path(folder, "net.param"), Path(folder, "net.bin")
+        text_file.write_bytes(text)
+        weights_file.write_bytes(weights)
+        net.load_param(str(text_file))
+        net.load_model(str(weights_file))
+    outputs = []
+    for name in names:
+        run = net.create_extractor()
+        run.input("data", ncnn.Mat(x[0]).clone())
+        outputs.append(np.array(run.extract(name)[1]))
+    return f"ncnn {version('ncnn')}", outputs
+
+
 def main(sources: Path, names: list[str]) -> None:
     """Write the reference file of each named net, or of all."""
-    for net in manifest.select(manifest.load(), names or None):
-        data = (sources / net.path).read_bytes()
+    known: dict[str, Net | Added] = {**manifest.load(), **manifest.load_added()}
+    for net in manifest.select(known, names or list(manifest.load())):
+        paths = [net.path] if isinstance(net, Net) else [part.name for part in net.parts]
+        data, *weights = [(sources / path).read_bytes() for path in paths]
         x = tensor(net.input, SEED)
         if net.conversion == "tflite":
             made_with, outputs = run_litert(data, x)
+        elif net.conversion == "ncnn":
+            made_with, outputs = run_ncnn(data, weights[0], x, [o.source for o in net.outputs])
         else:
             run = run_opencv if net.conversion == "onnx" else run_onnx
             made_with, outputs = run(data, x, [o.source for o in net.outputs])

@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from models.errors import ModelError
 
@@ -76,9 +76,9 @@ class Output:
     """What the numbers are, with units."""
 
 
-@dataclass(frozen=True, slots=True)
-class Net:
-    """One net of the pack."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Converted:
+    """A net as the server loads it."""
 
     name: str
     """How the rest of the project calls it: `detect`, `mesh`, `iris`, `embed`, `spoof`."""
@@ -89,13 +89,8 @@ class Net:
     """Who made it."""
     warning: str
     """What an operator should know about provenance before using it; empty if nothing."""
-    source: Source
-    path: str
-    """Path inside the archive."""
-    source_sha256: str
-    source_bytes: int
     conversion: str
-    """`onnx`, `onnx-block-quantised` or `tflite`."""
+    """`onnx`, `onnx-block-quantised`, `tflite` or `ncnn`."""
     conversion_version: int
     file: str
     """Name of the converted file in the models directory."""
@@ -111,26 +106,72 @@ class Net:
     """Fastest of 30 runs on one thread, in ms (docs/models.md says on which machine)."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Net(Converted):
+    """One net of the default pack, which a registry's package holds."""
+
+    source: Source
+    path: str
+    """Path inside the archive."""
+    source_sha256: str
+    source_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One file of a net that no package holds."""
+
+    name: str
+    """Its name at the public address; a copy may be called otherwise."""
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Added(Converted):
+    """A net that works beside the pack where an operator adds it."""
+
+    address: str
+    """Where its parts are published, up to their names: one commit of a public repository."""
+    parts: tuple[Part, ...]
+    """In the order in which the conversion takes them."""
+
+
+Some = TypeVar("Some", bound=Converted)
+
+
 def load(file: Path = _FILE) -> dict[str, Net]:
-    """Every net of the manifest by name, in the manifest's order."""
+    """Every net of the default pack by name, in the manifest's order."""
     raw = tomllib.loads(file.read_text("utf-8"))
     sources = {
         name: Source(**{**s, "tags": tuple(s.get("tags", ()))}) for name, s in raw["source"].items()
     }
-    return {name: _net(name, dict(n), sources) for name, n in raw["net"].items()}
+    return {
+        name: Net(**_common(name, n) | {"source": sources[n["source"]]})
+        for name, n in raw["net"].items()
+    }
 
 
-def _net(name: str, raw: dict[str, Any], sources: Mapping[str, Source]) -> Net:
-    given = dict(raw.pop("input"))
-    given["shape"] = tuple(given["shape"])
+def load_added(file: Path = _FILE) -> dict[str, Added]:
+    """Every net that may be added, by name."""
+    raw = tomllib.loads(file.read_text("utf-8"))
+    return {
+        name: Added(**_common(name, n) | {"parts": tuple(Part(**p) for p in n["parts"])})
+        for name, n in raw.get("added", {}).items()
+    }
+
+
+def _common(name: str, raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a net's table: the same with its input and outputs as values."""
+    given = {**raw["input"], "shape": tuple(raw["input"]["shape"])}
     outputs = tuple(
-        Output(**{"source": o["name"], **o, "shape": tuple(o["shape"])}) for o in raw.pop("output")
+        Output(**{"source": o["name"], **o, "shape": tuple(o["shape"])}) for o in raw["output"]
     )
-    source = sources[raw.pop("source")]
-    return Net(name=name, source=source, input=Input(**given), outputs=outputs, **raw)
+    rest = {key: value for key, value in raw.items() if key != "output"}
+    return {**rest, "name": name, "input": Input(**given), "outputs": outputs}
 
 
-def select(nets: Mapping[str, Net], names: Sequence[str] | None) -> list[Net]:
+def select(nets: Mapping[str, Some], names: Sequence[str] | None) -> list[Some]:
     """The named nets, or all of them. Raises ModelError (model_unknown)."""
     if names is None:
         return list(nets.values())

@@ -12,23 +12,29 @@ from pathlib import Path
 from models import manifest
 from models.archive import sha256_of
 from models.errors import ModelError
-from models.manifest import Net
+from models.manifest import Added, Converted
 
 
 def verify(
     directory: Path,
     names: Sequence[str] | None = None,
     *,
-    listed: Mapping[str, Net] | None = None,
+    listed: Mapping[str, Converted] | None = None,
 ) -> None:
-    """Return if every named net (all by default) is there with the right bytes: about 0.1 s for the
-    default pack.
+    """Return if every named net is there with the right bytes: about 0.1 s for the default pack.
+    By default those of the pack, and of those that may be added the ones that are there: a net
+    that would be run must be the pinned one.
 
     Raises ModelError: model_unknown; model_missing, naming every file that is not there;
     model_hash_mismatch, naming each wrong file with the expected and the found sha256;
     model_dir_unusable.
     """
-    nets = manifest.select(manifest.load() if listed is None else listed, names)
+    if listed is None:
+        added = manifest.load_added()
+        if names is None:
+            names = [*manifest.load(), *added_in(directory, added)]
+        listed = {**manifest.load(), **added}
+    nets = manifest.select(listed, names)
     missing = [n.file for n in nets if not (directory / n.file).is_file()]
     if missing:
         raise ModelError(
@@ -45,11 +51,17 @@ def verify(
         raise ModelError(
             "model_hash_mismatch",
             f"A model file is not the pinned one: {'; '.join(wrong)}. "
-            "Run `lookgate models fetch` to replace it.",
+            "Run `lookgate models fetch` to replace it, or delete it if you added it.",
         )
 
 
-def good(directory: Path, net: Net) -> bool:
+def added_in(directory: Path, known: Mapping[str, Added] | None = None) -> list[str]:
+    """Names of the nets that somebody added to a directory, in the manifest's order."""
+    known = manifest.load_added() if known is None else known
+    return [name for name, net in known.items() if (directory / net.file).exists()]
+
+
+def good(directory: Path, net: Converted) -> bool:
     """Is this net's file there, with the pinned bytes?"""
     file = directory / net.file
     return file.is_file() and file.stat().st_size == net.bytes and _sha256(file) == net.sha256

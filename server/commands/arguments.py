@@ -68,8 +68,20 @@ def parser() -> argparse.ArgumentParser:
     nets = verbs.add_parser("models", help="the nets").add_subparsers(
         required=True, dest="verb", metavar="verb"
     )
-    for name, text in (("fetch", "get, convert and check them"), ("verify", "check the files")):
-        _add(nets, name, text)
+    fetch = _add(nets, "fetch", "get, convert and check them")
+    fetch.add_argument(
+        "--with",
+        dest="more",
+        type=lambda names: [name for name in names.split(",") if name],
+        default=[],
+        metavar="NET,NET",
+        help="nets beside the pack, from where they are published: spoof2, spoof3",
+    )
+    put = _add(nets, "add", "take a net beside the pack from its files")
+    put.add_argument("name", help="spoof2 or spoof3 (docs/models.md)")
+    put.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    _add(nets, "verify", "check the files")
+    _add(nets, "list", "which nets there are, and which of them are in place")
 
     keys = verbs.add_parser("keys", help="token signing keys").add_subparsers(
         required=True, dest="verb", metavar="verb"

@@ -156,19 +156,9 @@ def _restore(given: argparse.Namespace) -> int:
 
 
 def _models(given: argparse.Namespace) -> int:
-    settings = _settings()
-    from models.fetch import fetch
-    from models.verify import verify
+    from server.commands import models_verbs
 
-    if given.verb == "fetch":
-        fetch(
-            settings.models_dir,
-            None,
-            lambda step: print(f"[{step.done}/{step.total}] {step.text}", flush=True),
-        )
-    verify(settings.models_dir)
-    print(f"the nets in {settings.models_dir} are the pinned ones")
-    return 0
+    return models_verbs.run(given, _settings().models_dir)
 
 
 def _synth(given: argparse.Namespace) -> int:
