@@ -2,8 +2,8 @@
 
 Here: the layer types that a MiniFASNet has; whatever else a file says is refused by name, and every
 size is checked before anything is made of it. Not here: names and shapes that the manifest promises
-(convert.py). Source: the developer guide of Tencent/ncnn (param and model file structure; operation param weight
-table).
+(convert.py). Source: the developer guide of Tencent/ncnn (param and model file structure;
+operation param weight table).
 """
 
 from __future__ import annotations
