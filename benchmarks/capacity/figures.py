@@ -100,17 +100,17 @@ class Try:
             return None
         return 1000 * (self.verdict_s - zero_s)
 
-    def honest(self) -> list[bool]:
-        """Of each waiting time that was shown to who got a place."""
-        if self.admitted_s is None:
-            return []
-        found = []
-        for shown in self.shown:
-            became_s = self.admitted_s - shown.at_s
-            least, most = (factor * became_s for factor in HONEST)
-            near = least <= shown.wait_s <= most
-            found.append(near or max(became_s, shown.wait_s) <= BRIEF_S)
-        return found
+    def honest(self, brief_s: float = BRIEF_S) -> bool | None:
+        """Whether the wait was near what was shown first; None unless one was shown and ended.
+
+        Later ones correct it, and are of the rest only: they come after 8 s (HOLD_S of pages).
+        """
+        if self.admitted_s is None or not self.shown:
+            return None
+        first = self.shown[0]
+        became_s = self.admitted_s - first.at_s
+        least, most = (factor * became_s for factor in HONEST)
+        return least <= first.wait_s <= most or max(became_s, first.wait_s) <= brief_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +205,16 @@ class Level:
 
     @property
     def honest(self) -> float | None:
-        """Share of the waiting times shown that were near what they became."""
-        said = [good for tried in self.tries for good in tried.honest()]
+        """Share of the waits that were near what was shown first."""
+        return self._honest(BRIEF_S)
+
+    @property
+    def honest_brief(self) -> float | None:
+        """The same where waits below a second are judged like others."""
+        return self._honest(0.0)
+
+    def _honest(self, brief_s: float) -> float | None:
+        said = [good for tried in self.tries if (good := tried.honest(brief_s)) is not None]
         return sum(said) / len(said) if said else None
 
 

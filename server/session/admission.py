@@ -2,8 +2,8 @@
 
 Opening asks an `Admission` and knows nothing else of places; so the decision may be made here, or
 in another process that several servers share. Not here: the counting (occupancy.py), the order of
-those who wait (line.py), what is done with a place (opening.py, peer.py). Source:
-docs/protocol.md, "Waiting in line"; Little's law for how long it takes.
+those who wait (line.py), how long it takes (forecast.py), what is done with a place (opening.py,
+peer.py). Source: docs/protocol.md, "Waiting in line".
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Protocol
 
 from server.metrics import Metrics
 from server.problems import Problem, Standing
+from server.session.forecast import Forecast
 from server.session.line import AGAIN_S, GRACE_S, Line, Waiting
 from server.session.occupancy import BUSY_S, Holder, Occupancy, Room
 from server.session.occupancy import Place as Held
@@ -26,10 +27,6 @@ from server.settings.load import Settings
 
 LOOK_S = 0.1
 """While somebody waits: what the CPUs carry changes without anybody's saying so."""
-STAY_S = 2.0
-"""How long a session keeps its place, as long as none was measured (docs/benchmarks.md)."""
-WEIGHT = 0.1
-"""Of the newest stay."""
 
 
 class Place(Protocol):
@@ -124,7 +121,7 @@ class LocalAdmission:
         self._asking: dict[Waiting, asyncio.Future[Place]] = {}
         """Whose question is held."""
         self._timer: Timer | None = None
-        self._stay_s = STAY_S
+        self._forecast = Forecast()
         self._stopping = False
         occupancy.left = self._left
         occupancy.wanted = lambda: bool(len(line))
@@ -226,14 +223,15 @@ class LocalAdmission:
 
     def _left(self, place: Held) -> None:
         """A place counts no more."""
-        self._stay_s += WEIGHT * (self._clock() - place.started_s - self._stay_s)
+        self._forecast.left(self._clock() - place.started_s)
         self._serve()
 
     def _standing(self, one: Waiting) -> Standing:
-        """By Little's law so many places come free in a second as are taken, over their stay."""
-        ahead = self.line.ahead(one)
-        rate = max(1, len(self.occupancy)) / self._stay_s
-        return Standing(ahead, (ahead + 1) / rate)
+        ahead, now_s, places = self.line.ahead(one), self._clock(), self.occupancy
+        limit = places.limit()
+        self._forecast.carried(limit, now_s)
+        wait_s = self._forecast.wait_s(ahead, places.ages_s(now_s), limit, places.at_once())
+        return Standing(ahead, wait_s)
 
     def _watch(self) -> None:
         """Look again and again while somebody waits."""
@@ -242,6 +240,7 @@ class LocalAdmission:
 
     def _look(self) -> None:
         self._timer = None
+        self._forecast.carried(self.occupancy.limit(), self._clock())
         self._serve()
         if self._held():
             self._watch()

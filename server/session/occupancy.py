@@ -10,6 +10,7 @@ sessions an owner, the newest wins" is how mail servers bound connections (Dovec
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -133,6 +134,14 @@ class Occupancy:
             return self.room.showing
         return min(self.room.showing, self._capacity.sessions())
 
+    def at_once(self) -> float:
+        """How many may begin before what they cost is known; infinite if nothing is measured."""
+        return math.inf if self._capacity is None else self._capacity.at_once()
+
+    def ages_s(self, now_s: float) -> list[float]:
+        """How long ago each session began."""
+        return [now_s - place.started_s for place in self._places]
+
     def may_show(self) -> bool:
         """Whether one more may show a picture."""
         showing = sum(place.showing for place in self._places)
@@ -158,13 +167,11 @@ class Occupancy:
         limit = self.limit()
         if showing + len(young) >= limit or len(connecting) >= self.room.connecting:
             raise Problem("busy", retry_after_s=BUSY_S)
-        if self._capacity is not None:
-            # A slow start, as TCP has (RFC 5681 section 3.1): no more than are known to be carried.
-            # One that connects slowly, because the CPU is short, is no more known than a new one.
-            seen = [place for place in others if place.showing]
-            new = len(young) + sum(now_s - place.started_s < SETTLE_S for place in seen)
-            if new >= max(self._capacity.at_once(), len(others) - new):
-                raise Problem("busy", retry_after_s=BUSY_S)
+        # One that connects slowly, because the CPU is short, is no more known than a new one.
+        seen = [place for place in others if place.showing]
+        new = len(young) + sum(now_s - place.started_s < SETTLE_S for place in seen)
+        if not slow_start(len(others), new, self.at_once()):
+            raise Problem("busy", retry_after_s=BUSY_S)
         short = 4 * (showing + len(connecting)) >= 3 * limit
         place = Place(self, holder, now_s, HURRIED if short else Patience())
         older = [one for one in self._places if _gives_way(one.holder, holder) and not one.showing]
@@ -197,6 +204,12 @@ class Occupancy:
             if (place.holder.client_id, place.holder.subject) == (holder.client_id, holder.subject)
             and place.holder.address != holder.address
         }
+
+
+def slow_start(there: int, new: int, at_once: float) -> bool:
+    """Whether one more may begin where so many are, of whom `new` are not yet known to be carried:
+    a slow start, as TCP has (RFC 5681 section 3.1)."""
+    return new < max(at_once, there - new)
 
 
 def _gives_way(older: Holder, newer: Holder) -> bool:

@@ -69,8 +69,12 @@ def test_a_waiting_time_is_honest_within_half_and_twice(
     shown_s: float, became_s: float, honest: bool
 ) -> None:
     tried = replace(OWNER, admitted_s=1.0 + became_s, shown=(Shown(1.0, shown_s),))
-    assert tried.honest() == [honest]
-    assert replace(tried, admitted_s=None).honest() == []
+    assert tried.honest() is honest
+    assert tried.honest(0.0) is (honest and shown_s >= 0.5 * became_s)
+    assert replace(tried, admitted_s=None).honest() is None
+    assert replace(tried, shown=()).honest() is None
+    later = Shown(1.5, 100.0)
+    assert replace(tried, shown=(*tried.shown, later)).honest() is honest
 
 
 def test_rates_count_verdicts_between_the_ramp_and_the_end() -> None:
@@ -86,8 +90,11 @@ def test_who_did_not_wait_is_no_wait_of_no_time() -> None:
     waited = replace(OWNER, refusals=2, shown=(Shown(1.0, 2.5), Shown(2.0, 9.0)))
     level = _level([OWNER, waited])
     assert level.wait_s is not None
-    assert (level.wait_s.n, level.wait_s.p50, level.honest) == (1, 2.0, 0.5)
+    assert (level.wait_s.n, level.wait_s.p50, level.honest) == (1, 2.0, 1.0)
     assert (_level([OWNER]).wait_s, _level([OWNER]).honest) == (None, None)
+    brief = replace(OWNER, admitted_s=1.3, refusals=1, shown=(Shown(1.0, 0.9),))
+    level = _level([waited, brief])
+    assert (level.honest, level.honest_brief) == (1.0, 0.5)
 
 
 def test_runs_give_a_median_and_a_range() -> None:
@@ -97,7 +104,7 @@ def test_runs_give_a_median_and_a_range() -> None:
     rows = tables.table(by_callers(runs))
     assert "| resident MB: peak | 310 (300–500) |" in rows
     assert "| resident MB: at rest | 230 |" in rows
-    assert not any("within" in row for row in rows)  # nobody was shown a time
+    assert not any("shown first" in row for row in rows)  # nobody was shown a time
     assert {title for title, _, _ in tables.FIGURES} >= set(tables.SHORT)
     assert 6 < len(tables.short(by_callers(runs))) < len(rows)
 

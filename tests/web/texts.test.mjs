@@ -67,7 +67,8 @@ test('a chosen camera is exact, everything else a wish; never audio', () => {
 
 test('a place in line: what is known of it, as roughly as it is known', () => {
   const says = (ahead, wait_s, language = 'en') => placeInLine({ ahead, wait_s }, language);
-  assert.equal(says(0, 3), 'You are next. It takes a few seconds.');
+  assert.equal(says(0, 0.5), 'You are next. It takes about a second.');
+  assert.equal(says(0, 1.5), 'You are next. It takes a few seconds.');
   assert.equal(says(1, 12), 'One person is before you. It takes about 10 seconds.');
   assert.equal(says(1, 7.9, 'de'), 'Eine Person ist vor Ihnen. Es dauert einige Sekunden.');
   assert.equal(says(12, 53), '12 people are before you. It takes about 55 seconds.');

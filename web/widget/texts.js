@@ -96,6 +96,7 @@ const en = {
   label_ahead: '{n} people are before you.',
   label_ahead_1: 'One person is before you.',
   label_ahead_0: 'You are next.',
+  label_wait_second: 'It takes about a second.',
   label_wait_soon: 'It takes a few seconds.',
   label_wait_seconds: 'It takes about {n} seconds.',
   label_wait_minute: 'It takes about a minute.',
@@ -194,6 +195,7 @@ const de = {
   label_ahead: '{n} Personen sind vor Ihnen.',
   label_ahead_1: 'Eine Person ist vor Ihnen.',
   label_ahead_0: 'Sie sind als Nächstes dran.',
+  label_wait_second: 'Es dauert etwa eine Sekunde.',
   label_wait_soon: 'Es dauert einige Sekunden.',
   label_wait_seconds: 'Es dauert etwa {n} Sekunden.',
   label_wait_minute: 'Es dauert etwa eine Minute.',
@@ -270,7 +272,7 @@ export function placeInLine(wait, language, own) {
   return [
     ahead === null ? '' : count(ahead < 2 ? `label_ahead_${ahead}` : 'label_ahead', ahead),
     // An estimate is said as roughly as it is known.
-    wait_s === null ? '' : wait_s < 8 ? count('label_wait_soon') : wait_s < 55 ? count('label_wait_seconds', Math.max(10, 5 * Math.round(wait_s / 5)))
+    wait_s === null ? '' : wait_s < 1.5 ? count('label_wait_second') : wait_s < 8 ? count('label_wait_soon') : wait_s < 55 ? count('label_wait_seconds', Math.max(10, 5 * Math.round(wait_s / 5)))
       : wait_s < 90 ? count('label_wait_minute') : count('label_wait_minutes', Math.round(wait_s / 60)),
   ].join(' ').trim();
 }

@@ -236,7 +236,7 @@ async def test_more_sessions_than_admitted(http: Http, parts: Parts, offer: str)
         assert "Retry-After" in response.headers["Access-Control-Expose-Headers"]
         said = await response.json()
     assert said["error"]["retry"] is True
-    assert said["line"] == {"ahead": 0, "wait_s": 1.0}
+    assert said["line"] == {"ahead": 0, "wait_s": 2.0}
     next(iter(parts.peers)).stop()
     async with asyncio.timeout(5):
         while len(parts.opening.admission.occupancy) == 2:  # noqa: ASYNC110

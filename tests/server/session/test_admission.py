@@ -10,7 +10,8 @@ import pytest
 
 from server.metrics import Metrics
 from server.problems import Problem
-from server.session.admission import LOOK_S, STAY_S, LocalAdmission, Place
+from server.session.admission import LOOK_S, LocalAdmission, Place
+from server.session.forecast import STAY_S
 from server.session.line import AGAIN_S, GRACE_S, Line
 from server.session.occupancy import Holder, Occupancy, Room
 from tests.server.stage import Clock
@@ -108,8 +109,8 @@ async def test_who_is_told_to_wait_knows_the_rank_and_how_long(house: House) -> 
     told = [await house.refused(n) for n in (2, 3, 4)]
     assert [one.code for one in told] == ["busy"] * 3
     standings = [one.standing for one in told]
-    # Two places that are kept for STAY_S each.
-    expected = [(0, STAY_S / 2), (1, STAY_S), (2, 1.5 * STAY_S)]
+    # Two places that were taken at this moment and are kept for STAY_S each.
+    expected = [(0, STAY_S), (1, STAY_S), (2, 2 * STAY_S)]
     assert [(one.ahead, one.wait_s) for one in standings if one] == expected
     assert [one.retry_after_s for one in told] == [AGAIN_S] * 3
     assert house.metrics.refusals.value("busy") == 3
@@ -120,11 +121,11 @@ async def test_the_time_told_follows_how_long_places_are_kept(house: House) -> N
         place = await house.at_once(0)
         house.clock.advance(10.0)
         place.give_back()
-    for n in range(2):
-        await house.at_once(n)
-    standing = (await house.refused(2)).standing
-    assert standing is not None
-    assert standing.wait_s == pytest.approx(5.0, rel=0.05)
+    await house.at_once(0)
+    house.clock.advance(4.0)
+    await house.at_once(1)
+    told = [(await house.refused(n)).standing for n in (2, 3)]
+    assert [one.wait_s for one in told if one] == pytest.approx([6.0, 10.0])
 
 
 async def test_nobody_passes_those_whose_question_is_held(house: House) -> None:
