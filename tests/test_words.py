@@ -87,6 +87,53 @@ def too_long(text: str) -> list[int]:
     ]
 
 
+MADE_FACE = r"(?:deep ?fakes?|face[ -]?swaps?|made faces?|puppets?)"
+CLAIM = re.compile(
+    rf"{MADE_FACE}[- ]?(?:resistan\w+|proof|safe\b|secure)"
+    rf"|(?:resistan\w+|immune|proof|safe|secure|robust) (?:to|against|from) (?:\w+ )?{MADE_FACE}"
+    rf"|(?<!not )(?:stops?|prevents?|defeats?|detects?|blocks?) (?:all |any |live )?{MADE_FACE}",
+    re.IGNORECASE,
+)
+"""A word that a login here withstands a made face. It does not (docs/decisions/worn-swaps.md)."""
+
+
+def claims(text: str) -> list[str]:
+    return CLAIM.findall(" ".join(text.split()))
+
+
+def test_nothing_calls_a_login_resistant_to_made_faces() -> None:
+    texts = [name for name in tracked() if name.endswith((".md", ".js", ".mjs", ".html", ".toml"))]
+    texts += [name for name in tracked() if name.startswith(("web/", "server/", "pipeline/"))]
+    told = {}
+    for name in {name for name in texts if not name.startswith("tests/")}:
+        try:
+            told[name] = claims((ROOT / name).read_text("utf-8"))
+        except UnicodeDecodeError:
+            continue  # a picture
+    assert {name: found for name, found in told.items() if found} == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a deepfake-resistant login",
+        "Lookgate is resistant to\ndeepfakes.",
+        "proof against live face swaps",
+        "The challenge stops deepfakes.",
+        "deepfake proof",
+    ],
+)
+def test_such_a_claim_is_found(text: str) -> None:
+    assert claims(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["It does not stop face swaps.", "Deepfakes are accepted.", "a key on the device"]
+)
+def test_what_is_none_is_none(text: str) -> None:
+    assert not claims(text)
+
+
 def test_no_line_of_prose_is_too_long() -> None:
     found = {page: too_long((ROOT / page).read_text("utf-8")) for page in pages()}
     assert {page: lines for page, lines in found.items() if lines} == {}
