@@ -49,7 +49,7 @@ the face covered: agreement 0.36; nose and mouth: score 0.5 to 0.99, or no face 
 the eyes alone (cosine 0.66: not detected) or of the mouth alone (0.88: sight/mouth.py, for a hint)
 moves none of them."""
 LARGE_REACH = 1.2
-"""Reach of the anti-spoof crop below which the face fills the frame."""
+"""Reach of the anti-spoof crop below which a face that the frame cuts is too near."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +87,13 @@ def grade(seen: Appearance) -> float:
 
 def fault(face: Face) -> Fault:
     """What lowers this face's quality most."""
-    if face.spoof_crop is not None and face.spoof_crop < LARGE_REACH:
-        return "large"
     worths = _worths(face)
     worst = min(worths, key=lambda name: worths[name])
     # The detector cannot tell a hand from the edge of the frame
-    return "cut" if worst == "covered" and face.inside < INSIDE[1] else worst
+    if worst == "covered" and face.inside < INSIDE[1]:
+        worst = "cut"
+    near = face.spoof_crop is not None and face.spoof_crop < LARGE_REACH
+    return "large" if worst == "cut" and near else worst
 
 
 def _worths(seen: Appearance | Face) -> dict[Fault, float]:

@@ -29,6 +29,10 @@ _HINTS: dict[quality.Fault, Hint] = {
     "covered": Hint.UNCOVER_FACE,
 }
 
+NEAR_ROOM = 1.5
+"""Room for a face, in faces each way, below which the frame cuts it because it is near: who is only
+off the centre has more."""
+
 COVERED = 2
 """Looks in a row, half a second apart, that must see no mouth: a hand that passes is no cover."""
 STRAIGHT_DEG = 25.0
@@ -69,11 +73,14 @@ def wrong(obs: Observation, policy: Policy) -> Hint | None:
         return Hint.CAMERA_GRAY
     wide_px, tall_px = obs.picture_px
     room = min(wide_px / max(width_px, 1.0), tall_px / max(height_px, 1.0))
-    if room < policy.spoof_crop:
+    cut = face.inside < policy.min_inside
+    if room < policy.spoof_crop or (cut and room < NEAR_ROOM):
         return Hint.MOVE_BACK
-    if face.inside < policy.min_inside:
+    if cut:
         return Hint.CENTER_FACE
-    if width_px < policy.min_face_px:
+    # A share, so that a stream's size does not say how far away a person may be; and pixels, as the
+    # embedder needs them.
+    if width_px < max(policy.min_face_px, policy.min_face_share * max(wide_px, tall_px)):
         return Hint.COME_CLOSER
     if face.quality < policy.min_quality:
         return _HINTS[quality.fault(face)]

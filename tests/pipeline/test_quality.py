@@ -102,7 +102,10 @@ def test_what_the_frame_cuts_off_is_cut_and_not_covered() -> None:
 
 
 def test_a_face_that_fills_the_frame_is_too_large() -> None:
-    assert quality.fault(replace(face(), spoof_crop=1.1)) == "large"
+    cut = replace(face(**WORSE["cut"][0]), spoof_crop=1.1)
+    assert quality.fault(cut) == "large"
+    assert quality.fault(replace(cut, spoof_crop=1.3)) == "cut"
+    assert quality.fault(replace(face(**WORSE["blur"][0]), spoof_crop=1.1)) == "blur"
     assert quality.fault(replace(face(**WORSE["yaw"][0]), spoof_crop=2.7)) == "yaw"
 
 

@@ -67,8 +67,46 @@ def test_a_face_without_colour_is_the_cameras_fault(
     assert wrong(camera.shot(Ask(detect=True)), Policy()) is hint
 
 
+def told_of(picture_px: tuple[int, int] = (640, 480), **look: object) -> Hint | None:
+    obs = Camera(look=look).shot(Ask(detect=True))
+    return wrong(replace(obs, width_px=picture_px[0], height_px=picture_px[1]), Policy())
+
+
 def test_borders_are_no_room_for_a_face() -> None:
-    near = Camera(look={"box_px": (200.0, 120.0, 200.0, 240.0)})
+    near = Camera(look={"box_px": (200.0, 20.0, 300.0, 440.0)})
     assert wrong(near.shot(Ask(detect=True)), Policy()) is None
-    near.bars = Bars(0, 70, 0, 70)
+    near.bars = Bars(0, 60, 0, 60)
     assert wrong(near.shot(Ask(detect=True)), Policy()) is Hint.MOVE_BACK
+
+
+@pytest.mark.parametrize(
+    ("height_px", "inside", "hint"),
+    [
+        (480.0, 1.0, None),
+        (530.0, 0.95, None),
+        (540.0, 0.95, Hint.MOVE_BACK),
+        (330.0, 0.89, Hint.MOVE_BACK),
+        (310.0, 0.89, Hint.CENTER_FACE),
+    ],
+)
+def test_a_near_face_is_used_until_the_frame_cuts_it(
+    height_px: float, inside: float, hint: Hint | None
+) -> None:
+    assert told_of(box_px=(200.0, 0.0, 200.0, height_px), inside=inside) is hint
+
+
+@pytest.mark.parametrize(
+    ("picture_px", "width_px", "hint"),
+    [
+        ((640, 480), 64.0, None),
+        ((640, 480), 63.0, Hint.COME_CLOSER),
+        ((320, 240), 63.0, Hint.COME_CLOSER),
+        ((1920, 1080), 116.0, None),
+        ((1920, 1080), 114.0, Hint.COME_CLOSER),
+        ((1080, 1920), 114.0, Hint.COME_CLOSER),
+    ],
+)
+def test_a_small_face_is_one_of_few_pixels_or_of_a_small_part_of_the_picture(
+    picture_px: tuple[int, int], width_px: float, hint: Hint | None
+) -> None:
+    assert told_of(picture_px, box_px=(100.0, 100.0, width_px, 1.2 * width_px)) is hint

@@ -59,7 +59,7 @@ def test_the_vote_is_clipped_and_unknown_is_no_number():
 
 
 def test_a_tight_crop_does_not_vote():
-    row = vote(*[-8.0] * 9, crop=1.2).row(POLICY)
+    row = vote(*[-8.0] * 9, crop=0.8).row(POLICY)
     assert (row.stand, row.reason, row.llr) == (Stand.UNKNOWN, "crop_too_tight", 0.0)
 
 
@@ -413,8 +413,8 @@ def test_mostly_usable_frames_are_needed():
     ("look", "hint"),
     [
         ({}, None),
-        ({"box_px": (100.0, 20.0, 330.0, 420.0)}, Hint.MOVE_BACK),
-        ({"box_px": (100.0, 20.0, 70.0, 90.0)}, Hint.COME_CLOSER),
+        ({"box_px": (100.0, -40.0, 430.0, 560.0)}, Hint.MOVE_BACK),
+        ({"box_px": (100.0, 20.0, 60.0, 77.0)}, Hint.COME_CLOSER),
         ({"inside": 0.5}, Hint.CENTER_FACE),
         ({"quality": 0.1, "yaw_deg": -60.0}, Hint.LOOK_AT_CAMERA),
         ({"quality": 0.1, "pitch_deg": 50.0}, Hint.LOOK_AT_CAMERA),

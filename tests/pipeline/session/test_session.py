@@ -308,7 +308,7 @@ def test_a_face_in_the_background_is_no_second_face():
     [
         (Camera(person=None), Hint.NO_FACE),
         (Camera(person=None, luma=17.0), Hint.CAMERA_DARK),
-        (Camera(look={"box_px": (200.0, 50.0, 400.0, 400.0)}), Hint.MOVE_BACK),
+        (Camera(look={"box_px": (40.0, -40.0, 560.0, 560.0)}), Hint.MOVE_BACK),
         (Camera(look={"box_px": (300.0, 200.0, 60.0, 70.0)}), Hint.COME_CLOSER),
         (Camera(look={"inside": 0.7}), Hint.CENTER_FACE),
         (Camera(look={"quality": 0.1, "yaw_deg": 60.0}), Hint.LOOK_AT_CAMERA),

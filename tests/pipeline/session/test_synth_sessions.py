@@ -333,7 +333,7 @@ def test_cameras_that_the_owner_may_have_and_a_stranger_too(stage: Stage, name: 
     ("more", "hint"),
     [
         ({"camera": Camera(width_px=160, height_px=120)}, Hint.COME_CLOSER),
-        ({"camera": Camera(width_px=160, height_px=120), "face": 0.6}, Hint.MOVE_BACK),
+        ({"camera": Camera(width_px=160, height_px=120), "face": 1.0}, Hint.MOVE_BACK),
         ({"place": (0.97, 0.5), "seconds": 6}, Hint.CENTER_FACE),
         ({"face": 0.2}, Hint.COME_CLOSER),
         ({"camera": replace(SMALL, gain=0.08)}, Hint.MORE_LIGHT),

@@ -112,7 +112,7 @@ def test_stills_are_judged_by_the_picture_alone(tmp_path: Path) -> None:
     edged = play.still(item, _before(Camera(margin=4.0, edges=(1.0, 1.0, 0.0, 0.0))), POLICY)
     assert edged["veto"]
     assert play.still(item, _before(Camera(person=None)), POLICY)["failure"] == "no_face"
-    tight = Camera(look={"spoof_crop": 1.1})
+    tight = Camera(look={"spoof_crop": 0.8})
     assert play.still(item, _before(tight), POLICY)["failure"] == "crop_too_tight"
 
 
