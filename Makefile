@@ -26,6 +26,9 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --require-hashes $(PIP_FLAGS
 PYTEST_ARGS ?=
 # For the short form of the capacity benchmark: `make capacity CAPACITY_ARGS="--runs 1"`.
 CAPACITY_ARGS ?=
+# A folder of films and pictures, and more: `make accuracy DATA=DIR ACCURACY_ARGS="--framings as_is"`.
+DATA ?=
+ACCURACY_ARGS ?=
 # How long `make soak` goes on, and more: `make soak HOURS=1 SOAK_ARGS="--callers 12"`.
 HOURS ?= 8
 SOAK_ARGS ?=
@@ -79,6 +82,11 @@ bench: $(VENV)/.stamp-test models recordings ## measure logins over loopback and
 .PHONY: capacity
 capacity: $(VENV)/.stamp-test models recordings ## does the server bend under four times its load? (6 minutes)
 	@exec $(BIN)/python -m benchmarks.capacity.check $(CAPACITY_ARGS)
+
+.PHONY: accuracy
+accuracy: $(VENV)/.stamp-test models ## every table of errors again, from films and pictures: DATA=DIR
+	@if [ -z '$(DATA)' ]; then echo 'make accuracy: give a folder, DATA=DIR (docs/evaluation.md)' >&2; exit 1; fi
+	@exec $(BIN)/python -m benchmarks.accuracy.run '$(DATA)' $(ACCURACY_ARGS)
 
 .PHONY: soak
 soak: $(VENV)/.stamp-test models recordings ## hours of people of all kinds: nothing may grow (HOURS=8)

@@ -56,6 +56,11 @@ class Clip:
         """True for a person, False for an attack."""
         return self.group in ("webcam", "studio", "nuaa")
 
+    @property
+    def item(self) -> Item:
+        """The same, as the evaluation has it."""
+        return Item(self.path, self.name, self.group, False, self.begin_s, self.framing)
+
 
 ATTACK = r"attack:(print|replay|deepfake|talking)"
 """Kinds of the manifest by how they begin, and so the groups of their films."""
@@ -119,8 +124,7 @@ class Seen:
         """`version`: of everything that answers depend on; other versions' are not used. Raises
         MediaError, and OSError, if the clip cannot be read."""
         self.clip, self._run = clip, run
-        item = Item(clip.path, clip.name, clip.group, False, clip.begin_s, clip.framing)
-        key = item.key(digest(clip.path))
+        key = clip.item.key(digest(clip.path))
         self._file = cache.opened(folder, version) / f"{key}.pickle"
         self._images: list[Image] = []
         self._known: dict[bytes, Observation] = {}
