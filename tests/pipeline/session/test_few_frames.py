@@ -95,7 +95,8 @@ def test_a_frame_that_was_glanced_at_is_no_lost_face_and_no_hint():
 
 
 def test_nobody_is_accepted_before_the_window_has_what_it_needs():
-    policy = replace(POLICY, settle_s=0.4, min_frames=6, embeddings=1, spoof_votes=2)
+    fewer = {"settle_s": 0.4, "min_frames": 6, "embeddings": 1, "spoof_votes": 2}
+    policy = replace(POLICY, **fewer, motion_samples=9)  # which nothing else waits for
     camera, session = Camera(fps=7.5), started(policy=policy)
     while not session.over:
         shot = camera.shot(session.ask())
