@@ -1,8 +1,9 @@
 """From rows of evidence to accept, reject, go on or try again. Pure; default deny.
 
 A row says what one cue found; the decision is the table of rows against a policy. Absence of
-evidence never accepts: every required cue must be FOR, every weighed one measured, none may be
-AGAINST, and the clipped log-likelihood ratios of liveness must add up. Sequential in the sense of
+evidence never accepts: every required and every weighed cue must be FOR, none may be AGAINST, and
+the clipped log-likelihood ratios of liveness must add up for each species of attack, because what
+speaks against a print says nothing of a screen. The least sum counts. Sequential in the sense of
 Wald (1945): it stops at the first moment the evidence is enough, either way; a window that ends
 between the two sums has proved nothing, and fresh evidence is gathered. The rule and its errors:
 docs/liveness.md.
@@ -40,9 +41,20 @@ class Topic(StrEnum):
     QUALITY = "quality"
 
 
+class Species(StrEnum):
+    """Kinds of presentation attack instrument (ISO/IEC 30107-3:2023, 3.1.2) with a sum each."""
+
+    PRINT = "print"
+    """A still picture: paper, or anything else on which nothing moves."""
+    SCREEN = "screen"
+    """A recording played."""
+
+
 # By names of their own: an enumeration looks its members up, and there are a hundred to a decision.
 LIVENESS = Topic.LIVENESS
 FOR, AGAINST, UNKNOWN = Stand.FOR, Stand.AGAINST, Stand.UNKNOWN
+EVERY = tuple(Species)
+"""What tells a living face from all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +75,8 @@ class Evidence:
     """AGAINST so clearly that more frames of this window cannot change it."""
     numbers: dict[str, float] = field(default_factory=dict)
     """The measurements behind it, never an embedding."""
+    species: tuple[Species, ...] = EVERY
+    """Attacks that its ratio knows something of: it counts in their sums, and in no other."""
 
     def to_json(self) -> dict[str, object]:
         """A row for the session record."""
@@ -74,30 +88,45 @@ class Evidence:
             "llr": round(self.llr, 3),
             "certain": self.certain,
             "numbers": {name: round(value, 4) for name, value in self.numbers.items()},
+            "species": [one.value for one in self.species],
         }
 
 
 def leaning(
-    cue: str, llr: float, live: str, doubt: str, numbers: dict[str, float], *, strong: bool = False
+    cue: str,
+    llr: float,
+    live: str,
+    doubt: str,
+    numbers: dict[str, float],
+    *,
+    strong: bool = False,
+    species: tuple[Species, ...] = EVERY,
 ) -> Evidence:
     """A measured liveness row by the sign of its ratio: FOR (reason `live`) above zero, else OPEN
     (reason `doubt`), or AGAINST and certain where the caller says that the sign is `strong`."""
     if strong:
-        return Evidence(cue, LIVENESS, AGAINST, doubt, llr, True, numbers)
+        return Evidence(cue, LIVENESS, AGAINST, doubt, llr, True, numbers, species)
     if llr > 0.0:
-        return Evidence(cue, LIVENESS, FOR, live, llr, numbers=numbers)
-    return Evidence(cue, LIVENESS, Stand.OPEN, doubt, llr, numbers=numbers)
+        return Evidence(cue, LIVENESS, FOR, live, llr, False, numbers, species)
+    return Evidence(cue, LIVENESS, Stand.OPEN, doubt, llr, False, numbers, species)
+
+
+def sums(rows: Sequence[Evidence]) -> dict[Species, float]:
+    """Of each species the liveness ratios that know something of it, added up. Rows that were not
+    measured count nothing. This is naive Bayes; the cues are not independent, so each ratio is
+    clipped (docs/liveness.md).
+    """
+    totals = dict.fromkeys(EVERY, 0.0)
+    for row in rows:
+        if row.topic is LIVENESS and row.stand is not UNKNOWN and row.llr:
+            for one in row.species:
+                totals[one] += row.llr
+    return totals
 
 
 def liveness_sum(rows: Sequence[Evidence]) -> float:
-    """S: the liveness ratios added up. Rows that were not measured count nothing.
-    This is naive Bayes; the cues are not independent, so each ratio is clipped (docs/liveness.md).
-    """
-    total = 0.0
-    for row in rows:
-        if row.topic is LIVENESS and row.stand is not UNKNOWN:
-            total += row.llr
-    return total
+    """S: the least of the sums. Who is no print may be a screen."""
+    return min(sums(rows).values())
 
 
 class Step(StrEnum):
@@ -124,11 +153,12 @@ def decide(
     """Judge one window of evidence.
 
     `elapsed_s` counts from the first usable frame. Before `settle_s` nothing is decided: a window
-    shorter than that was never measured. Then a certain row AGAINST, or a sum of `reject_llr` or
-    less, refuses; all required rows FOR with a sum of `accept_llr` or more accept. From `window_s`
-    on, `accept_late_llr` is enough where the weighed rows are FOR as well, any row AGAINST refuses,
-    and what is still undecided means gathering afresh. Identity refuses only what is live: else a
-    photo would be an oracle for whose face it shows.
+    shorter than that was never measured. Then a certain row AGAINST refuses, and so does a sum of
+    `reject_llr` or less once every weighed row was measured: without the vote the others are small
+    signs of rooms and cameras. All required and weighed rows FOR with a sum of `accept_llr` or more
+    accept. From `window_s` on, `accept_late_llr` is enough, any row AGAINST refuses, and what is
+    still undecided means gathering afresh. Identity refuses only what is live: else a photo would
+    be an oracle for whose face it shows.
     """
     if elapsed_s < settle_s:
         return Decision(Step.GO_ON)
@@ -136,12 +166,13 @@ def decide(
     # Before the window's end a row that more frames could change refuses nobody.
     refused = {row.topic for row in rows if row.stand is AGAINST and (late or row.certain)}
     total = liveness_sum(rows)
-    if total <= policy.reject_llr or LIVENESS in refused:
+    doubted = total <= policy.reject_llr and _measured(rows, policy)
+    if doubted or LIVENESS in refused:
         return Decision(Step.REJECT, (Reason.LIVENESS,))
     strong = total >= policy.accept_llr
     if not (strong or late):
         return Decision(Step.GO_ON)
-    needed = policy.required if strong else policy.required + policy.weighed
+    needed = policy.required + policy.weighed
     proven = _all_for(rows, needed)
     if not (proven or refused or late):
         return Decision(Step.GO_ON)
@@ -165,14 +196,19 @@ def _all_for(rows: Sequence[Evidence], needed: Sequence[str]) -> bool:
     return proven.issuperset(needed) and not any(row.stand is AGAINST for row in rows)
 
 
+def _measured(rows: Sequence[Evidence], policy: Policy) -> bool:
+    """Whether every weighed row was measured."""
+    measured = {row.cue for row in rows if row.stand is not UNKNOWN}
+    return measured.issuperset(policy.weighed)
+
+
 def _live(rows: Sequence[Evidence], policy: Policy, needed: Sequence[str]) -> bool:
     """Whether the liveness rows alone would do. Never without a required one: a policy that
     requires none accepts nobody."""
     liveness = [row for row in rows if row.topic is LIVENESS]
-    measured = {row.cue for row in rows if row.stand is not UNKNOWN}
     return (
         any(row.cue in policy.required for row in liveness)
-        and measured.issuperset(policy.weighed)
+        and _measured(rows, policy)
         and not any(row.stand is not FOR and row.cue in needed for row in liveness)
         and not any(row.stand is AGAINST for row in liveness)
     )

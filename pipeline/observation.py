@@ -76,7 +76,9 @@ class Ask:
     embed_above: float | None = None
     """Compute an embedding if the face's `quality` is at least this (0..1). None: no embedding."""
     spoof: bool = False
-    """Run the single-frame anti-spoof net on the face."""
+    """Run the single-frame anti-spoof net on the face, at each of its reaches."""
+    detail: bool = False
+    """Measure how much fine detail the face shows."""
     edges: bool = False
     """Look for straight edges around the face."""
     glow: bool = False
@@ -94,6 +96,20 @@ class Ask:
     bars: Bars | None = None
     """Borders to take off before anything is measured. None: look for them, and take off those that
     this frame has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Margin:
+    """What one anti-spoof net said of one crop round the face."""
+
+    net: str
+    """Name of the net."""
+    asked: float
+    """Reach that was asked for: side of the crop in face boxes."""
+    reach: float
+    """Reach that the crop got: as asked, unless the frame ends."""
+    value: float
+    """Live logit minus logsumexp of the others, natural log units, not clipped."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -171,14 +187,16 @@ class Face:
     """0..1, how good this frame is for an embedding: `pipeline.quality.grade`."""
     embedding: Floats | None
     """float32 (d,), unit norm; None if not asked for or not good enough."""
-    spoof_margin: float | None
-    """Live logit minus logsumexp of the others, natural log units; None if not asked for."""
-    spoof_crop: float | None
-    """Reach of the anti-spoof crop in face boxes: 2.7 unless the frame ends; None if not asked."""
+    spoof: tuple[Margin, ...] | None
+    """Of each net and each reach, the widest first; None if not asked for. What gave nothing usable
+    is not there."""
     edges: tuple[float, float, float, float] | None = None
     """Longest straight edge left of, right of, above and below the face, in face heights."""
     glow: float | None = None
     """ln((face luma + 5) / (luma of the surroundings, face included, + 5)); None if not asked."""
+    detail: float | None = None
+    """ln of the power of fine over coarse detail, at one size of the face; None if not asked, or
+    the face is too small for it."""
     eyes: tuple[float, float] | None = None
     """Eye aspect ratios from the iris net (image left eye, image right eye): lid gap over width."""
     tint: Floats | None = None

@@ -23,8 +23,8 @@ class Policy:
     """Cues that must be FOR. Without "attention" people may log in who cannot open their eyes or
     turn their head to the camera, and so may a sleeper's face."""
     weighed: tuple[str, ...] = ("spoof",)
-    """Cues that must have been measured, and be FOR where the sum is below `accept_llr`: a doubtful
-    vote (down to its veto, `spoof_strong`) is outvoted only by nearly everything else together."""
+    """Cues that must be FOR as well, and without which no sum refuses anybody: a doubtful vote is
+    outvoted by nothing, and what the others say without it is too little to call it an attack."""
 
     # Time
     time_limit_s: float = 25.0
@@ -57,8 +57,8 @@ class Policy:
     and no more in all, where its frames are few."""
     detect_period_s: float = 1.0
     """Detector between landmark frames: finds second faces and drift."""
-    spoof_period_s: float = 0.13
-    """Anti-spoof votes, at every look of a quick camera: a median of few is a matter of chance."""
+    spoof_period_s: float = 0.26
+    """Anti-spoof votes, two crops each, at every second look of a quick camera."""
     edges_period_s: float = 0.42
     """Straight edges and glow, which do not change quickly: three times within `settle_s`."""
     motion_period_s: float = 0.25
@@ -152,10 +152,12 @@ class Policy:
     1.5, live margins are +.3 and more (n = 23), replays' -6.8 and less (n = 4 films of 2 sources).
     What is outside the frame is never made up: repeating the edge lifts prints from -6 to +7
     (docs/liveness.md, "Near faces")."""
-    spoof_gain: float = 0.47
-    """LLR per unit of median margin."""
-    spoof_offset: float = 0.95
-    """LLR at margin 0: the vote's zero lies at -2, not at 0."""
+    spoof_gain: float = 0.69
+    """LLR per unit of the median of the frames' least margins."""
+    spoof_offset: float = 0.9
+    """LLR at margin 0: the vote's zero lies at -1.3, not at 0."""
+    spoof_floor: float = 0.0
+    """Least LLR with which the vote is FOR."""
     spoof_clip: float = 4.0
     """No single cue may outvote everything else."""
     spoof_strong: float = -5.0
@@ -171,6 +173,9 @@ class Policy:
     """Its least LLR."""
     bezel_strong: float = 0.8
     """Second longest edge, face heights, from which a border is certain."""
+    bezel_room: float = 1.0
+    """Face widths from the middle of the face to the nearer side of the picture, from which an
+    unseen border speaks for a face: a sheet of paper is hardly wider than two printed heads."""
     border_samples: int = 2
     """Frames that edges and glow need."""
     background_zero: float = 0.5
@@ -184,8 +189,16 @@ class Policy:
     """LLR per natural log of face brightness over surroundings: screens glow. Weak, so clipped."""
     glow_offset: float = -0.06
     """LLR at equal brightness."""
-    glow_clip: tuple[float, float] = (-1.0, 0.7)
+    glow_clip: tuple[float, float] = (-1.0, 0.0)
     """Least and greatest LLR."""
+    detail_gain: float = 3.1
+    """LLR per natural log of fine over coarse detail, of the median of a window."""
+    detail_zero: float = -3.84
+    """That log at which the LLR is 0."""
+    detail_clip: tuple[float, float] = (-2.0, 0.7)
+    """Least and greatest LLR."""
+    detail_samples: int = 3
+    """Frames that it needs."""
     micro_gain: float = 1.54
     """LLR per natural log of the 90th percentile of non-rigid change round the eyes: against still
     prints only (AUC .95 there, .43 to .49 against replays)."""

@@ -31,6 +31,7 @@ from pipeline.observation import (
     eye_distance,
 )
 from pipeline.sight import bars, motion, patch
+from pipeline.sight.detail import detail
 from pipeline.sight.edges import edges
 from pipeline.sight.glow import glow
 from pipeline.sight.mouth import mouth
@@ -204,7 +205,6 @@ def _face(
     )
     grade = quality.grade(appearance)
     wanted = ask.embed_above is not None and grade >= ask.embed_above
-    judged = spoof(image, box, run) if ask.spoof else None
     near = patch.near(image, seen.points_px) if ask.glow or ask.tint else None
     return Face(
         box_px=box,
@@ -225,8 +225,8 @@ def _face(
         agreement=appearance.agreement,
         quality=grade,
         embedding=embed.embed(aligned, run) if wanted else None,
-        spoof_margin=None if judged is None else judged[0],
-        spoof_crop=None if judged is None else judged[1],
+        spoof=spoof(image, box, run) if ask.spoof else None,
+        detail=detail(image, seen.points_px) if ask.detail else None,
         edges=edges(image, seen.points_px) if ask.edges else None,
         glow=glow(near, seen.points_px) if ask.glow and near is not None else None,
         eyes=iris.openness(image, seen.points_px, run) if ask.eyes else None,

@@ -10,7 +10,7 @@ from math import isfinite
 from statistics import median
 
 from pipeline.cue import Cue
-from pipeline.decision import Evidence, Stand, Topic, leaning
+from pipeline.decision import Evidence, Species, Stand, Topic, leaning
 from pipeline.observation import Observation
 from pipeline.policy import Policy
 
@@ -43,4 +43,4 @@ class Background(Cue):
         share = median(stays)
         llr = share - policy.background_zero
         numbers = {"samples": float(len(stays)), "stays": share}
-        return leaning("background", llr, "stays", "follows", numbers)
+        return leaning("background", llr, "stays", "follows", numbers, species=(Species.SCREEN,))

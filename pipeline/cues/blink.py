@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from math import isfinite
 
 from pipeline.cue import Cue
-from pipeline.decision import Evidence, Stand, Topic
+from pipeline.decision import Evidence, Species, Stand, Topic, leaning
 from pipeline.observation import Observation
 from pipeline.policy import Policy
 from pipeline.quantile import quantile
@@ -54,8 +54,8 @@ class Blink(Cue):
         if len(self._eyes) < LEAST or not self._blinked():
             reason = "none_seen" if len(self._eyes) >= LEAST else "too_few_samples"
             return Evidence("blink", Topic.LIVENESS, Stand.UNKNOWN, reason, numbers=numbers)
-        return Evidence(
-            "blink", Topic.LIVENESS, Stand.FOR, "blinked", policy.blink_llr, numbers=numbers
+        return leaning(
+            "blink", policy.blink_llr, "blinked", "blinked", numbers, species=(Species.PRINT,)
         )
 
     def _blinked(self) -> bool:

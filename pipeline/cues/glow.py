@@ -1,7 +1,8 @@
 """Is the face brighter than what surrounds it, as a screen is? Weak, so its ratio is clipped.
 
 AUC .80 webcam against replay; people in front of a bright window have the opposite sign, people lit
-by their own screen in a dark room the same (docs/liveness.md). Never a veto.
+by their own screen in a dark room the same (docs/liveness.md). Never a veto, and never a word for
+a face: a dim screen, or one whose own room is in the picture, glows no more than a person.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from statistics import median
 
 from pipeline.cue import Cue
-from pipeline.decision import Evidence, Stand, Topic, leaning
+from pipeline.decision import Evidence, Species, Stand, Topic, leaning
 from pipeline.observation import Observation
 from pipeline.policy import Policy
 
@@ -27,7 +28,7 @@ class Glow(Cue):
         self._ratios.append(obs.face.glow)
 
     def row(self, policy: Policy) -> Evidence:
-        """FOR a face darker than its surroundings, never more than OPEN for a brighter one."""
+        """OPEN, and against the brighter face only: a screen in a bright room does not glow."""
         n = len(self._ratios)
         if n < policy.border_samples:
             numbers = {"samples": float(n)}
@@ -37,4 +38,5 @@ class Glow(Cue):
         ratio = median(self._ratios)
         least, most = policy.glow_clip
         llr = max(least, min(most, policy.glow_gain * ratio + policy.glow_offset))
-        return leaning("glow", llr, "no_glow", "glow", {"samples": float(n), "log_ratio": ratio})
+        numbers = {"samples": float(n), "log_ratio": ratio}
+        return leaning("glow", llr, "no_glow", "glow", numbers, species=(Species.SCREEN,))

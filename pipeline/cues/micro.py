@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import isfinite, log
 
 from pipeline.cue import Cue
-from pipeline.decision import Evidence, Stand, Topic, leaning
+from pipeline.decision import Evidence, Species, Stand, Topic, leaning
 from pipeline.observation import Observation
 from pipeline.policy import Policy
 from pipeline.quantile import quantile
@@ -43,4 +43,5 @@ class Micro(Cue):
         least, most = policy.micro_clip
         llr = policy.micro_gain * log(max(change, policy.micro_floor)) + policy.micro_offset
         numbers = {"samples": float(n), "eye_change": change}
-        return leaning("micro", max(least, min(most, llr)), "eyes_live", "eyes_still", numbers)
+        llr = max(least, min(most, llr))
+        return leaning("micro", llr, "eyes_live", "eyes_still", numbers, species=(Species.PRINT,))

@@ -1,11 +1,13 @@
 """Pooled vote of the single-frame anti-spoof net. No other liveness cue lives here.
 
-The median over frames is what separates (AUC .96 against .90 for one frame, 89 clips); its zero
-lies at margin -2, because the net was trained on better cameras than people have.
+A frame's vote is the least of its margins: prints give themselves away on the wide crop, a screen
+whose border is out of the picture on the tight one. The median over frames is what separates (AUC
+.96 against .90 for one frame, 89 clips). Errors: docs/liveness.md.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from statistics import median
 
 from pipeline.cue import Cue
@@ -13,6 +15,8 @@ from pipeline.decision import Evidence, Stand, Topic, leaning
 from pipeline.observation import Observation
 from pipeline.policy import Policy
 
+NET, CROPS = "spoof", 2
+"""The net that votes, and how many crops it must have judged in a frame."""
 MARGIN_CLIP = 8.0
 """One frame's margin, natural log units: beyond it the net is extrapolating (fit of the gain)."""
 
@@ -21,23 +25,26 @@ class SpoofVote(Cue):
     """Collects the margins of one window."""
 
     def __init__(self) -> None:
-        self._looks: list[tuple[float, float]] = []
-        """Margin, and reach of the crop."""
+        self._looks: list[tuple[float, float, float]] = []
+        """Of a frame its least margin, that of its widest crop, and that one's reach."""
 
     def add(self, obs: Observation) -> None:
-        """Take one observation's margin, if it has one."""
-        face = obs.face
-        if face is None or face.spoof_margin is None or face.spoof_crop is None:
+        """Take one observation's margins, if it has that of every crop: the least of fewer would be
+        another vote."""
+        spoof = obs.face.spoof if obs.face is not None else None
+        own = [margin for margin in spoof or () if margin.net == NET]
+        if len(own) < CROPS:
             return
-        margin = max(-MARGIN_CLIP, min(MARGIN_CLIP, face.spoof_margin))
-        self._looks.append((margin, face.spoof_crop))
+        values = [max(-MARGIN_CLIP, min(MARGIN_CLIP, margin.value)) for margin in own]
+        self._looks.append((min(values), values[0], own[0].reach))
 
     def share(self, policy: Policy) -> float:
         """How much of the evidence needed is in, 0..1."""
         return min(1.0, len(self._votes(policy)) / policy.spoof_votes)
 
     def row(self, policy: Policy) -> Evidence:
-        """UNKNOWN until enough voted; then the calibrated ratio, and a veto where it is strong."""
+        """UNKNOWN until enough voted; then the calibrated ratio, FOR from the policy's floor on. A
+        veto where the wide crop alone is strong: that limit was measured on it."""
         votes = self._votes(policy)
         n = len(votes)
         if n < policy.spoof_votes:
@@ -45,13 +52,17 @@ class SpoofVote(Cue):
             return Evidence(
                 "spoof", Topic.LIVENESS, Stand.UNKNOWN, reason, numbers={"votes": float(n)}
             )
-        middle = median(votes)
+        middle, wide = (median(values) for values in zip(*votes, strict=True))
         llr = policy.spoof_gain * middle + policy.spoof_offset
         llr = max(-policy.spoof_clip, min(policy.spoof_clip, llr))
-        numbers = {"votes": float(n), "margin": middle}
-        strong = middle < policy.spoof_strong
-        return leaning("spoof", llr, "live", "spoof", numbers, strong=strong)
+        numbers = {"votes": float(n), "margin": middle, "wide": wide}
+        strong = wide < policy.spoof_strong
+        row = leaning("spoof", llr, "live", "spoof", numbers, strong=strong)
+        if row.stand is Stand.FOR and llr < policy.spoof_floor:
+            return replace(row, stand=Stand.OPEN, reason="too_weak")
+        return row
 
-    def _votes(self, policy: Policy) -> list[float]:
-        """The margins of crops that are not too tight: a tight one is counted and does not vote."""
-        return [margin for margin, crop in self._looks if crop >= policy.spoof_crop]
+    def _votes(self, policy: Policy) -> list[tuple[float, float]]:
+        """The least and the wide margins of frames whose wide crop is not too tight: such a frame
+        is counted and does not vote."""
+        return [(least, wide) for least, wide, reach in self._looks if reach >= policy.spoof_crop]

@@ -18,6 +18,7 @@ from pipeline.cues.attention import Attention
 from pipeline.cues.background import Background
 from pipeline.cues.bezel import Bezel
 from pipeline.cues.blink import Blink
+from pipeline.cues.detail import Detail
 from pipeline.cues.glow import Glow
 from pipeline.cues.micro import Micro
 from pipeline.cues.plane import Plane
@@ -149,9 +150,13 @@ SPOOF = Measurement(
     period_s=lambda policy: policy.spoof_period_s,
     need=lambda policy: policy.spoof_votes,
     wanted=_gathering,
-    ask=lambda ask, now: replace(ask, spoof=True),
+    # Eyes at every frame would leave it no room, and the vote is what the doubt is about.
+    at_once=lambda due, now: due and now.gathering and now.undecided,
+    # The face's detail costs a tenth of a run of the net, and is wanted as often.
+    ask=lambda ask, now: replace(ask, spoof=True, detail=True),
+    weight=2,
     made=_on_a_face(lambda ask: ask.spoof),
-    cues=(SpoofVote,),
+    cues=(SpoofVote, Detail),
 )
 EDGES = Measurement(
     name="edges",
@@ -209,7 +214,9 @@ MEASUREMENTS = (DETECT, SPOOF, EMBED, MOTION, EDGES, EYES, ATTENTION, TINT)
 
 BY_NAME = {one.name: one for one in MEASUREMENTS}
 
-ORDER: tuple[type[Cue], ...] = (SpoofVote, Bezel, Background, Glow, Micro, Plane, Blink, Attention)
+ORDER: tuple[type[Cue], ...] = (
+    SpoofVote, Bezel, Background, Glow, Micro, Plane, Blink, Attention, Detail,
+)  # fmt: skip
 """How the cues' rows stand in the table: the anti-spoof net first, a new cue last. Ratios are added
 in this order, so an old tape's sums are rounded as they were."""
 

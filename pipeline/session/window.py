@@ -17,7 +17,7 @@ from pipeline.cues.enrolment import Enrolment
 from pipeline.cues.face import FaceSeen
 from pipeline.cues.freshness import Freshness
 from pipeline.cues.identity import Identity
-from pipeline.decision import Evidence, Stand, liveness_sum
+from pipeline.decision import Evidence, Species, Stand, sums
 from pipeline.observation import Observation, Tracks
 from pipeline.policy import Policy
 from pipeline.reasons import Hint, Purpose
@@ -91,10 +91,10 @@ class Window:
         return self._freshness.row(policy).reason == "frozen"
 
     def doubtful(self, policy: Policy, rows: list[Evidence]) -> bool:
-        """Whether the votes are in and the sum is short of acceptance: where a blink matters."""
+        """Whether the votes are in and the sum that a blink counts in is short of acceptance."""
         for row in rows:
             if row.cue == "spoof" and row.stand is not Stand.UNKNOWN:
-                return liveness_sum(rows) < policy.accept_llr
+                return sums(rows)[Species.PRINT] < policy.accept_llr
         return False
 
     def absent(self, policy: Policy, rows: list[Evidence]) -> Hint | None:

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.decision import Evidence, Stand, Topic, liveness_sum
+from pipeline.decision import EVERY, Evidence, Species, Stand, Topic, sums
 
 MARKS = {Stand.FOR: "+", Stand.OPEN: "~", Stand.AGAINST: "!", Stand.UNKNOWN: "?"}
 """How a stand is written in front of a ratio."""
-LEGEND = "+ for, ~ open, ! against, ? not measured; the numbers are log-likelihood ratios"
+LEGEND = (
+    "+ for, ~ open, ! against, ? not measured; the numbers are log-likelihood ratios, and first"
+    " their sum against each species of attack, of which the least decides"
+)
 
 
 def explain(tables: Sequence[tuple[float, Sequence[Evidence]]]) -> str:
@@ -24,21 +27,24 @@ def explain(tables: Sequence[tuple[float, Sequence[Evidence]]]) -> str:
     if not tables:
         return "no evidence was gathered\n"
     cues = list(dict.fromkeys(row.cue for _, rows in tables for row in rows))
-    lines = [LEGEND, "", _line("time", "sum", cues)]
+    lines = [LEGEND, "", _line("time", EVERY, cues)]
     for at_s, rows in tables:
         cells = {row.cue: _cell(row) for row in rows}
         found = [cells.get(cue, "") for cue in cues]
-        lines.append(_line(f"{at_s:.2f} s", f"{liveness_sum(rows):+.2f}", found, cues))
+        totals = [f"{total:+.2f}" for total in sums(rows).values()]
+        lines.append(_line(f"{at_s:.2f} s", totals, found, cues))
     at_s, rows = tables[-1]
     lines += ["", f"at {at_s:.2f} s:"]
     lines += [_full(row) for row in rows]
     return "\n".join(lines) + "\n"
 
 
-def _line(time: str, total: str, cells: Sequence[str], names: Sequence[str] | None = None) -> str:
-    widths = [max(len(name), 6) for name in names or cells]
-    rest = "  ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
-    return f"{time.rjust(8)}  {total.rjust(6)}  {rest}".rstrip()
+def _line(
+    time: str, totals: Sequence[str], cells: Sequence[str], names: Sequence[str] | None = None
+) -> str:
+    widths = [max(len(name), 6) for name in (*EVERY, *(names or cells))]
+    rest = zip((*totals, *cells), widths, strict=True)
+    return "  ".join([time.rjust(8), *(cell.rjust(width) for cell, width in rest)]).rstrip()
 
 
 def _cell(row: Evidence) -> str:
@@ -50,4 +56,14 @@ def _full(row: Evidence) -> str:
     numbers = " ".join(f"{name}={value:.4g}" for name, value in row.numbers.items())
     certain = " (certain)" if row.certain else ""
     stand = row.stand.value + certain
-    return f"  {row.cue:<11}{stand:<18}{row.llr:+.2f}  {row.reason}  {numbers}".rstrip()
+    return f"  {row.cue:<11}{stand:<18}{row.llr:+.2f}{_told(row)}  {row.reason}  {numbers}".rstrip()
+
+
+def _told(row: Evidence) -> str:
+    """In which sum its ratio counts, where that is not all of them."""
+    only = row.topic is Topic.LIVENESS and row.species != EVERY
+    return f" ({_names(row.species)})" if only and row.llr else ""
+
+
+def _names(species: Sequence[Species]) -> str:
+    return ", ".join(species)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from pipeline.decision import Evidence, Stand, Topic, liveness_sum
+from pipeline.decision import EVERY, Evidence, Stand, Topic, sums
 from pipeline.events import Decided, Hinted, PhaseChanged
 from pipeline.policy import Policy
 from pipeline.tape.reader import Tape
@@ -112,27 +112,29 @@ def _strip(pictures: Sequence[tuple[float, bytes]]) -> list[str]:
 
 
 def _lanes(played: Replayed, policy: Policy) -> str:
-    """A lane for the sum of liveness, one for each cue: colour is the stand, the line its ratio."""
+    """A lane for the sum against each species of attack, one for each cue: colour is the stand, the
+    line its ratio."""
     if not played.rows:
         return "<p>No evidence was gathered.</p>"
     cues = list(dict.fromkeys(row.cue for _, rows in played.rows for row in rows))
-    height = HIGH * (len(cues) + 1) + 38
+    height = HIGH * (len(EVERY) + len(cues)) + 38
     span = max(played.length_s, 0.1)
 
     def x(at_s: float) -> float:
         return LEFT + (WIDE - LEFT - 10) * min(1.0, max(0.0, (at_s - played.first_s) / span))
 
     parts = [f'<svg viewBox="0 0 {WIDE} {height}" role="img" aria-label="evidence over time">']
-    sums = [(at_s, liveness_sum(rows)) for at_s, rows in played.rows]
-    parts += _frame(0, "liveness sum")
-    for level, name in ((policy.accept_llr, "for"), (policy.reject_llr, "against")):
-        y = _y(0, level)
-        parts.append(
-            f'<line x1="{LEFT}" x2="{WIDE - 10}" y1="{y:.1f}" y2="{y:.1f}"'
-            f' stroke="var(--{name})" stroke-dasharray="4 3"/>'
-        )
-    parts.append(_curve(0, [(x(at_s), value) for at_s, value in sums]))
-    for n, cue in enumerate(cues, 1):
+    totals = [(at_s, sums(rows)) for at_s, rows in played.rows]
+    for n, species in enumerate(EVERY):
+        parts += _frame(n, f"sum, {species}")
+        for level, name in ((policy.accept_llr, "for"), (policy.reject_llr, "against")):
+            y = _y(n, level)
+            parts.append(
+                f'<line x1="{LEFT}" x2="{WIDE - 10}" y1="{y:.1f}" y2="{y:.1f}"'
+                f' stroke="var(--{name})" stroke-dasharray="4 3"/>'
+            )
+        parts.append(_curve(n, [(x(at_s), total[species]) for at_s, total in totals]))
+    for n, cue in enumerate(cues, len(EVERY)):
         parts += _frame(n, cue)
         parts += _cue(n, cue, played.rows, x)
     parts += _marks(played, x, height)
@@ -202,7 +204,7 @@ def _legend() -> str:
     items = " &nbsp; ".join(f'<span class="{k}">&#9632;</span> {v}' for k, v in names.items())
     return (
         f"<p>{items}. Lines: log-likelihood ratios, &#177;{MOST_LLR:g};"
-        " dashed: where the sum accepts and refuses.</p>"
+        " dashed: where the sums accept and refuse; the least decides.</p>"
     )
 
 
@@ -217,12 +219,13 @@ def _table(played: Replayed) -> str:
         cells.append(
             f"<tr><td>{escape(row.cue)}<td>{escape(row.topic.value)}"
             f'<td class="{row.stand.value}">{escape(row.stand.value)}{certain}'
-            f'<td class="n">{row.llr:+.2f}<td>{escape(row.reason)}<td class="n">{numbers}'
+            f'<td class="n">{row.llr:+.2f}<td>{escape(", ".join(row.species))}'
+            f'<td>{escape(row.reason)}<td class="n">{numbers}'
         )
-    head = "<tr><th>cue<th>question<th>stand<th>ratio<th>why<th>measured"
-    total = liveness_sum(rows)
+    head = "<tr><th>cue<th>question<th>stand<th>ratio<th>counts for<th>why<th>measured"
+    total = ", ".join(f"{species} {value:+.2f}" for species, value in sums(rows).items())
     return (
-        f"<p>The table at {at_s - played.first_s:.2f} s, sum {total:+.2f}:</p>"
+        f"<p>The table at {at_s - played.first_s:.2f} s, sums {total}:</p>"
         f"<table>{head}{''.join(cells)}</table>"
     )
 

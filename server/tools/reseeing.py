@@ -143,6 +143,16 @@ def differences(was: Any, now: Any, name: str = "") -> Iterator[tuple[str, float
         if was is not now:
             yield name, math.inf
         return
+    if was.__class__ is now.__class__ is tuple and any(map(is_dataclass, (*was, *now))):
+        if len(was) != len(now):
+            yield name, math.inf
+        for one, other in zip(was, now, strict=False):
+            yield from differences(one, other, name)
+        return
+    if isinstance(was, str) or isinstance(now, str):
+        if was != now:
+            yield name, math.inf
+        return
     before, after = np.asarray(was), np.asarray(now)
     if before.shape != after.shape:
         yield name, math.inf

@@ -9,7 +9,18 @@ from functools import cache
 import numpy as np
 
 from pipeline.nets.mesh import rigid, shape
-from pipeline.observation import NO_BARS, Ask, Bars, Face, Motion, Observation, Roi, Tracks
+from pipeline.nets.spoof import TIGHT, WIDE
+from pipeline.observation import (
+    NO_BARS,
+    Ask,
+    Bars,
+    Face,
+    Margin,
+    Motion,
+    Observation,
+    Roi,
+    Tracks,
+)
 from pipeline.template import Floats, Gallery, Template
 
 D = 128
@@ -76,10 +87,18 @@ def face(**changes: object) -> Face:
         agreement=0.03,
         quality=0.9,
         embedding=None,
-        spoof_margin=None,
-        spoof_crop=None,
+        spoof=None,
     )
     return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def margins(wide: float, tight: float | None = None, reach: float = WIDE) -> tuple[Margin, ...]:
+    """As the anti-spoof net gives them."""
+    near = wide if tight is None else tight
+    return (
+        Margin("spoof", WIDE, reach, wide),
+        Margin("spoof", TIGHT, min(reach, TIGHT), near),
+    )
 
 
 @dataclass
@@ -89,6 +108,12 @@ class Camera:
     person: int | None = 1
     margin: float = 4.0
     """Anti-spoof margin, as the net would give it."""
+    tight: float | None = None
+    """The same on the tight crop; None: as on the wide one."""
+    reach: float = WIDE
+    """Of the wide crop."""
+    detail: float = -3.4
+    """Natural log of fine over coarse detail."""
     cosine: float = 0.85
     """How near an embedding lies to the person's centre."""
     fps: float = 15.0
@@ -151,8 +176,8 @@ class Camera:
             shown = face(
                 same=same,
                 detection=0.95 if ask.detect else None,
-                spoof_margin=self.margin if ask.spoof else None,
-                spoof_crop=2.7 if ask.spoof else None,
+                spoof=margins(self.margin, self.tight, self.reach) if ask.spoof else None,
+                detail=self.detail if ask.detail else None,
                 edges=self.edges if ask.edges else None,
                 glow=self.glow if ask.glow else None,
                 eyes=self._eyes() if ask.eyes else None,

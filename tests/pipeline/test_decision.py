@@ -8,12 +8,14 @@ from hypothesis import strategies as st
 from pipeline.decision import (
     Decision,
     Evidence,
+    Species,
     Stand,
     Step,
     Topic,
     decide,
     leaning,
     liveness_sum,
+    sums,
     undecided,
 )
 from pipeline.policy import POLICIES, Policy
@@ -80,6 +82,39 @@ def test_a_weak_sign_counts_in_the_sum_and_forbids_nothing():
     ).step is (Step.GO_ON)
 
 
+def test_what_speaks_against_one_attack_makes_up_for_no_other():
+    eyes = Evidence("micro", Topic.LIVENESS, Stand.FOR, "eyes_live", 9.0, species=(Species.PRINT,))
+    stays = replace(eyes, cue="background", species=(Species.SCREEN,))
+    weak = changed("spoof", llr=POLICY.accept_llr - 0.1)
+    assert judged([*weak, eyes]).step is Step.GO_ON
+    assert judged([*weak, stays]).step is Step.GO_ON
+    assert judged([*weak, eyes, stays]).step is Step.ACCEPT
+    for doubt in (eyes, stays):
+        assert judged([*FULL, replace(doubt, llr=-4.0)]).step is Step.REJECT
+
+
+def test_the_sums_are_of_the_rows_that_know_the_species():
+    every = Evidence("spoof", Topic.LIVENESS, Stand.FOR, "live", 2.0)
+    still = replace(every, cue="micro", llr=-0.5, species=(Species.PRINT,))
+    glow = replace(every, cue="glow", llr=-0.75, species=(Species.SCREEN,))
+    assert sums([every, still, glow]) == {Species.PRINT: 1.5, Species.SCREEN: 1.25}
+    assert liveness_sum([every, still, glow]) == 1.25
+    assert sums([]) == {Species.PRINT: 0.0, Species.SCREEN: 0.0}
+
+
+def test_no_sum_refuses_before_the_vote_was_measured():
+    border = Evidence("bezel", Topic.LIVENESS, Stand.OPEN, "border", -9.0)
+    unmeasured = changed("spoof", stand=Stand.UNKNOWN, llr=0.0)
+    absent = [row for row in FULL if row.cue != "spoof"]
+    for rows in (unmeasured, absent):
+        assert judged([*rows, border], 2.9).step is Step.GO_ON
+        assert judged([*rows, border], 3.0).step is Step.TRY_AGAIN
+        # A veto needs no vote.
+        certain = replace(border, stand=Stand.AGAINST, certain=True)
+        assert judged([*rows, certain], 1.5).step is Step.REJECT
+    assert judged([*FULL, border], 1.5).step is Step.REJECT
+
+
 def test_no_sum_makes_up_for_a_required_row():
     glow = Evidence("glow", Topic.LIVENESS, Stand.FOR, "no_glow", 99.0)
     for stand in (Stand.OPEN, Stand.UNKNOWN, Stand.AGAINST):
@@ -101,13 +136,11 @@ def test_a_veto_of_any_topic_and_any_cue_beats_any_sum():
         assert judged([*FULL, veto], 3.0) == Decision(Step.REJECT, (reason,))
 
 
-def test_a_doubtful_vote_is_outvoted_by_a_strong_sum_alone():
-    others = Evidence("bezel", Topic.LIVENESS, Stand.FOR, "no_border", 2.0)
+def test_a_doubtful_vote_is_outvoted_by_nothing():
+    others = Evidence("detail", Topic.LIVENESS, Stand.FOR, "detailed", 9.0)
     doubtful = changed("spoof", stand=Stand.OPEN, llr=-0.4)
-    assert judged([*doubtful, others], 1.5).step is Step.ACCEPT
-    some = replace(others, llr=1.8)  # together 1.4
-    assert judged([*doubtful, some], 2.9).step is Step.GO_ON
-    assert judged([*doubtful, some], 3.0) == Decision(Step.TRY_AGAIN, (Reason.LIVENESS,))
+    assert judged([*doubtful, others], 2.9).step is Step.GO_ON
+    assert judged([*doubtful, others], 3.0) == Decision(Step.TRY_AGAIN, (Reason.LIVENESS,))
     for stand in (Stand.UNKNOWN, Stand.AGAINST):
         rows = [*changed("spoof", stand=stand, llr=-0.4), replace(others, llr=9.0)]
         assert judged(rows, 3.0).step is not Step.ACCEPT
@@ -206,6 +239,7 @@ rows_of = st.lists(
         reason=st.just("x"),
         llr=st.floats(-4, 4),
         certain=st.booleans(),
+        species=st.sampled_from([(Species.PRINT,), (Species.SCREEN,), tuple(Species)]),
     ),
     max_size=8,
 )
@@ -220,8 +254,8 @@ def test_acceptance_needs_every_required_row_and_nothing_against(rows, elapsed_s
             any(r.cue == cue and r.stand is not Stand.UNKNOWN for r in rows)
             for cue in POLICY.weighed
         )
+        assert all(stands[cue] is Stand.FOR for cue in POLICY.weighed)
         if liveness_sum(rows) < POLICY.accept_llr:
-            assert all(stands[cue] is Stand.FOR for cue in POLICY.weighed)
             assert elapsed_s >= POLICY.window_s
         assert all(row.stand is not Stand.AGAINST for row in rows)
         assert elapsed_s >= 1.5

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline import quality
 from pipeline.observation import Face, Roi
+from tests.pipeline.observations import margins
 
 GOOD: dict[str, Any] = {
     "eyes_px": 100.0,
@@ -57,8 +58,7 @@ def face(**changes: Any) -> Face:
         chroma=40.0,
         quality=0.5,
         embedding=None,
-        spoof_margin=None,
-        spoof_crop=None,
+        spoof=None,
         **values,
     )
 
@@ -102,11 +102,11 @@ def test_what_the_frame_cuts_off_is_cut_and_not_covered() -> None:
 
 
 def test_a_face_that_fills_the_frame_is_too_large() -> None:
-    cut = replace(face(**WORSE["cut"][0]), spoof_crop=1.1)
+    cut = replace(face(**WORSE["cut"][0]), spoof=margins(4.0, reach=1.1))
     assert quality.fault(cut) == "large"
-    assert quality.fault(replace(cut, spoof_crop=1.3)) == "cut"
-    assert quality.fault(replace(face(**WORSE["blur"][0]), spoof_crop=1.1)) == "blur"
-    assert quality.fault(replace(face(**WORSE["yaw"][0]), spoof_crop=2.7)) == "yaw"
+    assert quality.fault(replace(cut, spoof=margins(4.0, reach=1.3))) == "cut"
+    assert quality.fault(replace(face(**WORSE["blur"][0]), spoof=margins(4.0, reach=1.1))) == "blur"
+    assert quality.fault(replace(face(**WORSE["yaw"][0]), spoof=margins(4.0))) == "yaw"
 
 
 @given(st.fixed_dictionaries({name: st.floats(width=32) for name in GOOD}))

@@ -18,7 +18,7 @@ from tests.pipeline.nets.test_iris import contour
 from tests.pipeline.stub import Stub, a_face, a_mesh, noise, put
 
 ALL = Ask(detect=True, embed_above=0.0, spoof=True)
-MORE = Ask(detect=True, edges=True, glow=True, eyes=True, tint=True, motion=True)
+MORE = Ask(detect=True, edges=True, glow=True, eyes=True, tint=True, motion=True, detail=True)
 ROI = Roi(300, 200, 240, 0.0)
 
 
@@ -65,7 +65,7 @@ def test_a_tracked_face_costs_one_mesh() -> None:
     assert run.calls == ["mesh"]
     assert face is not None
     assert face.same
-    assert (face.detection, face.embedding, face.spoof_margin, face.spoof_crop) == (None,) * 4
+    assert (face.detection, face.embedding, face.spoof, face.detail) == (None,) * 4
     assert math.isnan(face.agreement)
 
 
@@ -103,7 +103,7 @@ def test_motion_begins_goes_on_and_needs_its_reference() -> None:
 def test_a_new_face_is_measured_as_asked() -> None:
     run = answers((320, 240, 120))
     obs = see(picture(), ALL, run)
-    assert sorted(run.calls) == ["detect", "embed", "mesh", "spoof"]
+    assert sorted(run.calls) == ["detect", "embed", "mesh", "spoof", "spoof"]
     face = obs.face
     assert face is not None
     assert obs.faces == 1
@@ -114,8 +114,9 @@ def test_a_new_face_is_measured_as_asked() -> None:
     assert face.inside == 1
     assert face.embedding is not None
     assert np.linalg.norm(face.embedding) == pytest.approx(1)
-    assert face.spoof_margin == pytest.approx(-math.log(2))
-    assert face.spoof_crop == pytest.approx(2.7)
+    assert face.spoof is not None
+    assert [(m.asked, m.reach) for m in face.spoof] == [(2.7, 2.7), (1.5, 1.5)]
+    assert [m.value for m in face.spoof] == pytest.approx([-math.log(2)] * 2)
     assert face.yaw_deg == pytest.approx(0, abs=0.1)
     assert 0 < face.agreement < 0.5
 
@@ -279,7 +280,7 @@ def test_a_person_at_a_webcam_is_followed_frontal_and_clear(nets, frames, name) 
     assert all(abs(f.yaw_deg) < 20 and abs(f.pitch_deg) < 16 for f in faces)
     assert abs(np.median([f.pitch_deg for f in faces])) < 12
     assert np.median([f.quality for f in faces]) > 0.5
-    assert np.median([f.spoof_margin for f in faces]) > 0
+    assert np.median([min(m.value for m in f.spoof) for f in faces]) > 0
     drift = np.array([np.hypot(f.roi.x_px - f.box_px[0] - f.box_px[2] / 2, 0) for f in faces])
     assert (drift < 0.15 * np.array([f.box_px[2] for f in faces])).all()
 

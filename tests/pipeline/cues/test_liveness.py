@@ -10,19 +10,22 @@ import pytest
 from pipeline.cues.background import Background
 from pipeline.cues.bezel import Bezel
 from pipeline.cues.blink import Blink
+from pipeline.cues.detail import Detail
 from pipeline.cues.glow import Glow
 from pipeline.cues.micro import Micro
 from pipeline.cues.plane import Plane
-from pipeline.decision import Evidence, Stand, Topic
+from pipeline.decision import Evidence, Species, Stand, Topic
 from pipeline.observation import Ask
 from pipeline.policy import POLICIES
 from tests.pipeline.observations import ROI, Camera, chosen_points
 
 POLICY = POLICIES["standard"]
-ALL = Ask(roi=ROI, edges=True, glow=True, eyes=True, motion=True, tracks=chosen_points(0))
+ALL = Ask(
+    roi=ROI, edges=True, glow=True, eyes=True, detail=True, motion=True, tracks=chosen_points(0)
+)
 NOTHING = ("too_few_samples", "not_turned", "no_background", "face_kept_still")
 """Reasons of a cue that had too little to say something."""
-CUES = (Bezel, Background, Glow, Micro, Plane, Blink)
+CUES = (Bezel, Background, Glow, Micro, Plane, Blink, Detail)
 
 
 def row(cue: type, camera: Camera, n: int = 20, ask: Ask = ALL) -> Evidence:
@@ -62,6 +65,72 @@ def test_two_straight_edges_are_a_border(edges, stand, llr):
     assert found.llr == pytest.approx(llr)
 
 
+@pytest.mark.parametrize(
+    ("left_px", "stand", "reason"),
+    [
+        (230.0, Stand.FOR, "no_border"),
+        (90.0, Stand.FOR, "no_border"),  # one face width from its middle to the side
+        (80.0, Stand.OPEN, "no_room"),
+        (380.0, Stand.OPEN, "no_room"),
+    ],
+)
+def test_an_unseen_border_speaks_for_a_face_only_where_there_is_room_for_one(
+    left_px, stand, reason
+):
+    found = row(Bezel, Camera(look={"box_px": (left_px, 140.0, 180.0, 200.0)}), 3)
+    assert (found.stand, found.reason) == (stand, reason)
+    assert found.llr == (0.7 if stand is Stand.FOR else 0.0)
+    # A border that is seen needs none.
+    near = Camera(edges=(0.5, 0.5, 0.0, 0.0), look={"box_px": (80.0, 140.0, 180.0, 200.0)})
+    assert row(Bezel, near, 3).llr < 0
+
+
+def test_each_sign_counts_against_the_attacks_that_it_knows_something_of():
+    both = tuple(Species)
+    print_only, screen_only = (Species.PRINT,), (Species.SCREEN,)
+    for cue, camera, species in (
+        (Bezel, Camera(), print_only),
+        (Bezel, Camera(edges=(0.5, 0.5, 0.0, 0.0)), both),
+        (Bezel, Camera(edges=(2.0, 2.0, 0.0, 0.0)), both),
+        (Background, Camera(), screen_only),
+        (Background, Camera(follows=True), screen_only),
+        (Glow, Camera(glow=0.5), screen_only),
+        (Micro, Camera(), print_only),
+        (Micro, Camera(eye_change=0.0), print_only),
+        (Plane, Camera(flat=True), both),
+        (Blink, Camera(blink_s=1.0), print_only),
+        (Detail, Camera(), screen_only),
+        (Detail, Camera(detail=-5.0), screen_only),
+    ):
+        found = row(cue, camera, 30)
+        assert found.stand is not Stand.UNKNOWN
+        assert found.species == species, cue
+
+
+@pytest.mark.parametrize(
+    ("detail", "stand", "llr"),
+    [
+        (-3.0, Stand.FOR, 0.7),
+        (-3.74, Stand.FOR, 0.31),
+        (-3.84, Stand.OPEN, 0.0),
+        (-4.0, Stand.OPEN, -0.496),
+        (-6.0, Stand.OPEN, -2.0),
+    ],
+)
+def test_a_face_without_fine_detail_may_be_on_a_screen(detail, stand, llr):
+    found = row(Detail, Camera(detail=detail), 3)
+    assert (found.stand, found.certain) == (stand, False)
+    assert found.llr == pytest.approx(llr, abs=1e-3)
+
+
+def test_detail_is_the_windows_median():
+    cue, camera = Detail(), Camera()
+    for detail in (-9.0, -3.5, -3.4, -3.0, 9.0):
+        camera.detail = detail
+        cue.add(camera.shot(ALL))
+    assert cue.row(POLICY).numbers["log_ratio"] == -3.4
+
+
 def test_an_edge_seen_in_a_minority_of_frames_is_none():
     cue, camera = Bezel(), Camera()
     for edges in ((0.0,) * 4, (2.0,) * 4, (0.0,) * 4):
@@ -98,8 +167,8 @@ def test_two_moves_are_too_few():
 @pytest.mark.parametrize(
     ("glow", "stand", "llr"),
     [
-        (-0.5, Stand.FOR, 0.365),
-        (-3.0, Stand.FOR, 0.7),
+        (-0.5, Stand.OPEN, 0.0),
+        (-3.0, Stand.OPEN, 0.0),
         (0.0, Stand.OPEN, -0.06),
         (0.5, Stand.OPEN, -0.485),
         (3.0, Stand.OPEN, -1.0),
@@ -179,6 +248,7 @@ def test_closing_the_eyes_is_no_blink_and_neither_is_a_wink():
         (Micro, POLICY.motion_samples),
         (Plane, POLICY.motion_samples),
         (Background, POLICY.background_samples),
+        (Detail, POLICY.detail_samples),
     ],
 )
 def test_as_many_samples_as_the_policy_asks_for_are_enough(cue, enough):

@@ -19,16 +19,16 @@ from pipeline.observation import Ask
 from pipeline.policy import POLICIES
 from pipeline.reasons import Hint
 from pipeline.template import Gallery
-from tests.pipeline.observations import ROI, Camera, gallery, identity, near
+from tests.pipeline.observations import ROI, Camera, gallery, identity, margins, near
 
 POLICY = POLICIES["standard"]
 ALL = Ask(detect=True, roi=ROI, embed_above=0.0, spoof=True)
 
 
-def vote(*margins: float, crop: float = 2.7) -> SpoofVote:
+def vote(*margins: float, crop: float = 2.7, tight: float | None = None) -> SpoofVote:
     cue = SpoofVote()
     for margin in margins:
-        cue.add(Camera(margin=margin, look={"spoof_crop": crop}).shot(ALL))
+        cue.add(Camera(margin=margin, reach=crop, tight=tight).shot(ALL))
     return cue
 
 
@@ -39,23 +39,60 @@ def vote(*margins: float, crop: float = 2.7) -> SpoofVote:
     ("margins", "stand", "certain"),
     [
         ((4.0,) * 5, Stand.FOR, False),
-        ((-1.9,) * 5, Stand.FOR, False),
-        ((-2.1,) * 5, Stand.OPEN, False),
+        ((-1.3,) * 5, Stand.FOR, False),
+        ((-1.4,) * 5, Stand.OPEN, False),
         ((-4.9,) * 5, Stand.OPEN, False),
         ((-7.0,) * 5, Stand.AGAINST, True),
         ((9.0,) * 4, Stand.UNKNOWN, False),
         ((8.0, 8.0, -7.0, -7.0, -7.0), Stand.AGAINST, True),
     ],
 )
-def test_the_vote_is_the_median_with_its_zero_at_minus_two(margins, stand, certain):
+def test_the_vote_is_the_median_with_its_zero_below_nought(margins, stand, certain):
     row = vote(*margins).row(POLICY)
     assert (row.stand, row.certain, row.topic) == (stand, certain, Topic.LIVENESS)
 
 
 def test_the_vote_is_clipped_and_unknown_is_no_number():
     assert vote(*[50.0] * 5).row(POLICY).llr == POLICY.spoof_clip
-    assert vote(*[-50.0] * 5).row(POLICY).llr == pytest.approx(0.47 * -8 + 0.95)
+    assert vote(*[-5.0] * 5).row(POLICY).llr == pytest.approx(0.69 * -5 + 0.9)
+    assert vote(*[-50.0] * 5).row(POLICY).llr == -POLICY.spoof_clip
     assert vote(4.0).row(POLICY).llr == 0.0
+
+
+def test_the_least_of_a_frames_margins_is_its_vote():
+    for wide, tight in ((4.0, -1.0), (-1.0, 4.0)):
+        row = vote(*[wide] * 5, tight=tight).row(POLICY)
+        assert row.llr == pytest.approx(0.69 * -1.0 + 0.9)
+        assert row.numbers == {"votes": 5.0, "margin": -1.0, "wide": wide}
+    # The median of the least, not the least of the medians.
+    cue = SpoofVote()
+    for wide, tight in ((4.0, -1.0), (-1.0, 4.0), (3.0, -1.0), (-1.0, 3.0), (4.0, 4.0)):
+        cue.add(Camera(margin=wide, tight=tight).shot(ALL))
+    assert cue.row(POLICY).numbers["margin"] == -1.0
+
+
+def test_the_veto_is_the_wide_crops():
+    assert vote(*[-6.0] * 5, tight=4.0).row(POLICY).stand is Stand.AGAINST
+    assert vote(*[4.0] * 5, tight=-8.0).row(POLICY).stand is Stand.OPEN
+
+
+def test_below_its_floor_a_vote_is_open_whatever_its_sign():
+    policy = replace(POLICY, spoof_floor=0.6)
+    for margin, stand in ((-2.0, Stand.OPEN), (-0.5, Stand.OPEN), (-0.4, Stand.FOR)):
+        assert vote(*[margin] * 5).row(policy).stand is stand, margin
+    assert vote(*[-0.5] * 5).row(policy).reason == "too_weak"
+
+
+def test_a_frame_that_lacks_a_crop_or_shows_another_nets_margins_does_not_vote():
+    cue = SpoofVote()
+    for n, own in enumerate((margins(8.0)[:1], (), None) * 5):
+        obs = Camera(look={"spoof": own}).shot(ALL)
+        cue.add(replace(obs, seq=n))
+    assert cue.row(POLICY).numbers == {"votes": 0.0}
+    others = tuple(replace(margin, net="another", value=-8.0) for margin in margins(8.0))
+    for _ in range(5):
+        cue.add(Camera(look={"spoof": others + margins(2.0)}).shot(ALL))
+    assert cue.row(POLICY).numbers["margin"] == 2.0
 
 
 def test_a_tight_crop_does_not_vote():
@@ -348,7 +385,7 @@ def test_rows_hold_no_embedding():
     row = cue.row(POLICY, now_s)
     assert all(isinstance(value, float) for value in row.numbers.values())
     assert set(row.to_json()) == {
-        "cue", "topic", "stand", "reason", "llr", "certain", "numbers"
+        "cue", "topic", "stand", "reason", "llr", "certain", "numbers", "species"
     }  # fmt: skip
 
 

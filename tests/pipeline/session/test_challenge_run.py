@@ -317,7 +317,7 @@ def test_who_turns_elsewhere_is_refused_at_once() -> None:
 def test_undecided_evidence_brings_the_challenge_where_the_policy_says_so() -> None:
     doubtful = replace(POLICY, challenge="light")
     one = person(wanted=False, policy=doubtful)
-    one.camera.margin = -2.5  # neither enough nor a refusal
+    one.camera.margin = -2.0  # neither enough nor a refusal
     one.look(2.9)
     assert one.all_of(Challenged) == []
     one.look(1.0)
@@ -330,7 +330,7 @@ def test_undecided_evidence_brings_the_challenge_where_the_policy_says_so() -> N
 
 def test_a_policy_without_it_never_brings_it() -> None:
     one = person(wanted=False)
-    one.camera.margin = -2.5
+    one.camera.margin = -2.0
     one.look(30.0)
     assert one.all_of(Challenged) == []
 

@@ -21,7 +21,7 @@ POLICY = POLICIES["standard"]
 BEARS = replace(POLICY, another_face_most=9)
 EVERYTHING = Ask(
     detect=True, roi=ROI, embed_above=0.0, spoof=True, edges=True, glow=True, eyes=True,
-    motion=True, tracks=chosen_points(0),
+    detail=True, motion=True, tracks=chosen_points(0),
 )  # fmt: skip
 
 

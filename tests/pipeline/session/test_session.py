@@ -504,7 +504,7 @@ def test_a_slow_camera_gets_the_time_for_its_frames():
     [
         {"edges": (1.0, 1.0, 0.0, 0.0)},
         {"flat": True},
-        {"margin": -3.0, "glow": 1.0, "follows": True, "eye_change": 0.1},
+        {"margin": -3.0, "glow": 1.0, "follows": True, "detail": -4.5},
     ],
 )
 def test_each_kind_of_strong_evidence_refuses(attack):

@@ -25,12 +25,12 @@ from tests.pipeline.portraits import anna, berta, photo  # noqa: F401
 from tests.pipeline.synthetic import Ended, Film, Voted, attend
 
 SMALL = Camera(width_px=320, height_px=240)
-NEUTRAL = -1.9
+NEUTRAL = -1.25
 """Anti-spoof margin at which that vote says next to nothing (+.06): the other cues decide."""
 ONE_WINDOW = replace(Policy(), windows=1)
 """No fresh evidence where the first window leaves it open."""
-FOOLED = 3.0
-"""A margin as live people have it (+2.4): the strongest cue is mistaken."""
+FOOLED = 2.0
+"""A margin as live people have it (+2.3): the strongest cue is mistaken."""
 
 
 def framed(film: Film, sides: tuple[int, int, int, int], level: int) -> Film:

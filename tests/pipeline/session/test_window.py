@@ -79,7 +79,7 @@ def test_a_window_is_full_with_the_scarcest_of_what_is_required():
     shares = []
     for n, obs in enumerate(camera.shots(EVERYTHING, POLICY.min_frames)):
         assert not window.enough_frames(POLICY)
-        kept = obs if n else replace(obs, face=replace(obs.face, spoof_margin=None))
+        kept = obs if n else replace(obs, face=replace(obs.face, spoof=None))
         window.add(kept, POLICY, usable=True)
         shares.append(window.share(POLICY))
     assert shares == sorted(shares)

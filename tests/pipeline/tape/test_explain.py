@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from pipeline.decision import Evidence, Stand, Topic
+from pipeline.decision import Evidence, Species, Stand, Topic
 from pipeline.tape.explain import explain
 from tests.pipeline.observations import Camera
 from tests.pipeline.session.test_session import started, watched
@@ -16,7 +16,7 @@ def test_one_line_for_each_table_and_the_last_in_full():
     text = explain(history)
     lines = text.splitlines()
     head = lines.index(next(line for line in lines if line.lstrip().startswith("time")))
-    assert lines[head].split()[2:] == [row.cue for row in session.evidence()]
+    assert lines[head].split()[3:] == [row.cue for row in session.evidence()]
     body = lines[head + 1 : lines.index("", head)]
     assert [line.split()[0] for line in body] == [f"{at_s:.2f}" for at_s, _ in history]
     for row in session.evidence():
@@ -31,8 +31,24 @@ def test_the_sum_leaves_out_what_was_not_measured():
         Evidence("bezel", Topic.LIVENESS, Stand.AGAINST, "border", -2.0, certain=True),
     ]
     line = explain([(1.5, rows)]).splitlines()[3]
-    assert line.split() == ["1.50", "s", "-0.50", "++2.00", "~-0.50", "?", "!-2.00"]
+    assert line.split() == ["1.50", "s", "-0.50", "-0.50", "++2.00", "~-0.50", "?", "!-2.00"]
     assert "against (certain)" in explain([(1.5, rows)])
+
+
+def test_each_attack_has_its_sum():
+    rows = [
+        Evidence("spoof", Topic.LIVENESS, Stand.FOR, "live", 2.0),
+        Evidence("micro", Topic.LIVENESS, Stand.FOR, "eyes_live", 0.5, species=(Species.PRINT,)),
+        Evidence("glow", Topic.LIVENESS, Stand.OPEN, "glow", -0.75, species=(Species.SCREEN,)),
+    ]
+    lines = explain([(1.5, rows)]).splitlines()
+    assert lines[2].split() == ["time", "print", "screen", "spoof", "micro", "glow"]
+    assert lines[3].split()[:4] == ["1.50", "s", "+2.50", "+1.25"]
+    assert [("(print)" in line, "(screen)" in line) for line in lines[-3:]] == [
+        (False, False),
+        (True, False),
+        (False, True),
+    ]
 
 
 def test_nothing_gathered_is_said():

@@ -19,7 +19,7 @@ from pipeline.observation import Ask, Observation
 from server.commands import main
 from server.tools.evaluation import command
 from server.tools.film import write
-from tests.pipeline.observations import Camera, face, identity, near
+from tests.pipeline.observations import Camera, face, identity, margins, near
 
 
 class Nets:
@@ -38,8 +38,7 @@ class Nets:
         vector = near(identity(level), 0.9, int(frame.image[0, 0, 0]))
         shown = face(
             embedding=vector if ask.embed_above is not None else None,
-            spoof_margin=5.0 if level > 10 else -6.0,
-            spoof_crop=2.7,
+            spoof=margins(5.0 if level > 10 else -6.0),
             edges=(0.0, 0.0, 0.0, 0.0),
             glow=0.0,
         )

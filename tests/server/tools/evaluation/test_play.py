@@ -106,13 +106,13 @@ def test_stills_are_judged_by_the_picture_alone(tmp_path: Path) -> None:
     live = play.still(item, _before(Camera(margin=4.0)), POLICY)
     assert [row["cue"] for row in live["rows"]] == ["spoof", "bezel", "glow"]
     assert live["sum"] == pytest.approx(
-        4.0 * POLICY.spoof_gain + POLICY.spoof_offset + 0.7 + POLICY.glow_offset
+        4.0 * POLICY.spoof_gain + POLICY.spoof_offset + POLICY.glow_offset
     )
     assert not live["veto"]
     edged = play.still(item, _before(Camera(margin=4.0, edges=(1.0, 1.0, 0.0, 0.0))), POLICY)
     assert edged["veto"]
     assert play.still(item, _before(Camera(person=None)), POLICY)["failure"] == "no_face"
-    tight = Camera(look={"spoof_crop": 0.8})
+    tight = Camera(reach=0.8)
     assert play.still(item, _before(tight), POLICY)["failure"] == "crop_too_tight"
 
 
