@@ -50,8 +50,8 @@ class Policy:
     """Frames that follow each other more quickly are looked at by turns: of every second one only
     the sketch is taken, for what is frozen, loops or is cut. Slower cameras' are all looked at."""
     asks_needed: int = 3
-    """Room for what a frame carries beside the face's mesh; an embedding takes two, all else one.
-    Eight frames hold all that a window needs."""
+    """Room for what a frame carries beside the face's mesh; an embedding takes two, and so does a
+    vote, all else one. Nine frames hold all that a window needs."""
     asks_more: int = 2
     """The same for what the window has enough of already, so that a session costs less a second,
     and no more in all, where its frames are few."""
