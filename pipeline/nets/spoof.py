@@ -17,9 +17,9 @@ from pipeline.observation import Margin
 
 SIZE_PX = 128
 REACHES = WIDE, TIGHT = 2.7, 1.5
-"""Sides of the crops in face boxes, where the frame allows, the widest first: that which the net was
-trained on, and one with little but the face, on which it sees screens whose border is out of the
-picture better (docs/liveness.md)."""
+"""Sides of the crops in face boxes, where the frame allows, the widest first: that which the net
+was trained on, and one with little but the face, on which it sees screens whose border is out of
+the picture better (docs/liveness.md)."""
 
 SPEC = Spec("spoof", (1, 3, SIZE_PX, SIZE_PX), ((1, 3),))  # BGR 0..255: RGB loses half the people
 
