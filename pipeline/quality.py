@@ -92,7 +92,7 @@ def fault(face: Face) -> Fault:
     # The detector cannot tell a hand from the edge of the frame
     if worst == "covered" and face.inside < INSIDE[1]:
         worst = "cut"
-    near = bool(face.spoof) and face.spoof[0].reach < LARGE_REACH
+    near = face.spoof is not None and any(m.reach < LARGE_REACH for m in face.spoof)
     return "large" if worst == "cut" and near else worst
 
 
