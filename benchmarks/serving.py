@@ -104,6 +104,7 @@ def serving(
     folder: Path,
     models_dir: Path | None = None,
     *,
+    root: Path = ROOT,
     module: str = MODULE,
     arguments: Sequence[str] = (),
     cores: Collection[int] = (),
@@ -112,8 +113,8 @@ def serving(
     """`lookgate serve` on loopback with a client `bench`, and other settings than the defaults
     where given.
 
-    `module` is run in place of the command; `arguments` follow `serve`; `cores` are those that it
-    may use, all of ours without. Raises ServerFailed.
+    `root` is the working tree whose code runs; `module` is run in place of the command;
+    `arguments` follow `serve`; `cores` are those that it may use, all of ours without. Raises ServerFailed.
     """
     port, page_port = free_port(), free_port()
     url, origin = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{page_port}"
@@ -129,11 +130,13 @@ def serving(
         **({} if models_dir is None else {"models_dir": str(models_dir)}),
         **settings,
     )
+    if root != ROOT:
+        environ["PYTHONPATH"] = str(root)
     environ.setdefault("PYTHONPATH", str(ROOT))
     command = [sys.executable, "-m", MODULE]
     added = subprocess.run(
         [*command, "client", "add", CLIENT, "--origin", origin],
-        env=environ, capture_output=True, text=True, timeout=60,
+        env=environ, cwd=root, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     secrets = [line.split()[1] for line in added.stdout.splitlines() if line[:7] == "secret "]
     if not secrets:
@@ -142,7 +145,7 @@ def serving(
     with log_file.open("w") as log, _pinned(cores):
         process = subprocess.Popen(
             [sys.executable, "-m", module, "serve", *arguments],
-            env=environ, stderr=log, stdout=log,
+            env=environ, cwd=root, stderr=log, stdout=log,
         )  # fmt: skip
     try:
         _wait_ready(url, process, log_file)

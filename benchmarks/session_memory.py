@@ -179,7 +179,7 @@ async def held(
         async with watched(server.pid) as watch:
             await asyncio.sleep(hold_s)
         active = server.metrics()["lookgate_sessions_active"]
-        live = rollup(server.pid)
+        live, there = rollup(server.pid), max(active, 1)  # it may let fewer in than came
         for call in calls:
             call.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
@@ -189,9 +189,9 @@ async def held(
                 f"{active:.0f} of {count}",
                 f"{rest['Rss']:.0f}",
                 f"{mean(watch.rss_mb):.0f} / {max(watch.rss_mb):.0f}",
-                f"{(mean(watch.rss_mb) - rest['Rss']) / count:.1f}"
-                f" / {(max(watch.rss_mb) - rest['Rss']) / count:.1f}",
-                f"{(live['Pss'] - rest['Pss']) / count:.1f}",
+                f"{(mean(watch.rss_mb) - rest['Rss']) / there:.1f}"
+                f" / {(max(watch.rss_mb) - rest['Rss']) / there:.1f}",
+                f"{(live['Pss'] - rest['Pss']) / there:.1f}",
                 f"{rollup(server.pid)['Rss']:.0f}",
                 "-" if back_s is None else f"{back_s:.1f}",
             )

@@ -36,6 +36,7 @@ from benchmarks.capacity.figures import End, Try
 from benchmarks.capacity.run import quiet, say
 from benchmarks.numbers import table_head, table_row
 from benchmarks.serving import CLIENT, Server, ServerFailed, serving, tree
+from server.memory import PACE_S
 from server.rtc.network import Network
 from server.tools.caller.attempt import attempt
 from server.tools.caller.http_caller import HeadlessError, create_session, post_offer
@@ -44,8 +45,8 @@ from server.tools.caller.rtc_caller import Caller
 ROUND_S = 60.0
 FEWEST_ROUNDS = 9
 """A short run has shorter rounds."""
-SETTLE_S = 2.5
-"""After the last session: until threads have ended and idle HTTP connections are closed."""
+SETTLE_S = 2 * PACE_S + 1.0
+"""After the last session: until its memory was given back, and idle HTTP connections are closed."""
 EMPTY_S = 45.0
 """The longest that a session may outlive its page: its time limit, and some more."""
 WARM_S = 300.0

@@ -79,7 +79,7 @@ def test_a_full_collection_does_not_wait_for_as_much_again_as_the_start_made() -
     assert len(kept) > len(came)
 
 
-def test_what_ended_is_given_back_once_for_all_that_ended_meanwhile() -> None:
+def test_what_ended_is_given_back_not_more_often_than_once_a_pace() -> None:
     later: list[tuple[float, Callable[[], None]]] = []
     given: list[int] = []
     back = memory.GivingBack(lambda s, call: later.append((s, call)), lambda: given.append(1))
@@ -90,8 +90,23 @@ def test_what_ended_is_given_back_once_for_all_that_ended_meanwhile() -> None:
     assert given == []
     call()
     assert given == [1]
+
+
+def test_who_ends_while_others_wait_is_given_back_a_whole_pace_later_too() -> None:
+    later: list[tuple[float, Callable[[], None]]] = []
+    given: list[int] = []
+    back = memory.GivingBack(lambda s, call: later.append((s, call)), lambda: given.append(1))
     back.session_ended()
-    assert len(later) == 2, "and again for the next"
+    back.session_ended()
+    later.pop()[1]()
+    ((wait_s, call),) = later
+    assert wait_s == memory.PACE_S
+    later.clear()
+    call()
+    assert given == [1, 1]
+    assert later == [], "nobody has ended since"
+    back.session_ended()
+    assert len(later) == 1, "and again for the next"
 
 
 def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

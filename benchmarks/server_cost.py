@@ -1,0 +1,160 @@
+"""What a login costs a server: CPU of its process, decoding, network and store included.
+
+    python -m benchmarks.server_cost [--against FOLDER] [--rounds 3] [--models DIR]
+
+The thirteen passages of cost.py, coded once, each played as a login of its own to `lookgate serve`,
+one at a time. `--against` is another working tree of this project: its server runs at the same
+time, every passage is played to both before the next one, and the ratio is printed. Not here: one
+thread without a server (cost.py), times (login.py). Source of the numbers: proc(5).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from statistics import median
+
+import av
+
+from benchmarks.cost import PASSAGES, Coded, coded
+from benchmarks.serving import CLIENT, ROOT, Server, ServerFailed, serving
+from server.keys.token import TokenError
+from server.tools.caller.attempt import attempt
+from server.tools.caller.http_caller import HeadlessError
+from server.tools.caller.rtc_caller import Encoded
+from tests.e2e.cameras import FPS
+
+ENROLMENTS = {"franck": ("franck", 0.0), "cap13": ("cap12", 0.0)}
+"""By the clip of a login: clip and start of the same man's enrolment."""
+REST_S = 3.0
+"""After a login: its memory is given back within it (server/memory.py), on its own account."""
+
+
+@dataclass(slots=True)
+class Round:
+    """Every passage once, of one server."""
+
+    cpu_s: float = 0.0
+    frames: float = 0.0
+    outcomes: list[str] = field(default_factory=list)
+
+    @property
+    def ms(self) -> float:
+        """CPU of the server, a login."""
+        return 1000 * self.cpu_s / len(self.outcomes)
+
+
+def film(packets: Coded) -> Encoded:
+    """As a caller sends it."""
+    frames = []
+    for n, data in enumerate(packets):
+        packet: av.Packet = av.Packet(data)
+        packet.pts, packet.time_base = n, Fraction(1, FPS)
+        frames.append((n / FPS, packet))
+    return Encoded("VP8", frames)
+
+
+async def called(server: Server, purpose: str, subject: str, packets: Coded) -> str:
+    """One attempt: how it ended."""
+    try:
+        made = await attempt(
+            server_url=server.url, client_id=CLIENT, secret=server.secret,
+            purpose=purpose, subject=subject, video=film(packets),
+        )  # fmt: skip
+    except (HeadlessError, TokenError) as error:
+        return f"error {error.code}"
+    return " ".join([str(made.verdict["outcome"]), *map(str, made.verdict.get("reasons", ()))])
+
+
+async def enrolled(server: Server, films: dict[str, Coded]) -> None:
+    """Enrol both men. Raises ServerFailed."""
+    for subject, packets in films.items():
+        outcome = await called(server, "enroll", subject, packets)
+        if outcome != "accepted":
+            raise ServerFailed(f"{subject} is not enrolled: {outcome}")
+
+
+async def one_round(servers: Sequence[Server], films: Sequence[Coded]) -> list[Round]:
+    """Each film at each server. Every second film begins with the other one."""
+    rounds = {server.url: Round() for server in servers}
+    for n, ((subject, _), packets) in enumerate(zip(PASSAGES, films, strict=True)):
+        for server in servers[:: -1 if n % 2 else 1]:
+            found = rounds[server.url]
+            cpu_s, frames = server.cpu_s(), server.metrics()["lookgate_frames_total"]
+            found.outcomes.append(await called(server, "login", subject, packets))
+            await asyncio.sleep(REST_S)
+            found.cpu_s += server.cpu_s() - cpu_s
+            found.frames += server.metrics()["lookgate_frames_total"] - frames
+    return list(rounds.values())
+
+
+def table(done: Sequence[Sequence[Round]], titles: Sequence[str]) -> Iterator[str]:
+    """Medians and ranges of the rounds, a column a server; the first is the base."""
+    yield f"| | {' | '.join(titles)} |\n|---|{'---|' * len(titles)}"
+    columns = list(zip(*done, strict=True))
+    yield _row("server, CPU ms a login", [[one.ms for one in rounds] for rounds in columns])
+    looked = [[one.frames / len(one.outcomes) for one in rounds] for rounds in columns]
+    yield _row("frames seen, a login", looked)
+    accepted = [Counter(outcome.split()[0] for one in rounds for outcome in one.outcomes)
+                for rounds in columns]  # fmt: skip
+    counts = (", ".join(f"{n} {what}" for what, n in one.items()) for one in accepted)
+    yield f"| logins | {' | '.join(counts)} |"
+    if len(titles) > 1:
+        ratios = [row[-1].ms / row[0].ms for row in done]
+        yield f"\n{titles[-1]} over {titles[0]}: {_range(ratios, 2)}, {len(done)} rounds"
+
+
+def _row(name: str, columns: Sequence[Sequence[float]]) -> str:
+    return f"| {name} | {' | '.join(_range(values, 0) for values in columns)} |"
+
+
+def _range(values: Sequence[float], digits: int) -> str:
+    low, middle, high = (f"{one:.{digits}f}" for one in (min(values), median(values), max(values)))
+    return middle if low == high else f"{middle} ({low}–{high})"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure and print. 2: it could not be measured."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--against", type=Path, help="another working tree")
+    parser.add_argument("--rounds", type=int, default=3, help="the median counts")
+    parser.add_argument("--models", type=Path, default=None, help="folder with the nets")
+    args = parser.parse_args(argv)
+    trees = {} if args.against is None else {"there": args.against.resolve()}
+    trees["here"] = ROOT
+    films = [coded(*passage) for passage in PASSAGES]
+    people = {subject: coded(*passage) for subject, passage in ENROLMENTS.items()}
+    done: list[list[Round]] = []
+    try:
+        with contextlib.ExitStack() as open_until:
+            servers = []
+            for tree in trees.values():
+                folder = open_until.enter_context(tempfile.TemporaryDirectory(prefix="lookgate-"))
+                made = serving(Path(folder), args.models, root=tree)
+                servers.append(open_until.enter_context(made))
+            for server in servers:
+                asyncio.run(enrolled(server, people))
+            time.sleep(REST_S)
+            for _ in range(args.rounds):
+                done.append(asyncio.run(one_round(servers, films)))
+                print([f"{one.ms:.0f}" for one in done[-1]], file=sys.stderr, flush=True)
+    except (ServerFailed, HeadlessError) as error:
+        print(f"not measured: {error}", file=sys.stderr)
+        return 2
+    print("\n".join(table(done, list(trees))))
+    for n, passage in enumerate(PASSAGES):
+        print(*passage, " | ".join(one.outcomes[n] for one in done[0]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
