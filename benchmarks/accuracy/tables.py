@@ -11,12 +11,12 @@ from statistics import median, quantiles
 from textwrap import wrap
 
 from benchmarks.accuracy.summary import ACCEPTED, REFUSED, TRIES, Film, Summary
+from server.tools.evaluation.cues import BLINK, MEASURES
 from server.tools.evaluation.liveness.origins import Origin, backing
 from server.tools.evaluation.statistics import Rate, auc, averaged, exact
 
 GROUPS = ("webcam", "studio", "nuaa", "print", "replay", "replay_cut", "deepfake", "talking")
 SAID = {"first": "first window", "retry": "one retry", "all": "three windows"}
-MEASURED = ("spoof", "bezel", "background", "glow", "micro", "plane", "blink", "detail")
 Lines = list[str]
 
 
@@ -122,7 +122,7 @@ def cues(films: Sequence[Film]) -> Lines:
     """AUC of what each cue measured, one value a film, and the windows in which it had one."""
     pairs = (("webcam", "replay"), ("webcam", "replay_cut"), ("nuaa", "print"))
     rows = []
-    for cue in MEASURED:
+    for cue in (*MEASURES, BLINK):
         if not any(cue in film.known for film in films):
             continue
         cells = [_auc(_values(_of(films, a), cue), _values(_of(films, b), cue)) for a, b in pairs]
