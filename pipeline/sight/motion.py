@@ -26,6 +26,7 @@ from pipeline.sight.patch import (
     Patch,
     around,
     cut,
+    fill,
     whole_factor,
 )
 
@@ -255,8 +256,9 @@ def _changes(then: Image, now: Image, mesh: Floats, plane: Matrix) -> tuple[floa
         cv2.Sobel(before, cv2.CV_32F, 0, 1, scale=0.125),
     )
     old, new = before.astype(np.float32), after.astype(np.float32)
-    gain = (new[rest].std() + 2) / (old[rest].std() + 2)
-    change = np.abs((new - new[rest].mean()) / gain - (old - old[rest].mean())) * steep
+    old_rest, new_rest = old[rest], new[rest]
+    gain = (new_rest.std() + 2) / (old_rest.std() + 2)
+    change = np.abs((new - new_rest.mean()) / gain - (old - old_rest.mean())) * steep
     eye, lips, other = (_share(change, steep, region) for region in (eyes, mouth, rest))
     return eye, lips, other
 
@@ -285,16 +287,12 @@ def _stable(image: Image, to: Matrix, size: tuple[int, int]) -> Image:
 
 def _regions(flat: Patch, mesh: Floats) -> tuple[Mask, Mask, Mask]:
     """Eyes, mouth, and the rest of the face clear of both."""
-
-    def eyes(grow: float) -> Mask:
-        both = (flat.mask(mesh[ids], grow) > 0 for ids in (EYE_IMAGE_LEFT, EYE_IMAGE_RIGHT))
-        return np.logical_or(*both)
-
-    def mouth(grow: float) -> Mask:
-        return flat.mask(mesh[LIPS], grow) > 0
-
-    rest = (flat.mask(mesh[OVAL], 0.85) > 0) & ~eyes(2.2) & ~mouth(1.6)
-    return eyes(1.5), mouth(1.2), rest
+    left, right, lips = mesh[EYE_IMAGE_LEFT], mesh[EYE_IMAGE_RIGHT], mesh[LIPS]
+    eyes, mouth, rest = flat.mask(left, 1.5), flat.mask(lips, 1.2), flat.mask(mesh[OVAL], 0.85)
+    fill(eyes, right, 1.5)
+    for points, grow in ((left, 2.2), (right, 2.2), (lips, 1.6)):
+        fill(rest, points, grow, 0)
+    return eyes > 0, mouth > 0, rest > 0
 
 
 def _share(change: Floats, steep: Floats, region: Mask) -> float:

@@ -77,14 +77,14 @@ class Patch:
     def mask(self, points: Floats, grow: float = 1.0) -> Image:
         """uint8 hxw, 255 inside the convex hull of `points` (patch pixels) grown about its mean."""
         mask = np.zeros(self.image.shape[:2], np.uint8)
-        cv2.fillConvexPoly(mask, _hull(points, grow), (255,))
+        fill(mask, points, grow)
         return mask
 
     def ring(self, mesh: Floats) -> Image:
         """uint8 hxw, 255 on the background ring of a mesh in patch pixels."""
         oval = mesh[OVAL]
         mask = self.mask(oval, RING_OUTER)
-        cv2.fillConvexPoly(mask, _hull(oval, RING_INNER), (0,))
+        fill(mask, oval, RING_INNER, 0)
         mask[max(0, int(mesh[:, 1].max())) :] = 0
         return mask
 
@@ -106,6 +106,11 @@ def cut(image: Image, low_px: Floats, high_px: Floats, factor: int) -> Patch | N
         small = cv2.resize(part, (wide, tall), interpolation=cv2.INTER_AREA)
         return Patch(small.astype(np.uint8, copy=False), left, top, factor)
     return Patch(part, left, top, 1)
+
+
+def fill(mask: Image, points: Floats, grow: float, value: int = 255) -> None:
+    """Draw the convex hull of `points`, grown about its mean, into a mask."""
+    cv2.fillConvexPoly(mask, _hull(points, grow), (value,))
 
 
 def near(image: Image, mesh_px: Floats) -> Patch | None:
