@@ -114,7 +114,9 @@ def serving(
     where given.
 
     `root` is the working tree whose code runs; `module` is run in place of the command;
-    `arguments` follow `serve`; `cores` are those that it may use, all of ours without. Raises ServerFailed.
+    `arguments` follow `serve`; `cores` are those that it may use, all of ours without.
+
+    Raises ServerFailed.
     """
     port, page_port = free_port(), free_port()
     url, origin = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{page_port}"
