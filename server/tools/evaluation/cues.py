@@ -25,6 +25,7 @@ MEASURES: dict[str, tuple[str, float]] = {
     "glow": ("log_ratio", -1.0),
     "micro": ("eye_change", 1.0),
     "plane": ("ratio", 1.0),
+    "detail": ("log_ratio", 1.0),
 }
 """What each cue measured, and its sign: the larger the livelier. Cues that are not here measure
 nothing that could be ranked; their coverage is told alone."""

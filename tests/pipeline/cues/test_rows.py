@@ -39,15 +39,15 @@ def vote(*margins: float, crop: float = 2.7, tight: float | None = None) -> Spoo
     ("margins", "stand", "certain"),
     [
         ((4.0,) * 5, Stand.FOR, False),
-        ((-1.3,) * 5, Stand.FOR, False),
-        ((-1.4,) * 5, Stand.OPEN, False),
+        ((-0.7,) * 5, Stand.FOR, False),
+        ((-0.8,) * 5, Stand.OPEN, False),
         ((-4.9,) * 5, Stand.OPEN, False),
         ((-7.0,) * 5, Stand.AGAINST, True),
         ((9.0,) * 4, Stand.UNKNOWN, False),
         ((8.0, 8.0, -7.0, -7.0, -7.0), Stand.AGAINST, True),
     ],
 )
-def test_the_vote_is_the_median_with_its_zero_below_nought(margins, stand, certain):
+def test_the_vote_is_the_median_and_for_a_face_from_its_floor_on(margins, stand, certain):
     row = vote(*margins).row(POLICY)
     assert (row.stand, row.certain, row.topic) == (stand, certain, Topic.LIVENESS)
 
