@@ -136,11 +136,13 @@ def test_what_a_cue_measured() -> None:
         _row("plane", 0.0, "unknown", samples=5, ratio=0.9),
         {**_row("blink", 0.0, "unknown"), "reason": "none_seen"},
         _row("freshness"),
+        _row("detail", -0.6, "open", log_ratio=-4.0),
     ]
     assert cues.measured(rows, "bezel") == -0.3
     assert cues.measured(rows, "plane") == 0.9
     assert cues.measured(rows, "blink") == 0.0
     assert cues.measured(rows, "freshness") == 0.0
+    assert cues.measured(rows, "detail") == -4.0
     assert cues.measured(rows, "spoof") is None
     assert cues.measured([_row("spoof", 0.0, "unknown", votes=2)], "spoof") is None
     few = [{**_row("blink", 0.0, "unknown"), "reason": "too_few_samples"}]
