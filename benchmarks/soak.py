@@ -52,7 +52,7 @@ EMPTY_S = 45.0
 WARM_S = 300.0
 """What comes before does not count, or a third of a shorter run: caches and pools fill."""
 MB_PER_H = 1.0
-SCATTER_MB = 36.0
+SCATTER_MB = 8.0
 """Memory at rest differs by so much from one look to the next, because the allocator gives back
 whole pages only (measured: docs/benchmarks.md). A median of n slopes is the nearer the truth the
 more looks there are, so this much over the root of their number is allowed beside MB_PER_H."""

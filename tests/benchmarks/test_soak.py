@@ -22,7 +22,7 @@ def _looks(count: int, mb: Callable[[float], float]) -> list[Look]:
     return [Look(n * MINUTE_S, mb(n / 60), 12, 6, 6) for n in range(count)]
 
 
-def _noisy(count: int, mb_per_h: float, by_mb: float = 8.0) -> list[Look]:
+def _noisy(count: int, mb_per_h: float, by_mb: float = 1.5) -> list[Look]:
     rng = random.Random(4)
     return _looks(count, lambda hours: 240 + hours * mb_per_h + rng.uniform(-by_mb, by_mb))
 
@@ -36,6 +36,12 @@ def test_a_server_that_stays_as_it_is_passes() -> None:
 def test_memory_that_grows_is_seen() -> None:
     assert [text[:14] for text in grown(_noisy(480, 1.5))] == ["memory grew by"]
     assert grown(_looks(5, lambda hours: 240 + 300 * hours))
+    # Two minutes: six looks 13 s apart, 22 visits from one to the next, of which each leaves 50 kB.
+    short = [replace(look, at_s=13.0 * n) for n, look in enumerate(_noisy(6, 0.0))]
+    assert grown(short) == []
+    assert grown(
+        [replace(look, rss_mb=look.rss_mb + 22 * 0.05 * n) for n, look in enumerate(short)]
+    )
     assert slope(_looks(9, lambda hours: 240 + 7 * hours)) == pytest.approx(7)
 
 
