@@ -129,6 +129,17 @@ def liveness_sum(rows: Sequence[Evidence]) -> float:
     return min(sums(rows).values())
 
 
+def leans_against(rows: Sequence[Evidence]) -> bool:
+    """Whether the evidence as it stands leans against the face. Not before a sign was measured that
+    tells it from every species: the vote, or a border. The others alone are below 0 for most people
+    in the first second."""
+    told = any(
+        row.topic is LIVENESS and row.stand is not UNKNOWN and row.llr and row.species == EVERY
+        for row in rows
+    )
+    return told and liveness_sum(rows) < 0.0
+
+
 class Step(StrEnum):
     """What a decision tells the session to do."""
 

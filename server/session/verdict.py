@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pipeline.decision import Evidence, Stand, Topic, liveness_sum
+from pipeline.decision import Evidence, Stand, Topic, leans_against
 from pipeline.events import Decided
 from pipeline.policy import Policy
 from pipeline.reasons import Phase, Purpose, Reason
@@ -273,7 +273,7 @@ def counts_as_failure(session: SessionRecord, decided: Decided, rows: Sequence[E
         return bool({Reason.NO_MATCH, Reason.LIVENESS} & set(decided.reasons))
     topics = (Topic.IDENTITY, Topic.LIVENESS)
     against = any(row.stand is Stand.AGAINST and row.topic in topics for row in rows)
-    return against or liveness_sum(rows) < 0
+    return against or leans_against(rows)
 
 
 def _liveness(decided: Decided) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from pipeline.decision import (
     Topic,
     decide,
     leaning,
+    leans_against,
     liveness_sum,
     sums,
     undecided,
@@ -100,6 +101,17 @@ def test_the_sums_are_of_the_rows_that_know_the_species():
     assert sums([every, still, glow]) == {Species.PRINT: 1.5, Species.SCREEN: 1.25}
     assert liveness_sum([every, still, glow]) == 1.25
     assert sums([]) == {Species.PRINT: 0.0, Species.SCREEN: 0.0}
+
+
+def test_evidence_leans_by_its_sign_once_something_tells_of_every_attack():
+    glow = Evidence("glow", Topic.LIVENESS, Stand.OPEN, "glow", -0.5, species=(Species.SCREEN,))
+    vote = Evidence("spoof", Topic.LIVENESS, Stand.OPEN, "spoof", -0.1)
+    assert not leans_against([])
+    assert not leans_against([glow])
+    assert not leans_against([glow, replace(vote, stand=Stand.UNKNOWN)])
+    assert leans_against([vote])
+    for llr, leans in ((0.4, True), (0.5, False), (0.6, False)):
+        assert leans_against([glow, replace(vote, llr=llr)]) is leans
 
 
 def test_no_sum_refuses_before_the_vote_was_measured():
