@@ -142,8 +142,9 @@ class Policy:
     # Liveness. Ratios are natural logs, positive for live. Every `gain`, `offset` and `clip` here
     # is one fit: 89 clips after VP8 at 600 kbit/s (10 webcam, 19 studio and 24 NUAA live, 29
     # printed, 7 replayed), windows of 3 s; its leave-one-source-out errors: docs/liveness.md.
-    # `python -m benchmarks.liveness` measures them again on the clips one has, and refits the first
-    # two. They may go when a larger set of WebRTC recordings has been fitted.
+    # These clips were coded with an effort by the clock; docs/liveness.md says what a fixed one
+    # moved. `make accuracy` measures errors again on the films one has, and refits the first two.
+    # They may go when a larger set of WebRTC recordings has been fitted.
     spoof_votes: int = 5
     """Frames the anti-spoof vote needs (fit: median over >= 5)."""
     spoof_crop: float = 0.9
