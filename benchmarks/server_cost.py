@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import av
 
@@ -65,14 +66,22 @@ def film(packets: Coded) -> Encoded:
 
 async def called(server: Server, purpose: str, subject: str, packets: Coded) -> str:
     """One attempt: how it ended."""
+    said: list[str] = []
+
+    def hear(message: dict[str, Any]) -> None:
+        if message.get("type") == "verdict":
+            said.extend([str(message["outcome"]), *map(str, message.get("reasons", ()))])
+
     try:
-        made = await attempt(
+        await attempt(
             server_url=server.url, client_id=CLIENT, secret=server.secret,
-            purpose=purpose, subject=subject, video=film(packets),
+            purpose=purpose, subject=subject, video=film(packets), on_message=hear,
         )  # fmt: skip
-    except (HeadlessError, TokenError) as error:
+    except HeadlessError as error:
         return f"error {error.code}"
-    return " ".join([str(made.verdict["outcome"]), *map(str, made.verdict.get("reasons", ()))])
+    except TokenError:
+        pass  # the other tree's tokens may have other claims than ours; the verdict counts
+    return " ".join(said)
 
 
 async def enrolled(server: Server, films: dict[str, Coded]) -> None:

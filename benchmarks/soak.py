@@ -26,7 +26,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import asdict, astuple, dataclass, fields, replace
+from dataclasses import asdict, astuple, dataclass, field, fields, replace
 from pathlib import Path
 
 from benchmarks.capacity import staged
@@ -157,12 +157,25 @@ class Round:
     wrong: list[Try]
     until_s: float = 0.0
     """Who waits in line leaves then."""
+    there: set[str] = field(default_factory=set)
+    """Subjects of those who are judged or enrol now: a newer session of one ends the older one."""
+
+    @contextlib.contextmanager
+    def staying(self, subject: str) -> Iterator[None]:
+        """Nobody else comes as that subject meanwhile."""
+        self.there.add(subject)
+        try:
+            yield
+        finally:
+            self.there.discard(subject)
 
 
 async def log_in(at: Round) -> str:
     """An owner or a stranger, who is judged."""
     now_s = time.monotonic()
-    tried = await one(at.server, next(at.parts), now_s, at.until_s)
+    part = next(part for part in at.parts if part.subject not in at.there)
+    with at.staying(part.subject):
+        tried = await one(at.server, part, now_s, at.until_s)
     if tried.end in (End.WRONG_IN, End.WRONG_OUT, End.TIMEOUT, End.FAULT):
         at.wrong.append(tried)
     return tried.end.value
@@ -173,19 +186,23 @@ async def leave(at: Round) -> str:
     now_s = time.monotonic()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(at.rng.uniform(0.01, 2.5)):
-            await one(at.server, next(at.parts), now_s, at.until_s)
+            part = next(part for part in at.parts if part.subject not in at.there)
+            await one(at.server, part, now_s, at.until_s)
     return "left"
 
 
 async def enrol(at: Round) -> str:
     """A person again."""
     who = at.rng.choice(at.cast.people)
+    names = (named(who.name, n) for n in range(20))
+    subject = at.rng.choice([name for name in names if name not in at.there])
     try:
-        tried = await attempt(
-            server_url=at.server.url, client_id=CLIENT, secret=at.server.secret, purpose="enroll",
-            subject=named(who.name, at.rng.randrange(20)), replace=True,
-            video=who.enrolment.take(0), wait_on=lambda full: time.monotonic() < at.until_s,
-        )  # fmt: skip
+        with at.staying(subject):
+            tried = await attempt(
+                server_url=at.server.url, client_id=CLIENT, secret=at.server.secret,
+                purpose="enroll", subject=subject, replace=True, video=who.enrolment.take(0),
+                wait_on=lambda full: time.monotonic() < at.until_s,
+            )  # fmt: skip
     except HeadlessError as error:
         return f"enrolment: {error.code}"
     return f"enrolment: {tried.verdict['outcome']}"
@@ -269,7 +286,7 @@ async def _empty(server: Server) -> None:
 
 def table(looks: Sequence[Look]) -> list[str]:
     """A row a look, not more than twenty."""
-    names = [field.name for field in fields(Look)]
+    names = [one.name for one in fields(Look)]
     lines = table_head(names[0], names[1:])
     for look in looks[:: max(1, len(looks) // 20)]:
         at, *values = (f"{value:.0f}" for value in astuple(look))
