@@ -4,8 +4,9 @@ The anti-spoof net accepts a digital photo fed as a camera, so this row is requi
 things: distances between the observations' sketches (grey-level differences between frames), and
 how much the face changes shape beyond turning and moving. Both are needed: a browser's encoder
 sharpens a still picture over the first seconds, which drifts like life does, but moves no eyelid.
-Measured with real Chromium, docs/freshness.md. Never turns a *person's* stillness into a veto:
-breath, eyes and light move a live picture by more than twice what a still ever did.
+A shaken picture changes its shape in the mesh's eyes as well, from frame to frame; a face goes
+somewhere. Who sits calmly is known by a blink. Measured with real Chromium and with VP8 alone,
+docs/freshness.md. Never turns a *person's* stillness into a veto.
 
 A picture that comes twice is counted once, except where stillness is measured: else whoever repeats
 frames could weigh the votes and hide a loop.
@@ -21,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.decision import Evidence, Stand, Topic
+from pipeline.lids import Lids
 from pipeline.observation import SAME_PICTURE, Observation, apart
 from pipeline.policy import Policy
 from pipeline.quantile import quantile
@@ -40,6 +42,12 @@ LATE = 10
 SHAPES = 48
 """Faces whose shape is compared: 3 s at 15 frames/s; a living face leaves its mean shape with time,
 a stiff one does not."""
+FAR_SHAPES = 15
+"""Faces from one to the other over which a change of shape is compared with that of neighbours: 1
+or 2 s; half of them where there are fewer."""
+NEIGHBOURS_S = 0.2
+"""Mean time from face to face up to which neighbours say how a shape shakes: with fewer than 5
+faces a second a living one has gone as far in one step as in many."""
 
 
 class Freshness:
@@ -54,6 +62,7 @@ class Freshness:
         self._times_s: list[float] = []
         self._sketches: deque[NDArray[np.float32]] = deque(maxlen=MOST)
         self._shapes = _Shapes()
+        self._lids = Lids()
 
     def add(self, obs: Observation) -> bool:
         """Take one observation. False: it shows the picture before it once more."""
@@ -67,7 +76,8 @@ class Freshness:
             return False
         self._sketches.append(obs.sketch)
         if obs.face is not None:
-            self._shapes.add(obs.face.shape_px)
+            self._shapes.add(obs.face.shape_px, obs.arrival_s)
+        self._lids.add(obs)
         return True
 
     def share(self, policy: Policy) -> float:
@@ -88,8 +98,10 @@ class Freshness:
             return self._say(Stand.AGAINST, "frozen", numbers)
         if min(n, len(self._shapes)) < policy.min_frames:
             return self._say(Stand.UNKNOWN, "too_few_frames", numbers)
-        wobble = self._shapes.wobble()
-        numbers["wobble"] = wobble
+        wobble, drift = self._shapes.wobble()
+        numbers |= {"wobble": wobble, "blinked": float(self._lids.blinked)}
+        if drift is not None:
+            numbers["drift"] = drift
         if step < policy.fresh_step and wobble <= policy.frozen_wobble:
             return self._say(Stand.AGAINST, "stiff", numbers)
         pairs = _Pairs(self._sketches)
@@ -105,8 +117,11 @@ class Freshness:
             return self._say(Stand.AGAINST, "looping", numbers)
         if ratio < policy.alive_ratio or echo >= policy.alive_echo:
             return self._say(Stand.OPEN, "repeats", numbers)
-        if step < policy.fresh_step or wobble < policy.fresh_wobble:
+        if step < policy.fresh_step or (wobble < policy.fresh_wobble and not self._lids.blinked):
             return self._say(Stand.OPEN, "hardly_moves", numbers)
+        between = policy.fresh_wobble <= wobble < policy.sure_wobble
+        if between and drift is not None and drift < policy.drift_ratio:
+            return self._say(Stand.OPEN, "shakes", numbers)
         if step < policy.noise_step and growth < policy.growth_ratio:
             return self._say(Stand.OPEN, "only_noise", numbers)
         return self._say(Stand.FOR, "fresh", numbers)
@@ -193,9 +208,11 @@ class _Shapes:
         """complex128 (SHAPES, points): x + iy of the nth face that came in row n modulo SHAPES, so
         that sums are rounded alike whenever they are made. Made for the first one."""
         self._came = 0
+        self._times_s: deque[float] = deque(maxlen=SHAPES)
 
-    def add(self, shape_px: NDArray[np.float32]) -> None:
+    def add(self, shape_px: NDArray[np.float32], now_s: float) -> None:
         """Take the shape of one face, float32 (points, 2)."""
+        self._times_s.append(now_s)
         if self._faces is None:
             self._faces = np.empty((SHAPES, len(shape_px)), np.complex128)
         face = self._faces[self._came % SHAPES]
@@ -205,9 +222,11 @@ class _Shapes:
     def __len__(self) -> int:
         return min(SHAPES, self._came)
 
-    def wobble(self) -> float:
+    def wobble(self) -> tuple[float, float | None]:
         """Mean RMS distance of each face to the mean face after the best turn, scale and shift, in
-        eye distances: least squares in the plane, so no reflection.
+        eye distances: least squares in the plane, so no reflection. And its drift, the distance of
+        faces that are far apart in time over that of neighbours; None where neighbours are far
+        apart as well.
 
         With c a face and m the mean, complex numbers about their middle, the best turn and scale
         leave |m|^2 - |<c, m>|^2 / |c|^2: a small difference, for which float64 is enough.
@@ -219,8 +238,23 @@ class _Shapes:
         mean = np.add.reduce(faces) * (1.0 / n)
         # Row by row, not @: see _Pairs.
         squares = np.maximum(np.vecdot(faces, faces).real, 1e-6)
-        along = np.abs(np.vecdot(faces, mean))
+        turns = np.vecdot(faces, mean)
+        along = np.abs(turns)
         left = np.maximum(np.vdot(mean, mean).real - along * along / squares, 0.0)
         rms = float(np.add.reduce(np.sqrt(left))) / (n * sqrt(points))
         eyes = abs(complex(mean[0] - mean[1]))  # the outer corners
-        return float(rms / max(eyes, 1.0))
+        wobble = float(rms / max(eyes, 1.0))
+        if self._times_s[-1] - self._times_s[0] > NEIGHBOURS_S * (n - 1):
+            return wobble, None
+        with np.errstate(invalid="ignore"):  # what is no number stays none
+            faces *= (turns / squares)[:, None]
+        if self._came > SHAPES:
+            faces = np.roll(faces, -(self._came % SHAPES), axis=0)
+        lag = max(1, min(n // 2, FAR_SHAPES))
+        return wobble, _apart(faces, lag) / max(_apart(faces, 1), 1e-9)
+
+
+def _apart(faces: NDArray[np.complex128], lag: int) -> float:
+    """Mean distance of faces (n, points) that are so many rows apart, in their own unit."""
+    gaps = faces[lag:] - faces[:-lag]
+    return float(np.sqrt(np.vecdot(gaps, gaps).real).mean())

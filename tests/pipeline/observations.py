@@ -231,8 +231,8 @@ class Camera:
     def _mesh(self, step: int) -> Floats:
         mesh = MESH.copy()
         life = self.wobble * 80.0 if self.motion else 0.0
-        mesh[:, 0] += np.float32(life * np.sin(0.7 * step)) * self._bend[0]
-        mesh[:, 1] += np.float32(life * np.cos(0.7 * step)) * self._bend[1]
+        mesh[:, 0] += np.float32(life * np.sin(3.0 * step / self.fps)) * self._bend[0]
+        mesh[:, 1] += np.float32(life * np.cos(3.0 * step / self.fps)) * self._bend[1]
         jitter = self._rng.standard_normal((468, 2)).astype(np.float32)
         mesh[:, :2] += np.float32(0.04 * self.noise) * jitter
         return mesh

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -15,11 +17,12 @@ from pipeline.cues.freshness import MOST, Freshness
 from pipeline.cues.identity import Identity
 from pipeline.cues.spoof import SpoofVote
 from pipeline.decision import Stand, Topic
+from pipeline.nets.mesh import shape
 from pipeline.observation import Ask
 from pipeline.policy import POLICIES
 from pipeline.reasons import Hint
 from pipeline.template import Gallery
-from tests.pipeline.observations import ROI, Camera, gallery, identity, margins, near
+from tests.pipeline.observations import MESH, ROI, Camera, gallery, identity, margins, near
 
 POLICY = POLICIES["standard"]
 ALL = Ask(detect=True, roi=ROI, embed_above=0.0, spoof=True)
@@ -141,6 +144,64 @@ def test_fresh_frozen_looping_or_open(camera, stand, reason):
     row = watched(24, **camera).row(POLICY)
     assert (row.stand, row.reason) == (stand, reason)
     assert row.llr == 0.0
+
+
+def shaped(n: int, wobble: Callable[[int], float], **more: float) -> Freshness:
+    """A moving picture of a face that is bent by so much, eye distances, in its nth frame."""
+    cue, camera = Freshness(), Camera(motion=5.0, wobble=0.0, **more)
+    bend = np.random.default_rng(5).standard_normal(MESH.shape).astype(np.float32)
+    for n_th, obs in enumerate(camera.shots(replace(ALL, eyes=True), n)):
+        mesh = MESH + np.float32(80.0 * wobble(n_th)) * bend
+        cue.add(replace(obs, face=replace(obs.face, shape_px=shape(mesh))))
+    return cue
+
+
+@pytest.mark.parametrize("most", [0.004, 0.0065])
+def test_a_shape_that_shakes_from_frame_to_frame_goes_nowhere(most):
+    shakes = shaped(30, lambda n: most * (-1) ** (n // 2)).row(POLICY)
+    assert (shakes.stand, shakes.reason) == (Stand.OPEN, "shakes")
+    assert shakes.numbers["drift"] < POLICY.drift_ratio
+    drifts = shaped(30, lambda n: 1.7 * most * (n / 15 - 1)).row(POLICY)
+    assert (drifts.stand, drifts.reason) == (Stand.FOR, "fresh")
+    assert drifts.numbers["drift"] > POLICY.drift_ratio
+
+
+def test_a_shape_that_changes_much_need_not_drift():
+    row = shaped(30, lambda n: 0.02 * (-1) ** (n // 2)).row(POLICY)
+    assert (row.stand, row.numbers["wobble"] > POLICY.sure_wobble) == (Stand.FOR, True)
+
+
+def test_the_drift_is_that_of_the_newest_faces_in_their_order():
+    """Of more faces than are kept the oldest are overwritten; the seam is no neighbourhood."""
+    drifts = [shaped(n, lambda n: 0.004 * n).row(POLICY).numbers["drift"] for n in (48, 60)]
+    assert drifts[1] == pytest.approx(drifts[0], rel=0.1)
+
+
+def test_few_faces_a_second_do_not_say_how_a_shape_shakes():
+    for fps, said in ((6.0, "shakes"), (4.0, "fresh")):
+        row = shaped(30, lambda n: 0.005 * (-1) ** (n // 2), fps=fps).row(POLICY)
+        assert (row.reason, "drift" in row.numbers) == (said, said == "shakes")
+
+
+def test_who_sits_calmly_is_known_by_a_blink():
+    calm = {"wobble": lambda n: 0.003 * math.sin(0.1 * n)}
+    assert shaped(45, **calm).row(POLICY).reason == "hardly_moves"
+    row = shaped(45, **calm, blink_s=1.5).row(POLICY)
+    assert (row.stand, row.reason, row.numbers["blinked"]) == (Stand.FOR, "fresh", 1.0)
+
+
+def test_a_blink_makes_no_still_picture_and_no_loop_fresh():
+    for changes, reason in (
+        ({"motion": 0.0}, "frozen"),
+        ({"motion": 0.36}, "hardly_moves"),
+        ({"loop": 11}, "looping"),
+        ({"motion": 0.01, "noise": 0.7}, "only_noise"),
+    ):
+        cue = Freshness()
+        for obs in Camera(**changes, blink_s=1.0).shots(replace(ALL, eyes=True), 30):
+            cue.add(obs)
+        row = cue.row(POLICY)
+        assert (row.stand is Stand.FOR, row.reason) == (False, reason)
 
 
 def test_too_few_frames_prove_nothing():
