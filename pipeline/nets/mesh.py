@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from pipeline.nets import Floats, Image, Run, Spec
@@ -188,12 +189,13 @@ def pose_deg(points_px: Floats) -> tuple[float, float, float]:
     """
     roll = roll_rad(points_px)
     # The mean face is about its middle, so the seen one need not be.
-    left, _, right = np.linalg.svd(rigid(points_px).T @ _RIGID_FACE)
-    turn = (left @ right).tolist()
-    if _mirrors(turn):  # a turn, never a reflection
-        left[:, 2] *= -1
-        turn = (left @ right).tolist()
-    x, y, z = (-row[2] for row in turn)  # forward is -z: towards the camera
+    # OpenCV's, because between two nets LAPACK's is twice as slow (106 and 183 us for the pose)
+    _, left, right = cv2.SVDecomp(rigid(points_px).T @ _RIGID_FACE)
+    rows, others = left.tolist(), right.tolist()
+    last = 1.0 if _mirrors(rows) == _mirrors(others) else -1.0  # a turn, never a reflection
+    one, two, three = others[0][2], others[1][2], last * others[2][2]
+    # forward is -z: towards the camera
+    x, y, z = (-(p * one + q * two + r * three) for p, q, r in rows)
     c, s = math.cos(roll), math.sin(roll)
     x, y = c * x + s * y, c * y - s * x
     yaw, pitch = math.atan2(x, -z), math.atan2(-y, math.hypot(x, z))
