@@ -3,7 +3,7 @@
     python -m benchmarks.see_cost [--clip cap12] [--seconds 20] [--size 640x480] [--models DIR]
 
 Plays a real recording to real sessions, one login after the other, and prints two tables: what each
-net and each look around the face costs, and what sessions cost. Times are of this thread alone;
+net and each look around the face costs, and what sessions cost. Times are CPU of this thread alone;
 `nets` is the time inside the Run, everything else is what see() adds. What a login costs beside
 see() is measured by benchmarks/cost.py.
 """
@@ -167,20 +167,18 @@ def main() -> None:
     play(clip_frames[:15], Timed(nets))
     run = Timed(nets)
     times, cpu_s = play(clip_frames, run)
-    count, total = len(times), sum(times)
-    bare = sum(sum(t) for t in run.wall.values())
+    count = len(times)
+    wall = sum(times) / sum(sum(t) for t in run.wall.values())
     print(f"{args.clip} at {args.size}, {count} frames, {count / FPS:.1f} s of video\n")
     print("| net | runs | median ms | ms a frame |\n|---|---|---|---|")
     for name in SPECS:
-        t = run.wall.get(name, [])
+        t = run.cpu.get(name, [])
         if t:
             print(f"| {name} | {len(t)} | {np.median(t) * 1e3:.2f} | {sum(t) / count * 1e3:.2f} |")
-    print(f"| nets | | | {bare / count * 1e3:.2f} |")
-    print(f"| see() | {count} | {np.median(times) * 1e3:.2f} | {total / count * 1e3:.2f} |\n")
-    print(f"see() over nets: {total / bare:.2f} (wall), {cpu_s / run.cpu_s:.2f} (CPU)")
-    print(
-        f"CPU: {cpu_s / count * 1e3:.2f} ms a frame, {cpu_s / (count / FPS):.3f} cores a session\n"
-    )
+    print(f"| nets | | | {run.cpu_s / count * 1e3:.2f} |")
+    print(f"| see() | {count} | | {cpu_s / count * 1e3:.2f} |\n")
+    print(f"see() over nets: {wall:.2f} (wall), {cpu_s / run.cpu_s:.2f} (CPU)")
+    print(f"{cpu_s / (count / FPS):.3f} cores a session\n")
     print("| look | median CPU ms |\n|---|---|")
     for name, spent in looks(clip_frames, nets).items():
         print(f"| {name} | {np.median(spent) * 1e3:.2f} |")
