@@ -33,6 +33,7 @@ from pipeline.reasons import Purpose
 from pipeline.see import see
 from pipeline.session import SessionPipeline
 from pipeline.sight import motion, patch
+from pipeline.sight.detail import detail
 from pipeline.sight.edges import edges
 from pipeline.sight.glow import glow
 from pipeline.sight.mouth import mouth
@@ -140,6 +141,7 @@ def looks(clip_frames: list[Frame], run: Run) -> dict[str, list[float]]:
         image, mesh = frame.image, seen.points_px
         clock("edges", edges, image, mesh)
         clock("mouth", mouth, image, mesh)
+        clock("detail", detail, image, mesh)
         near = clock("cut for glow and tint", patch.near, image, mesh)
         if near is not None:
             clock("glow", glow, near, mesh)
