@@ -107,8 +107,8 @@ class Policy:
     """Where a window had one embedding before, the cosine below which the next one is another
     face, and from which it is not alike and no more: evidence begins afresh, and nothing is
     counted. One of the 64 people reached .38 with a single picture of a head turned away; 99 in 100
-    single pictures of others stay below .30 (docs/see.md). All 18 drop-outs that ended a session
-    were told by two embeddings or more."""
+    single pictures of others stay below .30 (docs/see.md). When this was chosen, all 18 drop-outs
+    that ended a session were told by two embeddings or more."""
     same_face: float = 0.45
     """Least cosine between an embedding and the pool of its window; impostors' 99.9th percentile
     between single images is .44 (SFace, ORL, 78,000 pairs), frames of one session lie above .6."""
