@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import cv2
@@ -20,6 +20,7 @@ from pipeline.frame import Frame
 from pipeline.nets import Floats, Image, Run, embed, iris, mesh
 from pipeline.nets.detect import Detection, detect
 from pipeline.nets.spoof import spoof
+from pipeline.nets.votes import votes
 from pipeline.observation import (
     NO_BARS,
     Ask,
@@ -60,8 +61,9 @@ _SIGNS = _signs()
 _SCALE = np.float32(1 / math.sqrt(_SIGNS.size))
 
 
-def see(frame: Frame, ask: Ask, run: Run) -> Observation:
-    """Measure what is asked of one frame.
+def see(frame: Frame, ask: Ask, run: Run, added: Sequence[str] = ()) -> Observation:
+    """Measure what is asked of one frame. `added`: names of the anti-spoof nets of nets/votes.py
+    that `run` has.
 
     Never raises on what a picture shows, whatever its size; whatever `run` raises goes through.
     Deterministic: the same frame, ask and nets give the same bits. Callable from several threads.
@@ -75,7 +77,7 @@ def see(frame: Frame, ask: Ask, run: Run) -> Observation:
     found = detect(image, run) if ask.detect else None
     chosen, same = _choose(found or [], ask.roi)
     seen = _landmarks(image, ask.roi, chosen, same, run)
-    face = None if seen is None else _face(frame, ask, seen, chosen, same, run)
+    face = None if seen is None else _face(frame, ask, seen, chosen, same, run, added)
     return Observation(
         seq=frame.seq,
         arrival_s=frame.arrival_s,
@@ -180,6 +182,7 @@ def _face(
     chosen: Detection | None,
     same: bool,
     run: Run,
+    added: Sequence[str],
 ) -> Face | None:
     image, points = frame.image, mesh.five_points(seen.points_px)
     aligned = embed.align(image, points)
@@ -225,7 +228,7 @@ def _face(
         agreement=appearance.agreement,
         quality=grade,
         embedding=embed.embed(aligned, run) if wanted else None,
-        spoof=spoof(image, box, run) if ask.spoof else None,
+        spoof=spoof(image, box, run) + votes(image, box, run, added) if ask.spoof else None,
         detail=detail(image, seen.points_px) if ask.detail else None,
         edges=edges(image, seen.points_px) if ask.edges else None,
         glow=glow(near, seen.points_px) if ask.glow and near is not None else None,

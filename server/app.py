@@ -27,7 +27,7 @@ from pipeline.template import Gallery
 from server import life, memory
 from server.frames.elsewhere import of_settings
 from server.frames.inference import Inference
-from server.frames.look import load_see
+from server.frames.look import load_see, votes
 from server.http import listening, middleware, routes
 from server.http.connections import Connections, kept_back
 from server.http.operator import fault_of
@@ -118,7 +118,7 @@ def build(
     recording = None
     if shelf is not None:
         other = None if settings.embedder is None else embedder.model_id
-        recording = Recording(shelf, nets_here(other), clock, now)
+        recording = Recording(shelf, nets_here(other, votes(settings.models_dir)), clock, now)
 
     def new_peer(record: SessionRecord, policy: Policy, gallery: Gallery, place: Place) -> Peer:
         return Peer(

@@ -19,13 +19,15 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import onnxruntime as ort
 
-from pipeline.nets import Floats, Spec, detect, embed, iris, mesh, spoof
+from pipeline.nets import Floats, Spec, detect, embed, iris, mesh, spoof, votes
 from pipeline.refusal import Refusal
 
 SPECS: dict[str, Spec] = {
     spec.name: spec for spec in (detect.SPEC, mesh.SPEC, iris.SPEC, embed.SPEC, spoof.SPEC)
 }
-"""Every net that `see` asks for."""
+"""Every net that `see` asks for by itself."""
+ALL: dict[str, Spec] = {**SPECS, **votes.SPECS}
+"""And those that it asks for where they were added."""
 
 
 class NetUnusable(Refusal):
@@ -40,7 +42,7 @@ class Nets:
 
         Raises NetUnusable (net_missing, net_broken, net_wrong).
         """
-        self._sessions = {name: _load(directory, SPECS[name]) for name in names}
+        self._sessions = {name: _load(directory, ALL[name]) for name in names}
         self._inputs = {name: s.get_inputs()[0].name for name, s in self._sessions.items()}
 
     def __call__(self, net: str, feed: Floats) -> tuple[Floats, ...]:
@@ -50,7 +52,7 @@ class Nets:
     def warm_up(self) -> None:
         """Run every net once: the first run takes several times as long."""
         for name in self._sessions:
-            self(name, np.zeros(SPECS[name].feed, np.float32))
+            self(name, np.zeros(ALL[name].feed, np.float32))
 
 
 def _load(directory: Path, spec: Spec) -> ort.InferenceSession:

@@ -76,9 +76,10 @@ def _margin(view: Image, run: Run) -> float:
     small = cv2.resize(exact, (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_AREA)
     feed: Floats = cv2.dnn.blobFromImage(np.rint(small, out=small))  # type: ignore[assignment]
     live, *others = (float(v) for v in run("spoof", feed)[0].reshape(-1))
-    return live - _logsumexp(others)
+    return live - logsumexp(others)
 
 
-def _logsumexp(values: list[float]) -> float:
+def logsumexp(values: list[float]) -> float:
+    """ln of the sum of the powers of e, without overflow."""
     top = max(values)
     return top + math.log(sum(math.exp(v - top) for v in values))

@@ -121,7 +121,7 @@ def _ended(decided: Decided | None) -> str:
 
 
 def _see(given: argparse.Namespace, tape: Tape) -> int:
-    from server.frames.look import load_see
+    from server.frames.look import load_see, votes
     from server.session.recorder import nets_here
 
     settings = load()
@@ -129,7 +129,7 @@ def _see(given: argparse.Namespace, tape: Tape) -> int:
     look, embedder = load_see(settings.models_dir, settings.embedder)
     other = None if settings.embedder is None else embedder.model_id
     recorded = tape.header.get("models")
-    if recorded is not None and recorded != nets_here(other):
+    if recorded is not None and recorded != nets_here(other, votes(settings.models_dir)):
         print("nets      others than those of the recording")
     seen = reseeing.resee(tape, look, torn=given.torn)
     print(f"seen      {seen.frames} frames, {seen.identical} of them bit for bit the same")

@@ -11,17 +11,23 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from models.verify import verify
+from models.verify import added_in, verify
 from pipeline import see
 from pipeline.frame import Frame
 from pipeline.nets import Run
 from pipeline.nets.embed import SFACE, Embedder
 from pipeline.nets.insight import InsightFace
 from pipeline.nets.ort import SPECS, Nets
+from pipeline.nets.votes import used
 from pipeline.observation import Ask, Observation
 from server.frames.elsewhere import RemoteNets, TritonClient, Where
 
 logger = logging.getLogger(__name__)
+
+
+def votes(models_dir: Path) -> tuple[str, ...]:
+    """Names of the nets in the folder that vote beside the pack's anti-spoof net."""
+    return used(added_in(models_dir))
 
 
 def load_see(
@@ -31,12 +37,17 @@ def load_see(
     tell: Callable[[str], None] = lambda outcome: None,
 ) -> tuple[Callable[[Frame, Ask], Observation], Embedder]:
     """Verify the nets' files, load and warm them; what embeds is SFace or the file `embedder`.
+    Anti-spoof nets that were added to the folder vote as well.
 
     The nets of `elsewhere` are asked there once their answers have been compared with those here;
     `tell` counts what comes of it. Raises ModelError, NetUnusable, Elsewhere.
     """
     verify(models_dir)
-    nets = Nets(models_dir, [net for net in SPECS if embedder is None or net != "embed"])
+    added = votes(models_dir)
+    names = [net for net in SPECS if embedder is None or net != "embed"]
+    nets = Nets(models_dir, [*names, *added])
+    if added:
+        logger.info("nets added", extra={"nets": ",".join(added)})
     nets.warm_up()
     run: Run = nets
     if elsewhere is not None:
@@ -60,6 +71,6 @@ def load_see(
         )
 
     def look(frame: Frame, ask: Ask) -> Observation:
-        return see.see(frame, ask, run)
+        return see.see(frame, ask, run, added)
 
     return look, chosen

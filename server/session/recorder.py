@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -35,13 +35,15 @@ SECRET = frozenset({"token"})
 
 @cache
 def _pinned() -> dict[str, str]:
-    return {name: net.sha256 for name, net in manifest.load().items()}
+    every = {**manifest.load(), **manifest.load_added()}
+    return {name: net.sha256 for name, net in every.items()}
 
 
-def nets_here(other_embedder: str | None) -> dict[str, str]:
+def nets_here(other_embedder: str | None, added: Sequence[str] = ()) -> dict[str, str]:
     """Net and sha256 of its file, as verified before the server starts; `other_embedder` is the
-    model id of an embedder that is not one of ours."""
-    return _pinned() if other_embedder is None else {**_pinned(), "embed": other_embedder}
+    model id of an embedder that is not one of ours, `added` are the nets beside the pack."""
+    here = {name: _pinned()[name] for name in (*manifest.load(), *added)}
+    return here if other_embedder is None else {**here, "embed": other_embedder}
 
 
 class Recorder:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.nets import Floats, Spec, detect, embed, iris, mesh, spoof
+from pipeline.nets import Floats, Spec, detect, embed, iris, mesh, spoof, votes
 
 SPECS: dict[str, Spec] = {
-    s.name: s for s in (detect.SPEC, mesh.SPEC, iris.SPEC, embed.SPEC, spoof.SPEC)
+    s.name: s
+    for s in (detect.SPEC, mesh.SPEC, iris.SPEC, embed.SPEC, spoof.SPEC, *votes.SPECS.values())
 }
 
 

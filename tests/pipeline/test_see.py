@@ -121,6 +121,20 @@ def test_a_new_face_is_measured_as_asked() -> None:
     assert 0 < face.agreement < 0.5
 
 
+def test_nets_that_were_added_give_their_margins_after_the_packs_own() -> None:
+    run = answers((320, 240, 120))
+    obs = see(picture(), ALL, run, ("spoof2", "spoof3"))
+    assert sorted(run.calls)[2:] == ["mesh", "spoof", "spoof", "spoof2", "spoof3"]
+    assert obs.face is not None
+    assert [m.net for m in obs.face.spoof or ()] == ["spoof", "spoof", "spoof2", "spoof3"]
+    plain = see(picture(), ALL, answers((320, 240, 120)))
+    assert plain.face is not None
+    assert same(replace(obs.face, spoof=(obs.face.spoof or ())[:2]), plain.face)
+    unasked = answers((320, 240, 120))
+    see(picture(), replace(ALL, spoof=False), unasked, ("spoof2", "spoof3"))
+    assert sorted(unasked.calls) == ["detect", "embed", "mesh"]
+
+
 def test_the_face_at_the_square_is_followed_even_beside_a_larger_one() -> None:
     run = answers((500, 200, 160), (300, 200, 130))
     obs = see(picture(), Ask(detect=True, roi=ROI), run)

@@ -143,6 +143,12 @@ def _nets(settings: Settings) -> tuple[See, Embedder]:
     return load_see(settings.models_dir, settings.embedder)
 
 
+def _added(settings: Settings) -> tuple[str, ...]:
+    from server.frames.look import votes
+
+    return votes(settings.models_dir)
+
+
 def _policy(given: argparse.Namespace, settings: Settings) -> Policy:
     return policies.changed(
         POLICIES["standard"], match_score=settings.match_score, file=given.policy
@@ -158,7 +164,7 @@ def _match(given: argparse.Namespace, settings: Settings) -> int:
     from server.tools.evaluation import match, report
 
     see, embedder = _nets(settings)
-    cache = Cache(given.cache, version("match", embedder.model_id))
+    cache = Cache(given.cache, version("match", embedder.model_id, *_added(settings)))
     views = functools.partial(_views, see=see)
     files = _looked(listing, views, Acquired.from_json, cache, given.jobs)
     found = match.evaluate(
@@ -199,7 +205,9 @@ def _liveness(given: argparse.Namespace, settings: Settings) -> int:
                 return still(item, see, policy)
             return play(item, see, policy, embedder.dimensions)
 
-        said = version("liveness", embedder.model_id, policy.fingerprint(), session=True)
+        said = version(
+            "liveness", embedder.model_id, policy.fingerprint(), *_added(settings), session=True
+        )
         return _looked(part, judge, cues.slim, Cache(given.cache, said), given.jobs, what)
 
     found = values(listing, policy, "files")
