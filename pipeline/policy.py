@@ -162,8 +162,9 @@ class Policy:
     spoof_floor: float = 0.4
     """Least LLR with which the vote is FOR: no sum accepts below it. Halfway between the greatest
     vote of a screen at its greatest sum (-.2, 24 films of 5 sources) and the least with which a
-    person was accepted (1.1, 46 films); .36 to .50 with any source left out. Without borders
-    people have .45 (44 films); two screens reach .6 and 1.4, which `detail` holds."""
+    person was accepted (1.1, 46 films): in-sample; .36 to .50 with those sources left out that
+    were tried. Without borders people have .45 (44 films); two screens reach .6 and 1.4, which
+    `detail` holds."""
     spoof_clip: float = 4.0
     """No single cue may outvote everything else."""
     spoof_strong: float = -5.0
