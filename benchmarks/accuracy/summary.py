@@ -74,9 +74,9 @@ class Summary:
     def text(self) -> str:
         """JSON, one line a film."""
         head = {k: v for k, v in asdict(self).items() if k != "films"}
-        lines = [json.dumps(asdict(film), sort_keys=True) for film in self.films]
+        lines = [json.dumps(asdict(film)) for film in self.films]
         rows = ",\n".join(lines)
-        return f'{{"head": {json.dumps(head, sort_keys=True, indent=1)},\n"films": [\n{rows}\n]}}\n'
+        return f'{{"head": {json.dumps(head, indent=1)},\n"films": [\n{rows}\n]}}\n'
 
     @staticmethod
     def read(text: str) -> Summary:

@@ -14,7 +14,7 @@ FILM = Film(
     said=dict.fromkeys(("first", "retry", "all"), "accepted"),
     left_out=dict.fromkeys(("first", "retry", "all"), "accepted"),
     s=3.0, since_first_s=1.5, gathered=True, windows=2, known={"spoof": 2},
-    cues={"spoof": 3.0}, llr={"spoof": 2.4}, hints=[],
+    cues={"spoof": 3.0}, llr={"spoof": 2.4, "bezel": 0.7}, hints=[],
 )  # fmt: skip
 
 
@@ -68,6 +68,8 @@ def test_the_summary_names_nobody(committed: Summary) -> None:
 def test_a_summary_survives_its_file() -> None:
     text = SUMMARY.text()
     assert Summary.read(text) == SUMMARY
+    assert Summary.read(text).text() == text
+    assert list(Summary.read(text).films[0].llr) == ["spoof", "bezel"]
     lines = text.splitlines()
     assert sum("webcam4" in line for line in lines) == 1, "one line a film"
 
