@@ -105,7 +105,7 @@ def build(
     inference = Inference(look, settings.workers, meter=pressure, clock=clock)
     later = call_later or asyncio.get_running_loop().call_later
     giving_back = memory.GivingBack(later)
-    peers = Peers(when_left=giving_back.session_ended)
+    peers = Peers(giving_back.session_began, giving_back.session_ended)
     shelf = _shelf(settings)
     verdicts = Verdicts(
         endings=found.endings,

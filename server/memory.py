@@ -1,4 +1,4 @@
-"""The memory of the process: what ended sessions held goes back to the system.
+"""The memory of the process: what sessions no longer hold goes back to the system.
 
 Every session brings a decoder's thread, and glibc gives new threads arenas of their own (up to
 eight a core), each of which keeps what was freed in it, so all threads share one. Connections are
@@ -18,9 +18,9 @@ ARENAS = 1
 """With two, what one thread freed could not be used by the next: at rest some 20 MB more after 170
 visits (benchmarks/soak.py). Threads wait for each other seldom, as they keep small pieces."""
 PACE_S = 2.0
-"""From the end of a session until what it held is given back. Who ends meanwhile waits for the next
-time, so nobody's memory is kept for more than twice as long. It takes 3 to 7 ms with four sessions
-live."""
+"""Between two times at which what is free is given back while anybody is live, and from the end of
+a session until what it held is. Who ends meanwhile waits for the next time, so nobody's memory is
+kept for more than twice as long. It takes 3 to 7 ms with four sessions live."""
 
 
 def _libc() -> ctypes.CDLL | None:
@@ -60,9 +60,11 @@ def give_back() -> bool:
 
 
 class GivingBack:
-    """Gives back soon after sessions ended, while others go on, and not more often than `PACE_S`.
+    """Gives back while sessions are live, and soon after they ended; once in `PACE_S`.
 
-    Not at once: what is given back costs page faults when the next session wants it.
+    While they are live, because pictures of many sizes come and go, and what lies free between them
+    is a fifth of what eight sessions hold (benchmarks/session_memory.py). Not at once, because what
+    is given back costs page faults when the next picture wants it.
     """
 
     def __init__(
@@ -74,11 +76,19 @@ class GivingBack:
         self._call_later = call_later
         self._give = give
         self._due = False
+        self._live = 0
         self._ended = False
         """Whether a session has ended since it became due: its threads may not be gone then."""
 
+    def session_began(self) -> None:
+        """A session is live from now on."""
+        self._live += 1
+        if not self._due:
+            self._begin()
+
     def session_ended(self) -> None:
         """A session has ended; others may go on."""
+        self._live -= 1
         if self._due:
             self._ended = True
         else:
@@ -92,5 +102,5 @@ class GivingBack:
         self._due = False
         self._give()
         # Else the last one's memory would stay until somebody comes and leaves again.
-        if self._ended:
+        if self._ended or self._live > 0:
             self._begin()

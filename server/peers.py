@@ -29,10 +29,15 @@ class Stoppable(Protocol):
 class Peers:
     """The peers of one server; each is here from `start` until its life is over."""
 
-    def __init__(self, when_left: Callable[[], object] = lambda: None) -> None:
-        """`when_left` is called whenever a peer has gone."""
+    def __init__(
+        self,
+        when_came: Callable[[], object] = lambda: None,
+        when_left: Callable[[], object] = lambda: None,
+    ) -> None:
+        """`when_came` is called whenever a peer starts, `when_left` whenever one has gone."""
         self.stopping = False
         """No new sessions are taken; the HTTP side asks before it starts one."""
+        self._when_came = when_came
         self._when_left = when_left
         self._peers: set[Stoppable] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -48,6 +53,7 @@ class Peers:
     def start(self, peer: Stoppable, life: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Let a peer live in a task of its own. What `life` raises is a bug: logged, not raised."""
         self._peers.add(peer)
+        self._when_came()
         task = asyncio.create_task(self._live(peer, life), name="peer")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

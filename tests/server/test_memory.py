@@ -79,34 +79,51 @@ def test_a_full_collection_does_not_wait_for_as_much_again_as_the_start_made() -
     assert len(kept) > len(came)
 
 
-def test_what_ended_is_given_back_not_more_often_than_once_a_pace() -> None:
-    later: list[tuple[float, Callable[[], None]]] = []
-    given: list[int] = []
-    back = memory.GivingBack(lambda s, call: later.append((s, call)), lambda: given.append(1))
-    back.session_ended()
-    back.session_ended()
-    ((wait_s, call),) = later
-    assert wait_s == memory.PACE_S
-    assert given == []
-    call()
-    assert given == [1]
+class Later:
+    """An event loop's timers, and how often memory was given back."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[float, Callable[[], None]]] = []
+        self.given = 0
+        self.back = memory.GivingBack(lambda s, call: self.calls.append((s, call)), self.give)
+
+    def give(self) -> None:
+        self.given += 1
+
+    def come(self) -> None:
+        """The time of the only timer that runs."""
+        ((wait_s, call),) = self.calls
+        assert wait_s == memory.PACE_S
+        self.calls.clear()
+        call()
+
+
+def test_what_is_free_is_given_back_once_a_pace_while_anybody_is_live() -> None:
+    later = Later()
+    later.back.session_began()
+    later.back.session_began()
+    assert later.given == 0
+    for n in range(1, 4):
+        later.come()
+        assert later.given == n
+    later.back.session_ended()
+    later.come()
+    later.come()
+    assert later.given == 5, "one is still live"
 
 
 def test_who_ends_while_others_wait_is_given_back_a_whole_pace_later_too() -> None:
-    later: list[tuple[float, Callable[[], None]]] = []
-    given: list[int] = []
-    back = memory.GivingBack(lambda s, call: later.append((s, call)), lambda: given.append(1))
-    back.session_ended()
-    back.session_ended()
-    later.pop()[1]()
-    ((wait_s, call),) = later
-    assert wait_s == memory.PACE_S
-    later.clear()
-    call()
-    assert given == [1, 1]
-    assert later == [], "nobody has ended since"
-    back.session_ended()
-    assert len(later) == 1, "and again for the next"
+    later = Later()
+    later.back.session_began()
+    later.come()
+    later.back.session_ended()
+    later.come()
+    assert later.given == 2
+    later.come()
+    assert later.given == 3
+    assert later.calls == [], "nobody is live, and nobody has ended since"
+    later.back.session_began()
+    assert len(later.calls) == 1, "and again for the next"
 
 
 def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

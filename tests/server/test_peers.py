@@ -41,6 +41,16 @@ async def test_a_peer_is_here_from_start_to_the_end_of_its_life() -> None:
     assert len(peers) == 0
 
 
+async def test_each_one_who_comes_is_told_of_at_once() -> None:
+    came: list[int] = []
+    peers, ann = Peers(when_came=lambda: came.append(len(peers))), Guest()
+    life = peers.start(ann, ann.live())
+    assert came == [1]
+    ann.gone.set()
+    await life
+    assert came == [1]
+
+
 async def test_each_one_who_leaves_is_told_while_others_stay() -> None:
     left: list[int] = []
     peers = Peers(when_left=lambda: left.append(len(peers)))
