@@ -104,7 +104,7 @@ def build(
     pressure = Pressure(settings.workers)
     inference = Inference(look, settings.workers, meter=pressure, clock=clock)
     later = call_later or asyncio.get_running_loop().call_later
-    giving_back = memory.GivingBack(later)
+    giving_back = memory.GivingBack(asyncio.get_running_loop().call_later)
     peers = Peers(giving_back.session_began, giving_back.session_ended)
     shelf = _shelf(settings)
     verdicts = Verdicts(

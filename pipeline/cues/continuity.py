@@ -37,6 +37,9 @@ class Break(StrEnum):
     SLOW = "slow"
     """Too long after the frame before it."""
     JUMPED = "jumped"
+    RESIZED = "resized"
+    """The picture has another size than that in which the face was seen, so nothing of where it was
+    holds, and the frame's own face was looked for in the wrong place."""
     ANOTHER_FACE = "another_face"
     UNLIKE = "unlike"
     """One picture's face is not like one other's, but not certainly another's."""
@@ -52,6 +55,7 @@ class Continuity:
     def __init__(self) -> None:
         self._face: Face | None = None
         self._seen_s = float("-inf")
+        self._size_px = (0, 0)
         self._embeddings: list[Floats] = []
         self._steps = _Steps()
 
@@ -66,12 +70,14 @@ class Continuity:
 
     def broken(self, obs: Observation, policy: Policy) -> Break | None:
         """Judge one observation against what was followed so far, then follow it."""
-        face, before = obs.face, self._face
+        face, before, size_px = obs.face, self._face, (obs.width_px, obs.height_px)
         gap_s = obs.arrival_s - self._seen_s
         cut = self._steps.cut(obs, policy)
+        if before is not None and size_px != self._size_px:
+            return Break.RESIZED
         if face is None:
             return Break.LOST if before is not None and gap_s > policy.lost_s else None
-        self._face, self._seen_s = face, obs.arrival_s
+        self._face, self._seen_s, self._size_px = face, obs.arrival_s, size_px
         if face.embedding is not None:
             self._embeddings.append(face.embedding)
             del self._embeddings[:-8]

@@ -28,6 +28,7 @@ OF_BREAKS: dict[Break, Hint] = {
     Break.LOST: Hint.FACE_LOST,
     Break.SLOW: Hint.CAMERA_SLOW,
     Break.JUMPED: Hint.HOLD_STILL,
+    Break.RESIZED: Hint.PICTURE_JUMPS,
     Break.ANOTHER_FACE: Hint.FACE_CHANGES,
     Break.UNLIKE: Hint.FACE_CHANGES,
     Break.SECOND_FACE: Hint.ONE_FACE_ONLY,

@@ -216,6 +216,9 @@ class SessionPipeline:
             cause = self._lateness.cause() if slow else OF_BREAKS[broken]
             self._repeats.came(cause, now_s)
             events += self._start_over(now_s)
+        if broken is Break.RESIZED:
+            self._asks.missed = True  # what this frame says of a face is of the wrong place
+            return events
         self._asks.follow(obs)
         hint = Hint.ONE_FACE_ONLY if self._crowded else framing.wrong(obs, policy)
         ready = self._breaks.borders.settled and self._challenge.ready(now_s)

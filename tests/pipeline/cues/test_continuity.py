@@ -142,11 +142,13 @@ def test_a_picture_that_comes_twice_is_no_step() -> None:
     assert found == [None] * 22 + [Break.CUT]
 
 
-def test_another_size_of_picture_is_no_cut() -> None:
+def test_another_size_of_picture_is_a_break_of_its_own_and_no_cut() -> None:
     *before, last = film()
     other = replace(changed(last, picture=40, shape=0.03), width_px=320, height_px=240)
     found, _ = breaks([*before, other])
-    assert found == [None] * 10
+    assert found == [None] * 9 + [Break.RESIZED]
+    found, _ = breaks([*before, replace(other, face=None)])
+    assert found == [None] * 9 + [Break.RESIZED], "whether or not a face was found in it"
 
 
 @pytest.mark.parametrize(("shape", "asks"), [(0.006, False), (0.018, True)])

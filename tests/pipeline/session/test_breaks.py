@@ -145,6 +145,25 @@ def test_somebody_whose_picture_was_cut_once_is_let_in() -> None:
     assert events[-1] == Decided(Phase.ACCEPTED, subject="person-1")
 
 
+def test_a_picture_of_another_size_begins_afresh_and_says_nothing_of_whose_face_it_shows() -> None:
+    """A browser on a slow line sends smaller pictures, and a phone is turned. The face is looked
+    for where it was, so what the first of them shows may be anything."""
+    session, camera = started(), Stage()
+    events = watched(session, camera, 1.0)
+    shown = camera.shot(Ask(detect=True, roi=ROI, embed_above=0.0))
+    assert shown.face is not None
+    face = replace(shown.face, embedding=identity(2))
+    events += session.receive(Seen(replace(shown, width_px=800, height_px=600, face=face)))
+    assert restarts(events) == 1
+    ask = session.ask()
+    assert (ask.detect, ask.roi) == (True, None)
+    while not session.over:
+        obs = replace(camera.shot(session.ask()), width_px=800, height_px=600)
+        events += session.receive(Seen(obs))
+    assert events[-1] == Decided(Phase.ACCEPTED, subject="person-1")
+    assert counted(session) is None
+
+
 @pytest.mark.parametrize("act", [lost, jump, second])
 def test_other_breaks_may_come_as_often_as_they_like(act: Act) -> None:
     session, camera = started(policy=LATER), Stage()

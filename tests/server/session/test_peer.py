@@ -737,7 +737,7 @@ async def test_a_replaced_session_says_so_and_counts_what_stood_against_it(
     await enrolled(parts, "ann", 1)
     camera.person = 2
     stage = await _stage(opened, camera, "login", "ann")
-    await stage.show(21)
+    await stage.show(23)
     assert not stage.connection.of("verdict")
     stage.peer.place.replaced()
     verdict = await stage.end()
