@@ -13,7 +13,6 @@ import argparse
 import asyncio
 import os
 import platform
-import signal
 import subprocess
 import sys
 import tempfile
@@ -28,7 +27,7 @@ from pathlib import Path
 from benchmarks import browser, caller, numbers, see_cost, serving
 from benchmarks.caller import Done, Film, Order
 from benchmarks.numbers import Goal, Run, mean_ms
-from benchmarks.serving import Server, ServerFailed
+from benchmarks.serving import Server, ServerFailed, end_when_told
 from models.clips import clip
 from models.manifest import default_dir
 from pipeline.nets.ort import Nets
@@ -266,8 +265,7 @@ def _numbers(text: str) -> list[int]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print, write. 2: it could not be measured; a missed goal is no error."""
-    # As an exception, so that what was started is ended.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    end_when_told()
     told = sys.argv[1:] if arguments is None else arguments
     given = _parser().parse_args(told)
     given.told = told

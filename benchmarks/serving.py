@@ -99,6 +99,14 @@ def machine_busy_s() -> float:
     return (sum(numbers) - numbers[3] - numbers[4]) / TICKS
 
 
+def end_when_told() -> None:
+    """Let SIGTERM end the process as Ctrl-C does, also where it was started in the background and
+    SIGINT is ignored: asyncio.run cancels its task then, which ends what it started. An exception
+    out of a handler would leave callers behind that wait for each other."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+
+
 @contextmanager
 def serving(
     folder: Path,

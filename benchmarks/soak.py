@@ -17,11 +17,9 @@ import gc
 import itertools
 import json
 import random
-import signal
 import sqlite3
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -35,7 +33,7 @@ from benchmarks.capacity.cast import Cast, Part, enrolled, named, recorded
 from benchmarks.capacity.figures import End, Try
 from benchmarks.capacity.run import quiet, say
 from benchmarks.numbers import table_head, table_row
-from benchmarks.serving import CLIENT, Server, ServerFailed, serving, tree
+from benchmarks.serving import CLIENT, Server, ServerFailed, end_when_told, serving, tree
 from server.memory import PACE_S
 from server.rtc.network import Network
 from server.tools.caller.attempt import attempt
@@ -296,8 +294,7 @@ def table(looks: Sequence[Look]) -> list[str]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run and judge. 1: something grew or went wrong; 2: it could not be measured."""
-    # As an exception, so that what was started is ended.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    end_when_told()
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     add = parser.add_argument
     add("--hours", type=float, default=8.0)

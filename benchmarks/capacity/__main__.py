@@ -16,7 +16,6 @@ import gc
 import json
 import os
 import platform
-import signal
 import subprocess
 import sys
 import tempfile
@@ -31,7 +30,7 @@ from benchmarks.capacity.cast import Cast, of_folder, recorded
 from benchmarks.capacity.figures import Level, by_callers
 from benchmarks.capacity.run import Plan
 from benchmarks.login import processor
-from benchmarks.serving import ServerFailed
+from benchmarks.serving import ServerFailed, end_when_told
 from server.cpus import allowed, usable
 from server.tools.caller.http_caller import HeadlessError
 from server.tools.clips import MediaError
@@ -102,8 +101,7 @@ def section(given: argparse.Namespace, levels: dict[int, list[Level]], load: flo
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print, write. 2: it could not be measured."""
-    # As an exception, so that what was started is ended.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    end_when_told()
     told = sys.argv[1:] if arguments is None else arguments
     given = _parser().parse_args(told)
     given.told = told

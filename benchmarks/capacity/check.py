@@ -14,7 +14,6 @@ import argparse
 import asyncio
 import gc
 import json
-import signal
 import statistics
 import subprocess
 import sys
@@ -27,7 +26,7 @@ from benchmarks.capacity import run, tables
 from benchmarks.capacity.cast import Cast, recorded
 from benchmarks.capacity.figures import End, Level, by_callers
 from benchmarks.capacity.run import Plan
-from benchmarks.serving import MODULE, ROOT, ServerFailed
+from benchmarks.serving import MODULE, ROOT, ServerFailed, end_when_told
 from server.cpus import allowed
 from server.tools.caller.http_caller import HeadlessError
 
@@ -177,8 +176,7 @@ async def _measured(wanted: Mapping[str, Plan], cast: Cast) -> Run:
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure and judge. 1: something must not be; 2: it could not be measured."""
-    # As an exception, so that what was started is ended.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    end_when_told()
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--seconds", type=float, default=10.0, help="a level")
     parser.add_argument("--runs", type=int, default=3)
