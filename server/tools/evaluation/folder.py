@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from pipeline.refusal import Refusal
 
@@ -179,6 +180,15 @@ def fingerprint(digests: Iterable[tuple[str, str]]) -> str:
     return said.hexdigest()[:16]
 
 
+def read_table(file: Path, of: str, broken: str) -> list[dict[str | Any, str | Any]]:
+    """The rows of a CSV file by its head, a table of `of`. Raises EvaluationError (`broken`)."""
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as lines:
+            return list(csv.DictReader(lines, strict=True))
+    except (UnicodeDecodeError, csv.Error) as fault:
+        raise EvaluationError(broken, f"the table of {of} {file} is no CSV in UTF-8") from fault
+
+
 def groups(file: Path) -> dict[str, dict[str, str]]:
     """Attribute -> (path or identity -> group), from a table whose first column is `path` or
     `identity` and every other one an attribute. Empty cells say nothing.
@@ -186,13 +196,7 @@ def groups(file: Path) -> dict[str, dict[str, str]]:
     Raises EvaluationError (groups_missing, groups_broken)."""
     if not file.is_file():
         raise EvaluationError("groups_missing", f"there is no table of groups {file}")
-    try:
-        with file.open(newline="", encoding="utf-8-sig") as lines:
-            rows = list(csv.DictReader(lines, strict=True))
-    except (UnicodeDecodeError, csv.Error) as fault:
-        raise EvaluationError(
-            "groups_broken", f"the table of groups {file} is no CSV in UTF-8"
-        ) from fault
+    rows = read_table(file, "groups", "groups_broken")
     head = list(rows[0]) if rows else []
     if not head or head[0] not in ("path", "identity") or len(head) < 2:
         raise EvaluationError(

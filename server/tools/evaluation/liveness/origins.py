@@ -8,12 +8,11 @@ here: how (server/tools/evaluation/statistics.py).
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from server.tools.evaluation.folder import EvaluationError, Item
+from server.tools.evaluation.folder import EvaluationError, Item, read_table
 from server.tools.evaluation.statistics import OVER_SOURCES, Rate, clustered
 
 MANIFEST = "manifest.csv"
@@ -39,13 +38,7 @@ def origins(root: Path) -> dict[str, Origin]:
     file = root / MANIFEST
     if not file.is_file():
         return {}
-    try:
-        with file.open(newline="", encoding="utf-8-sig") as lines:
-            rows = list(csv.DictReader(lines, strict=True))
-    except (UnicodeDecodeError, csv.Error) as fault:
-        raise EvaluationError(
-            "manifest_broken", f"the table of files {file} is no CSV in UTF-8"
-        ) from fault
+    rows = read_table(file, "files", "manifest_broken")
     if not rows or not set(COLUMNS) <= set(rows[0]):
         return {}
     if any(row[column] is None for row in rows for column in COLUMNS):
