@@ -45,6 +45,7 @@ from server.problems import Problem
 from server.processes.link import Body
 from server.processes.member import Member, told
 from server.readiness import Readiness
+from server.recorded import recorded
 from server.rtc.connection import RtcSettings, prepare
 from server.rtc.network import host_addresses
 from server.session.admission import Admission, Place, admission_of
@@ -53,7 +54,6 @@ from server.session.peer import Peer
 from server.session.pressure import Pressure
 from server.session.recorder import Recording, nets_here
 from server.session.timer import CallLater
-from server.session.verdict import Verdicts
 from server.session.whom import Decoys
 from server.settings import policies
 from server.settings.load import ConfigError, Settings
@@ -107,14 +107,7 @@ def build(
     giving_back = memory.GivingBack(asyncio.get_running_loop().call_later)
     peers = Peers(giving_back.session_began, giving_back.session_ended)
     shelf = _shelf(settings)
-    verdicts = Verdicts(
-        endings=found.endings,
-        templates=found.templates,
-        keyring=keyring,
-        vault=vault,
-        model_id=embedder.model_id,
-        now=now,
-    )
+    audit, verdicts = recorded(settings, found, vault, keyring, model_id=embedder.model_id, now=now)
     recording = None
     if shelf is not None:
         other = None if settings.embedder is None else embedder.model_id
@@ -177,6 +170,7 @@ def build(
         pressure=pressure,
         opening=opening,
         verdicts=verdicts,
+        audit=audit,
         peers=peers,
         metrics=metrics,
         shelf=shelf,

@@ -12,6 +12,8 @@ import math
 from collections.abc import AsyncIterator
 
 from pipeline.refusal import Refusal
+from server.audit.chain import CHECKPOINT_S
+from server.audit.started import in_force
 from server.keys.master_key import fit
 from server.parts import Parts
 from server.store.port import Broken, Unavailable
@@ -28,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 async def of(parts: Parts) -> AsyncIterator[None]:
     """Around the time in which its HTTP side answers."""
-    tasks = [asyncio.create_task(kept(parts)) for kept in (_keep, _pay_debts)]
+    tasks = [asyncio.create_task(kept(parts)) for kept in (_keep, _pay_debts, _vouch)]
     try:
         yield
     finally:
@@ -41,6 +43,8 @@ async def of(parts: Parts) -> AsyncIterator[None]:
             await parts.verdicts.settle()
         if parts.verdicts.owing.is_set():
             logger.error("stopped with refusals that the store did not record")
+        with contextlib.suppress(Refusal):
+            await parts.audit.close()
         await parts.inference.close()
         await parts.store.close()
 
@@ -53,7 +57,7 @@ async def _keep(parts: Parts) -> None:
         if parts.member is not None:
             await parts.member.keeping.wait()  # one process does it for all
         with contextlib.suppress(Unavailable):
-            settled = await parts.store.endings.settle()
+            settled = await parts.store.endings.settle(parts.audit)
             if settled:
                 logger.warning("verdicts settled", extra={"sessions": settled})
         if parts.clock() - swept_s >= SWEEP_S:
@@ -81,6 +85,19 @@ async def _pay_debts(parts: Parts) -> None:
             await asyncio.sleep(RETRY_S)
 
 
+async def _vouch(parts: Parts) -> None:
+    """Sign where the audit's chains stand, once an hour."""
+    await parts.opened.wait()
+    while True:
+        await asyncio.sleep(CHECKPOINT_S)
+        while True:
+            try:
+                await parts.audit.checkpoint()
+                break
+            except Unavailable:
+                await asyncio.sleep(RETRY_S)
+
+
 async def open_parts(parts: Parts) -> None:
     """Open the store and make sure there is a signing key; then `parts.opened`.
 
@@ -99,6 +116,7 @@ async def open_parts(parts: Parts) -> None:
                 now=parts.now(),
             )
             await parts.keyring.load(parts.now())
+            await parts.audit.record("settings", **in_force(parts.settings, parts.policies))
             break
         except Broken as error:
             logger.error("the store is broken", extra={"code": error.code, "cause": error.text})

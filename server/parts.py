@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from pipeline.policy import Policy
+from server.audit.chain import Audit
 from server.frames.inference import Inference
 from server.keys.keyring import Keyring
 from server.keys.vault import Vault
@@ -50,6 +51,8 @@ class Parts:
     """What this process carries."""
     opening: Opening
     verdicts: Verdicts
+    audit: Audit
+    """The chain of this process."""
     peers: Peers
     """Sessions with a connection."""
     metrics: Metrics

@@ -82,6 +82,7 @@ SERVER = (
     "settings",
     "store",
     "keys",
+    "audit",
     "people",
     "frames",
     "rtc",
@@ -118,7 +119,18 @@ def test_only_the_root_and_http_see_the_parts() -> None:
 
 
 def test_the_store_the_keys_and_the_settings_know_nothing_above_them() -> None:
-    above = ("people", "frames", "rtc", "session", "http", "tools", "commands", "app", "parts")
+    above = (
+        "audit",
+        "people",
+        "frames",
+        "rtc",
+        "session",
+        "http",
+        "tools",
+        "commands",
+        "app",
+        "parts",
+    )
     rooms = ("server/store/", "server/keys/", "server/settings/")
     found = [
         f"{name(path)} imports {room}"

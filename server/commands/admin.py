@@ -10,14 +10,18 @@ import hashlib
 import re
 import secrets
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from pipeline.policy import POLICIES
 from pipeline.refusal import Refusal
+from server.audit.chain import Audit
+from server.audit.witness import Witness
 from server.keys.keyring import LEAST_OVERLAP_S, Keyring
 from server.keys.master_key import fit, open_vault
+from server.keys.vault import Vault
 from server.origins import origin_of
 from server.parts import utc_now
 from server.people.forgetting import forget_client, forget_subject
@@ -25,7 +29,7 @@ from server.people.shelf import Shelf
 from server.private_folder import PrivateFolderError, private_folder
 from server.settings.load import ConfigError, Settings
 from server.store.opening import open_store
-from server.store.port import Client, Conflict, KeyRecord, NotFound, Store
+from server.store.port import Client, Conflict, KeyRecord, NotFound, Store, Unavailable
 
 _CLIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -48,6 +52,9 @@ class Admin:
 
     settings: Settings
     store: Store
+    vault: Vault
+    audit: Audit
+    """Use it through `recorded`, because the vault may be locked before."""
 
     @classmethod
     @asynccontextmanager
@@ -61,11 +68,23 @@ class Admin:
             store = open_store(settings.store, settings.data_dir)
         except ValueError as error:
             raise ConfigError([f"LOOKGATE_STORE: {error}"]) from None
+        vault = open_vault(settings.data_dir, key=settings.master_key)
+        witness = Witness(settings.data_dir)
+        audit = Audit(store.audit, vault, now=utc_now, by="command", witness=witness)
         try:
             await store.open()
-            yield cls(settings, store)
+            yield cls(settings, store, vault, audit)
         finally:
+            with suppress(Unavailable):
+                await audit.close()
             await store.close()
+
+    async def recorded(self) -> Audit:
+        """The audit, once the master key was seen to be that of this database: every verb that
+        changes something is recorded before it does. Raises VaultError, Unavailable."""
+        store, folder = self.store, self.settings.data_dir
+        await fit(self.vault, folder, templates=store.templates, keys=store.keys, now=utc_now())
+        return self.audit
 
     async def add_client(
         self, client_id: str, origins: Sequence[str] = (), policy: str = "standard"
@@ -85,10 +104,13 @@ class Admin:
             policy=policy,
             created_at=utc_now(),
         )
-        try:
-            await self.store.clients.add(client)
-        except Conflict:
-            raise AdminError("client_exists", f"There is a client {client_id} already.") from None
+        told: dict[str, Any] = {"act": "add", "origins": client.origins, "policy": policy}
+        async with (await self.recorded()).act("client", client_id=client_id, **told):
+            try:
+                await self.store.clients.add(client)
+            except Conflict:
+                text = f"There is a client {client_id} already."
+                raise AdminError("client_exists", text) from None
         return secret
 
     async def clients(self) -> Sequence[Client]:
@@ -98,10 +120,12 @@ class Admin:
     async def rotate_client(self, client_id: str) -> str:
         """A new secret; the old one stops at once. Raises AdminError."""
         secret = secrets.token_urlsafe(32)
-        try:
-            await self.store.clients.set_secret(client_id, hashlib.sha256(secret.encode()).digest())
-        except NotFound:
-            raise _unknown(client_id) from None
+        digest = hashlib.sha256(secret.encode()).digest()
+        async with (await self.recorded()).act("client", client_id=client_id, act="rotate"):
+            try:
+                await self.store.clients.set_secret(client_id, digest)
+            except NotFound:
+                raise _unknown(client_id) from None
         return secret
 
     async def set_origins(self, client_id: str, origins: Sequence[str]) -> tuple[str, ...]:
@@ -110,18 +134,21 @@ class Admin:
         Secret, people and sessions stay: to remove a client and add it again would lose them all.
         """
         stored = _origins(origins)
-        try:
-            await self.store.clients.set_origins(client_id, stored)
-        except NotFound:
-            raise _unknown(client_id) from None
+        told: dict[str, Any] = {"act": "set", "origins": stored}
+        async with (await self.recorded()).act("client", client_id=client_id, **told):
+            try:
+                await self.store.clients.set_origins(client_id, stored)
+            except NotFound:
+                raise _unknown(client_id) from None
         return stored
 
     async def remove_client(self, client_id: str) -> None:
         """With its sessions, templates and recordings. Raises AdminError."""
-        try:
-            await forget_client(self.store, self._shelf(), client_id)
-        except NotFound:
-            raise _unknown(client_id) from None
+        async with (await self.recorded()).act("erasure", client_id=client_id, by="operator"):
+            try:
+                await forget_client(self.store, self._shelf(), client_id)
+            except NotFound:
+                raise _unknown(client_id) from None
 
     async def remove_subject(self, client_id: str, subject: str) -> int:
         """How many templates were removed; recordings go, too. Raises AdminError."""
@@ -129,7 +156,9 @@ class Admin:
             await self.store.clients.get(client_id)
         except NotFound:
             raise _unknown(client_id) from None
-        return await forget_subject(self.store, self._shelf(), client_id, subject)
+        told = {"client_id": client_id, "subject": subject, "by": "operator"}
+        async with (await self.recorded()).act("erasure", **told):
+            return await forget_subject(self.store, self._shelf(), client_id, subject)
 
     def _shelf(self) -> Shelf | None:
         folder = self.settings.record
@@ -151,12 +180,11 @@ class Admin:
                 "overlap_invalid",
                 f"The overlap is {least} to 30 days, so that nobody notices; or 0, at once.",
             )
-        folder, now = self.settings.data_dir, utc_now()
-        vault = open_vault(folder, key=self.settings.master_key)
         # Before anything is stored: a key of a foreign master key would stop every login.
-        await fit(vault, folder, templates=self.store.templates, keys=self.store.keys, now=now)
-        ring = Keyring(self.store.keys, vault, issuer=self.settings.public_url)
-        return await ring.rotate(now, timedelta(seconds=overlap_s))
+        audit = await self.recorded()
+        ring = Keyring(self.store.keys, self.vault, issuer=self.settings.public_url)
+        async with audit.act("keys", act="rotate", overlap_s=overlap_s):
+            return await ring.rotate(utc_now(), timedelta(seconds=overlap_s))
 
 
 def _unknown(client_id: str) -> AdminError:

@@ -54,7 +54,9 @@ async def remove_subject(request: web.Request) -> web.Response:
     """A relying app's backend has a person forgotten."""
     parts = opened_parts(request)
     client, subject = await _asked(request, parts)
-    removed = await forget_subject(parts.store, parts.shelf, client.client_id, subject)
+    told = {"client_id": client.client_id, "subject": subject, "by": "client"}
+    async with parts.audit.act("erasure", **told):
+        removed = await forget_subject(parts.store, parts.shelf, client.client_id, subject)
     return web.json_response({"removed": removed})
 
 

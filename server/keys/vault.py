@@ -2,7 +2,7 @@
 
 AES-256-GCM with the owner as associated data, under a master key that is never in the database.
 Not here: where a master key comes from (master_key.py), a store, a template format, a clock.
-Source: NIST SP 800-38D; RFC 5116 section 5.2.
+Source: NIST SP 800-38D; RFC 5116 section 5.2; RFC 5869 (keys derived from a master key).
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import secrets
 from collections.abc import Callable, Sequence
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from pipeline.refusal import Refusal
 
@@ -65,6 +67,7 @@ class Vault:
     ) -> None:
         """`keys`: 32 bytes each, newest first. Raises VaultError `vault_key_format`."""
         self._by_id: dict[str, AESGCM] = {}
+        self._keys: dict[str, bytes] = {}
         self._random_bytes = random_bytes
         if keys:
             self.unlock(keys)
@@ -76,6 +79,7 @@ class Vault:
         if not keys or any(len(key) != KEY_BYTES for key in keys):
             raise VaultError("vault_key_format", f"A master key has {KEY_BYTES} bytes.")
         self._by_id = {key_id_of(key): AESGCM(key) for key in keys}
+        self._keys = {key_id_of(key): key for key in keys}
 
     def __repr__(self) -> str:
         return f"Vault({', '.join(self.key_ids)})"
@@ -96,6 +100,18 @@ class Vault:
     def key_ids(self) -> tuple[str, ...]:
         """All that open, the sealing one first."""
         return tuple(self._by_id)
+
+    def derived(self, purpose: str, *, key_id: str | None = None) -> bytes:
+        """32 bytes for one purpose, of the sealing master key or the one named: HKDF-SHA256
+        (RFC 5869). Who learns them learns neither the master key nor those of another purpose.
+
+        Raises VaultError: `vault_key_missing`, `vault_key_unknown`.
+        """
+        key = self._keys.get(key_id or self.key_id)
+        if key is None:
+            raise VaultError("vault_key_unknown", f"Master key {key_id} is not among those given.")
+        info = b"lookgate " + purpose.encode()
+        return HKDF(hashes.SHA256(), KEY_BYTES, salt=None, info=info).derive(key)
 
     def seal(self, plain: bytes, *, owner: Sequence[str]) -> bytes:
         """Magic, key id, nonce, ciphertext and tag: 40 bytes more than `plain`.

@@ -1,34 +1,36 @@
 """From the core's decision to what is recorded and said: token, record with template, word.
 
-The token is minted and kept back. Then the store ends the session with all that goes with it, which
-is one act there, and the token is handed out. An acceptance that the store did not answer for is
-told as refused, and it is made so as soon as the store answers (`settle`), because what the page
-heard counts. Not here: the acts (Endings of server/store/port.py), when `settle` is called
-(server/app.py).
+The token is minted and kept back. Then the store ends the session with all that goes with it, the
+audit's record too, which is one act there, and the token is handed out. An acceptance that the
+store did not answer for is told as refused, and it is made so as soon as the store answers
+(`settle`), because what the page heard counts. Not here: the acts (Endings of store/port.py),
+when `settle` is called (server/app.py).
 Source: docs/decisions/verdicts.md.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
-import math
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from pipeline.decision import Evidence, Stand, Topic, leans_against
 from pipeline.events import Decided
 from pipeline.policy import Policy
 from pipeline.reasons import Phase, Purpose, Reason
+from server.audit.chain import Audit
+from server.audit.verdicts import listed, verdict_entry
 from server.keys.keyring import Keyring
 from server.keys.vault import Vault
 from server.limits import locked_for_s
 from server.people.templates import seal_template
+from server.store.audit import AuditEntry
 from server.store.port import (
     Conflict,
     Endings,
@@ -84,6 +86,7 @@ class _Owed:
     evidence: str
     failure: bool
     won: bool
+    entry: AuditEntry
 
 
 class Verdicts:
@@ -98,8 +101,10 @@ class Verdicts:
         vault: Vault,
         model_id: str,
         now: Callable[[], datetime],
+        audit: Audit,
     ) -> None:
         """`model_id`: the embedder whose templates can be compared."""
+        self._audit = audit
         self._endings = endings
         self._templates = templates
         self._keyring = keyring
@@ -121,7 +126,7 @@ class Verdicts:
         try:
             if decided.phase is Phase.ACCEPTED:
                 return await self._accept(session, policy, decided, rows)
-            return await self._refuse(session, decided, rows)
+            return await self._refuse(session, policy, decided, rows)
         except _Undone as undone:
             return Said(Phase.REJECTED, (undone.reason,), error=undone.code)
         except Exception as error:
@@ -159,6 +164,7 @@ class Verdicts:
                 auth_time=self._now(),
                 now=self._now(),
             )
+            entry = self._entry(session, policy, decided, rows, subject)
             asked = True
             await self._endings.accept(
                 session.session_id,
@@ -167,12 +173,13 @@ class Verdicts:
                 evidence=table(rows),
                 template=template,
                 forgive=session.purpose == Purpose.LOGIN,
+                note=self._audit.note(entry),
             )
         except Exception as error:
             undone = _why(error)
             if not isinstance(error, Conflict) or isinstance(error, Enrolled):
                 refusal = Decided(Phase.REJECTED, (undone.reason,))
-                owed = self._owed_for(refusal, table(rows), failure=False, won=asked)
+                owed = self._owed_for(session, policy, refusal, rows, failure=False, won=asked)
                 if isinstance(error, Unavailable):
                     self._owe(session, owed)  # it does not answer: nobody waits for it twice
                 else:
@@ -193,28 +200,57 @@ class Verdicts:
         )
 
     async def _refuse(
-        self, session: SessionRecord, decided: Decided, rows: Sequence[Evidence]
+        self, session: SessionRecord, policy: Policy, decided: Decided, rows: Sequence[Evidence]
     ) -> Said:
         # The refusal stands whatever the store says; the person learns the reason that is true.
         failure = counts_as_failure(session, decided, rows)
-        owed = self._owed_for(decided, table(rows), failure=failure, won=False)
+        owed = self._owed_for(session, policy, decided, rows, failure=failure, won=False)
         error, count = await self._end(session, owed)
         wait_s = locked_for_s(count, self._now(), self._now())
         return Said(decided.phase, decided.reasons, retry=wait_s == 0.0, error=error)
 
-    def _owed_for(self, decided: Decided, evidence: str, *, failure: bool, won: bool) -> _Owed:
+    def _owed_for(
+        self,
+        session: SessionRecord,
+        policy: Policy,
+        decided: Decided,
+        rows: Sequence[Evidence],
+        *,
+        failure: bool,
+        won: bool,
+    ) -> _Owed:
         reasons = tuple(reason.value for reason in decided.reasons)
-        return _Owed(self._now(), decided.phase.value, reasons, evidence, failure, won)
+        entry = self._entry(session, policy, decided, rows, session.subject)
+        return _Owed(self._now(), decided.phase.value, reasons, table(rows), failure, won, entry)
+
+    def _entry(
+        self,
+        session: SessionRecord,
+        policy: Policy,
+        decided: Decided,
+        rows: Sequence[Evidence],
+        subject: str | None,
+    ) -> AuditEntry:
+        return verdict_entry(
+            self._audit, session, policy, decided, rows, subject=subject, model_id=self.model_id
+        )
 
     async def _end(self, session: SessionRecord, owed: _Owed) -> tuple[str | None, int]:
         """Record a refusal, now or when the store answers again: a code, failures in a row."""
         try:
             return None, await self._pay(session.session_id, owed)
         except (Conflict, NotFound):
+            if owed.won:
+                await self._correct(owed)
             return "session_over", 0
         except Unavailable:
             self._owe(session, owed)
             return "store_unavailable", 0
+
+    async def _correct(self, owed: _Owed) -> None:
+        """The audit may have an acceptance that did not come to be; what was told comes behind."""
+        with contextlib.suppress(Unavailable, Conflict):
+            await self._audit.add(owed.entry)
 
     def _owe(self, session: SessionRecord, owed: _Owed) -> None:
         self._owed[session.session_id] = owed
@@ -232,6 +268,7 @@ class Verdicts:
             evidence=owed.evidence,
             failure=owed.failure,
             won=owed.won,
+            note=self._audit.note(owed.entry),
         )
 
     async def settle(self) -> None:
@@ -284,12 +321,4 @@ def _liveness(decided: Decided) -> tuple[str, ...]:
 
 def table(rows: Sequence[Evidence]) -> str:
     """The decision table as JSON (RFC 8259: no NaN, so what is not finite becomes null)."""
-    return json.dumps([_finite(row.to_json()) for row in rows], allow_nan=False)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _finite(inner) for name, inner in value.items()}
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    return json.dumps(listed(rows), allow_nan=False)

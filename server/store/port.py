@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from pipeline.refusal import Refusal
+from server.store.audit import AuditTrail, Chain, Note
 from server.store.gallery import Changes, GalleryVersion, VectorRecord
 
 KEPT_AFTER_EXPIRY = timedelta(days=1)
@@ -271,11 +272,13 @@ class Endings(Protocol):
         evidence: str = "[]",
         template: TemplateRecord | None = None,
         forgive: bool = False,
+        note: Note | None = None,
     ) -> None:
         """live -> accepted; `template` becomes the subject's, and its failures are forgiven.
 
-        All of it or nothing, also if the process dies within. Raises Conflict (not live, or for
-        another subject), Enrolled, NotFound (no such session or client).
+        All of it or nothing, also if the process dies within. When it returns, `note` is in the
+        audit. Raises Conflict (not live, or for another subject), Enrolled, NotFound (no such
+        session or client).
         """
 
     async def refuse(
@@ -288,6 +291,7 @@ class Endings(Protocol):
         evidence: str = "[]",
         failure: bool = False,
         won: bool = False,
+        note: Note | None = None,
     ) -> int:
         """live -> rejected or expired, and a failed login is counted; how many in a row now, or 0.
 
@@ -295,9 +299,11 @@ class Endings(Protocol):
         as well. Raises Conflict, NotFound.
         """
 
-    async def settle(self) -> int:
+    async def settle(self, chain: Chain | None = None) -> int:
         """Do what a process that died left to be done; how many sessions. At start and once a
         minute: it does only what it saw the time before, too, because the living finish their own.
+
+        What the dead did not note goes into `chain`; without one such a session waits.
         """
 
 
@@ -332,6 +338,9 @@ class Store(Protocol):
 
     @property
     def endings(self) -> Endings: ...
+
+    @property
+    def audit(self) -> AuditTrail: ...
 
     @property
     def keys(self) -> Keys: ...

@@ -18,6 +18,7 @@ from pipeline.events import Decided
 from pipeline.policy import POLICIES
 from pipeline.reasons import Phase, Reason
 from pipeline.template import Template
+from server.audit.chain import Audit
 from server.keys.keyring import Keyring
 from server.keys.vault import Vault
 from server.people.templates import open_template, seal_template
@@ -90,6 +91,8 @@ async def _stopped_at(secantus: Secantus, name: str, case: str, n: int) -> bool:
         await store.sessions.add(session)
         ring = Keyring(store.keys, VAULT, issuer="https://login.example")
         await ring.load(NOW)
+        audit = Audit(store.audit, VAULT, now=lambda: NOW + MINUTE, by="test")
+        await audit.record("settings")
         verdicts = Verdicts(
             endings=store.endings,
             templates=store.templates,
@@ -97,6 +100,7 @@ async def _stopped_at(secantus: Secantus, name: str, case: str, n: int) -> bool:
             vault=VAULT,
             model_id=old.model_id,
             now=lambda: NOW + MINUTE,
+            audit=audit,
         )
         decided = Decided(Phase.ACCEPTED, subject="ada", template=new)
         if case == "refuse":
@@ -117,7 +121,7 @@ async def _stopped_at(secantus: Secantus, name: str, case: str, n: int) -> bool:
         if verdicts.owing.is_set():
             await verdicts.settle()
         for _ in range(2):  # the next two minutes of any server
-            await store.endings.settle()
+            await store.endings.settle(audit)
         state = (await store.sessions.get("s1")).state
         before = None if case == "enroll" else old
         failures, _ = await store.failures.count("shop", "ada")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import math
 import secrets
@@ -28,7 +29,7 @@ from server.session import whom
 from server.session.occupancy import Holder
 from server.session.peer import Peer
 from server.settings.load import Settings, load
-from server.store.port import Client, SessionRecord, Store
+from server.store.port import Client, SessionRecord, Store, Unavailable
 from server.store.sqlite.store import SqliteStore
 from tests.pipeline.observations import Camera, template
 from tests.server.fake_connection import FakeConnection
@@ -127,6 +128,8 @@ async def close_parts(parts: Parts) -> None:
     """Let go of peers, threads and files."""
     await parts.peers.stop(0.0)
     await parts.inference.close()
+    with contextlib.suppress(Unavailable):
+        await parts.audit.close()
     await parts.store.close()
 
 

@@ -1,10 +1,11 @@
 """How a session ends: its document is won first, with all that follows from it; then that is done.
 
-One write decides, and it carries what is still to be written, in `unsettled`: the template to
-store, failures to forgive or to count. Each of these may be done twice. The last write takes
-`unsettled` away. A process that dies in between is followed by `settle` of another. One that lives
-and got no answer refuses what it may have won (`refuse` with `won`), before anybody else settles
-it, because `settle` leaves alone what it sees for the first time.
+One write decides, and it carries what is still to be written, in `unsettled`: the audit's record,
+the template to store, failures to forgive or to count. Each of these may be done twice. The last
+write takes `unsettled` away. An acceptance whose record the audit did not take is Unavailable. A
+process that dies in between is followed by `settle` of another. One that lives and got no answer
+refuses what it may have won (`refuse` with `won`), before anybody else settles it, because `settle`
+leaves alone what it sees for the first time.
 Not here: what the verbs mean (port.py). Source: docs/decisions/verdicts.md, no-transactions.md.
 """
 
@@ -18,7 +19,8 @@ from typing import Any
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
-from server.store.mongo import failures, galleries
+from server.store.audit import AuditEntry, Chain, Note
+from server.store.mongo import audit, failures, galleries
 from server.store.mongo.clients import owned
 from server.store.mongo.database import Database
 from server.store.mongo.documents import Document, upsert, utc
@@ -46,6 +48,7 @@ class Endings:
         evidence: str = "[]",
         template: TemplateRecord | None = None,
         forgive: bool = False,
+        note: Note | None = None,
     ) -> None:
         """Win, then do what follows. Once won it is so: what an outage keeps from being written
         then is done by the next `settle`."""
@@ -63,11 +66,14 @@ class Endings:
                     "forgive": forgive,
                     "failure": False,
                     "template": None if template is None else content_of(template),
+                    **_noted(note),
                 },
             }
             await _win(
                 db, session_id, {"state": "live", "subject": {"$in": [None, subject]}}, change
             )
+        if note is not None:
+            await audit.write(self._database, note)
         try:
             async with self._database.turn() as db:
                 await _follow(db, {**known, **change})
@@ -84,6 +90,7 @@ class Endings:
         evidence: str = "[]",
         failure: bool = False,
         won: bool = False,
+        note: Note | None = None,
     ) -> int:
         """As `accept`. With `won`, also what was won and is not being settled by anybody."""
         change: Document = {
@@ -91,7 +98,13 @@ class Endings:
             "finished_at": utc(at),
             "reasons": list(reasons),
             "evidence": evidence,
-            UNSETTLED: {"at": utc(at), "forgive": False, "failure": failure, "template": None},
+            UNSETTLED: {
+                "at": utc(at),
+                "forgive": False,
+                "failure": failure,
+                "template": None,
+                **_noted(note),
+            },
         }
         states: Document = {"state": "live"}
         if won:
@@ -100,25 +113,54 @@ class Endings:
             known = await _known(db, session_id)
             await _win(db, session_id, states, change)
         try:
+            if note is not None:
+                await audit.write(self._database, note)
             async with self._database.turn() as db:
                 return await _follow(db, {**known, **change})
         except Unavailable:
             self._seen.add(session_id)
             return 0
 
-    async def settle(self) -> int:
+    async def settle(self, chain: Chain | None = None) -> int:
         """What was left undone since the last time: its process is dead, or lost its answer."""
         async with self._database.turn(long=True) as db:
             found = await db["sessions"].find({"unsettled.at": {"$exists": True}}).to_list()
             left = {document["_id"]: document for document in found}
             due, self._seen = self._seen & set(left), set(left) - self._seen
-            for session_id in sorted(due):
-                await _settle_one(db, left[session_id])
             under_way = await galleries.left_open(db)
             dead, self._seen_open = self._seen_open & under_way, under_way - self._seen_open
             for client_id, token in sorted(dead):
                 await galleries.close_late(db, client_id, token)
-        return len(due)
+        settled = [await self._settle_one(left[session_id], chain) for session_id in sorted(due)]
+        return sum(settled)
+
+    async def _settle_one(self, ended: Mapping[str, Any], chain: Chain | None) -> bool:
+        """From here on the process that won it, if it lives, cannot refuse it any more."""
+        entry = _entry(ended[UNSETTLED])
+        if entry is not None and chain is None:
+            return False
+        async with self._database.turn() as db:
+            mine = await db["sessions"].update_one(
+                {"_id": ended["_id"], "state": ended["state"], "unsettled.at": {"$exists": True}},
+                {"$set": {"unsettled.settling": True}},
+            )
+        if not mine.matched_count:
+            return True
+        if entry is not None and chain is not None:
+            await audit.write(self._database, Note(entry, chain))
+        async with self._database.turn(long=True) as db:
+            with contextlib.suppress(NotFound, Enrolled):
+                await _follow(db, ended, late=True)
+        return True
+
+
+def _noted(note: Note | None) -> Document:
+    return {} if note is None else {"note": {"ref": note.entry.ref, "body": note.entry.body}}
+
+
+def _entry(following: Mapping[str, Any]) -> AuditEntry | None:
+    note = following.get("note")
+    return None if note is None else AuditEntry(note["ref"], note["body"])
 
 
 _LEFT: Mapping[str, Any] = {
@@ -209,14 +251,3 @@ async def _store(
         if await db["sessions"].find_one({"_id": ended["_id"]}, {"_id": 1}) is None:
             await db["templates"].delete_many(this)  # the person was forgotten meanwhile
             raise NotFound("session")
-
-
-async def _settle_one(db: AsyncDatabase[Document], ended: Mapping[str, Any]) -> None:
-    """From here on the process that won it, if it lives, cannot refuse it any more."""
-    mine = await db["sessions"].update_one(
-        {"_id": ended["_id"], "state": ended["state"], "unsettled.at": {"$exists": True}},
-        {"$set": {"unsettled.settling": True}},
-    )
-    if mine.matched_count:
-        with contextlib.suppress(NotFound, Enrolled):
-            await _follow(db, ended, late=True)

@@ -37,6 +37,8 @@ INDEXES: tuple[tuple[str, IndexModel], ...] = (
     ("templates", IndexModel([*_OWNER[:1], ("changed", ASCENDING)])),
     ("removals", IndexModel([*_OWNER[:1], ("logged", ASCENDING)])),
     ("failures", IndexModel(_OWNER, unique=True)),
+    ("audit", IndexModel([("chain", ASCENDING), ("seq", ASCENDING)], unique=True)),
+    ("audit", IndexModel("ref", unique=True)),
 )
 """Collection and index."""
 

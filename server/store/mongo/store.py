@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 from datetime import datetime
 
-from server.store.mongo import clients, endings, failures, keys, sessions, templates
+from server.store.mongo import audit, clients, endings, failures, keys, sessions, templates
 from server.store.mongo.database import WAIT_S, Database, Prepare
 from server.store.mongo.schema import prepare
 from server.store.port import KEPT_AFTER_EXPIRY, Unavailable
@@ -36,6 +36,7 @@ class MongoStore:
         self.failures = failures.Failures(self.database)
         self.keys = keys.Keys(self.database)
         self.endings = endings.Endings(self.database)
+        self.audit = audit.AuditTrail(self.database)
 
     async def open(self) -> None:
         """Connect, check the schema, make the indexes, hold a race that one must win. Raises

@@ -1,4 +1,4 @@
-"""How a session ends: its row, the template and the failures in one transaction.
+"""How a session ends: its row, the template, failures and the audit's record in one transaction.
 
 So nothing is ever left to be settled. Not here: what the verbs mean (port.py), the tables' own
 verbs (sessions.py, templates.py, failures.py).
@@ -12,8 +12,10 @@ from datetime import datetime
 
 import aiosqlite
 
+from server.store.audit import Chain, Note
 from server.store.port import Conflict, Enrolled, NotFound, TemplateRecord
 from server.store.sqlite import failures, templates
+from server.store.sqlite.audit import noted
 from server.store.sqlite.database import Database
 from server.store.sqlite.rows import is_missing_client, micros
 
@@ -33,9 +35,10 @@ class Endings:
         evidence: str = "[]",
         template: TemplateRecord | None = None,
         forgive: bool = False,
+        note: Note | None = None,
     ) -> None:
         """One transaction; whatever is refused in it undoes the rest."""
-        async with self._database.transaction() as db:
+        async with noted(self._database, note) as db:
             rows = list(
                 await db.execute_fetchall(
                     "UPDATE sessions SET state = 'accepted', finished_at = ?, evidence = ?,"
@@ -62,9 +65,10 @@ class Endings:
         evidence: str = "[]",
         failure: bool = False,
         won: bool = False,
+        note: Note | None = None,
     ) -> int:
         """One transaction. `won` changes nothing: an `accept` that failed was rolled back."""
-        async with self._database.transaction() as db:
+        async with noted(self._database, note) as db:
             rows = list(
                 await db.execute_fetchall(
                     "UPDATE sessions SET state = ?, finished_at = ?, reasons = ?, evidence = ?"
@@ -79,7 +83,7 @@ class Endings:
                 return 0
             return await failures.count_one(db, client_id, subject, at)
 
-    async def settle(self) -> int:
+    async def settle(self, chain: Chain | None = None) -> int:
         """Nothing: a transaction is whole or was not."""
         return 0
 

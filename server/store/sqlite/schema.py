@@ -56,6 +56,14 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             client_id TEXT NOT NULL, logged INTEGER NOT NULL, template_id TEXT NOT NULL,
             PRIMARY KEY (client_id, logged)) STRICT, WITHOUT ROWID""",
     ),
+    (
+        # No foreign key: what was recorded outlives the client, the session and the person.
+        """CREATE TABLE audit (
+            chain TEXT NOT NULL, seq INTEGER NOT NULL, prev BLOB NOT NULL,
+            ref TEXT NOT NULL UNIQUE, body TEXT NOT NULL, hash BLOB NOT NULL, seal BLOB NOT NULL,
+            PRIMARY KEY (chain, seq)) STRICT""",
+        "CREATE TABLE audit_chains (chain TEXT PRIMARY KEY) STRICT, WITHOUT ROWID",
+    ),
 )
 """Statements that lead from schema version i to i + 1 (PRAGMA user_version); only ever appended."""
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from server.store.port import KEPT_AFTER_EXPIRY, Client, SessionRecord
-from server.store.sqlite import clients, endings, failures, keys, sessions, templates
+from server.store.sqlite import audit, clients, endings, failures, keys, sessions, templates
 from server.store.sqlite.database import IDLE_S, WAIT_S, Database
 from server.store.sqlite.rows import changed
 
@@ -26,6 +26,7 @@ class SqliteStore:
         self.failures = failures.Failures(self.database)
         self.keys = keys.Keys(self.database)
         self.endings = endings.Endings(self.database)
+        self.audit = audit.AuditTrail(self.database)
 
     async def open(self) -> None:
         """Create the file (mode 0600) and its tables. Raises Unavailable, Broken, WrongSchema."""

@@ -1,0 +1,237 @@
+"""The chain that one process writes: each record linked to the one before, and checkpoints.
+
+`record` is the way to record anything that is no verdict. A verdict is noted in the act that ends
+its session (Note, in server/store/audit.py). A chain begins with the first record, and a checkpoint
+names where all the others stand, so that none of them can be cut or taken away unseen. Not here:
+what a record is (record.py), when a checkpoint is due (server/life.py).
+Source: docs/decisions/audit.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+from pipeline.refusal import Refusal
+from server.audit.record import KINDS, NOTHING, Seals, canonical, hash_of, new_chain, read_body
+from server.audit.record import written_at as _at
+from server.audit.witness import Witness
+from server.keys.vault import Vault
+from server.store.audit import AuditEntry, AuditRecord, AuditTrail, Note
+from server.store.port import Unavailable
+
+WAIT_S = 2.5
+"""How long a record may wait for those before it: as long as a call may wait for the store."""
+
+CHECKPOINT_S = 3600.0
+"""Between two checkpoints of a process."""
+
+SILENT = timedelta(seconds=3 * CHECKPOINT_S)
+"""A chain without a record for so long is a dead process's: it is named once more and retired."""
+
+logger = logging.getLogger(__name__)
+
+
+class Audit:
+    """One process's chain."""
+
+    def __init__(
+        self,
+        trail: AuditTrail,
+        vault: Vault,
+        *,
+        now: Callable[[], datetime],
+        by: str,
+        witness: Witness | None = None,
+        random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
+        """`by`: what kind of process writes, as "serve" or "keys rotate". The vault may be locked
+        until the first record."""
+        self._trail = trail
+        self._vault = vault
+        self.seals = Seals(vault)
+        self._now = now
+        self._by = by
+        self._witness = witness
+        self._random_bytes = random_bytes
+        self._turn = asyncio.Lock()
+        self._last: AuditRecord | None = None
+        """Written for sure."""
+        self._tried: AuditRecord | None = None
+        """Perhaps written: what it was for failed, or its answer was lost."""
+
+    async def record(
+        self, kind: str, *, client_id: str | None = None, subject: str | None = None, **more: Any
+    ) -> AuditRecord:
+        """Record one event, before it happens where it can fail. `subject` is hashed; `more` is
+        JSON without anything secret. Raises Unavailable, VaultError."""
+        entry = self.entry(
+            kind, ref=secrets.token_hex(16), client_id=client_id, subject=subject, **more
+        )
+        return await self.add(entry)
+
+    async def add(self, entry: AuditEntry) -> AuditRecord:
+        """Record what `entry` made. Raises Conflict if there is a record of its `ref`, Unavailable,
+        VaultError."""
+        async with self.linked(entry) as record:
+            await self._trail.append(record)
+        return record
+
+    @asynccontextmanager
+    async def act(
+        self, kind: str, *, client_id: str | None = None, subject: str | None = None, **more: Any
+    ) -> AsyncIterator[AuditRecord]:
+        """Record what is about to be done in the block, and `undone` if that raises. Raises
+        Unavailable, VaultError: then nothing is done."""
+        announced = await self.record(kind, client_id=client_id, subject=subject, **more)
+        try:
+            yield announced
+        except BaseException as error:
+            code = error.code if isinstance(error, Refusal) else type(error).__name__
+            await self.record("undone", of=announced.ref, cause=code)
+            raise
+
+    def entry(
+        self,
+        kind: str,
+        *,
+        ref: str,
+        client_id: str | None = None,
+        subject: str | None = None,
+        **more: Any,
+    ) -> AuditEntry:
+        """What a record will say. Raises VaultError."""
+        assert kind in KINDS, kind
+        body: dict[str, Any] = {"kind": kind, "at": _at(self._now()), **more}
+        if client_id is not None:
+            body["client"] = client_id
+            if subject is not None:
+                body["subject"] = self.seals.subject(client_id, subject)
+        return AuditEntry(ref, canonical(body))
+
+    def note(self, entry: AuditEntry) -> Note:
+        """For a verb of the store that writes the record with what it does."""
+        return Note(entry, self)
+
+    @asynccontextmanager
+    async def linked(self, entry: AuditEntry) -> AsyncIterator[AuditRecord]:
+        """As Chain says it (server/store/audit.py). Raises Unavailable, VaultError."""
+        async with self._alone():
+            await self._stand()
+            record = self._next(entry.ref, entry.body, signed=False)
+            self._tried = record
+            yield record
+            self._wrote(record)
+
+    async def checkpoint(self) -> AuditRecord:
+        """Name where the other chains stand, signed. Raises Unavailable, VaultError."""
+        async with self._alone():
+            await self._stand()
+            return await self._name("checkpoint")
+
+    async def close(self) -> None:
+        """End the chain with a last checkpoint, if it was begun. Raises Unavailable."""
+        async with self._alone():
+            if self._last is None and self._tried is None:
+                return
+            await self._stand()
+            await self._name("close")
+            self._last = self._tried = None
+            if self._witness is not None:
+                self._witness.end()
+
+    async def pruned(self, roots: dict[str, tuple[int, bytes]]) -> AuditRecord:
+        """Say, signed, which records are about to be removed: of each chain all up to this number,
+        whose hash is told. Raises Unavailable, VaultError."""
+        async with self._alone():
+            await self._stand()
+            told = {chain: [seq, digest.hex()] for chain, (seq, digest) in roots.items()}
+            return await self._name("prune", roots=told)
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(WAIT_S):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise Unavailable("too many audit records are waiting") from None
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    async def _stand(self) -> None:
+        """Know the last record for sure; begin a chain where there is none."""
+        if self._tried is not None:
+            tried, before = self._tried, self._last
+            found = await self._trail.last(tried.chain)
+            if found == tried:
+                self._wrote(tried)
+            elif found == before:
+                self._tried = None
+            else:
+                logger.error("the audit's chain is not as this process left it")
+                self._last = self._tried = None
+        if self._last is None:
+            await self._name("open")
+
+    def _wrote(self, record: AuditRecord) -> None:
+        self._last, self._tried = record, None
+        if self._witness is not None:
+            self._witness.stands(record.seq, record.hash)
+
+    def _next(self, ref: str, body: str, *, signed: bool) -> AuditRecord:
+        last = self._last
+        if last is None:
+            chain, seq, prev = new_chain(self._vault, self._random_bytes(16)), 0, NOTHING
+        else:
+            chain, seq, prev = last.chain, last.seq + 1, last.hash
+        digest = hash_of(chain, seq, prev, ref, body)
+        seal = self.seals.seal(chain, digest, signed=signed)
+        return AuditRecord(chain, seq, prev, ref, body, digest, seal)
+
+    async def _name(self, kind: str, **more: Any) -> AuditRecord:
+        """Write a signed record of where the others stand."""
+        own = None if self._last is None else self._last.chain
+        others = [one for one in await self._trail.live() if one.chain != own]
+        now = self._now()
+        body = canonical(
+            {
+                "kind": kind,
+                "at": _at(now),
+                "by": self._by,
+                "heads": {one.chain: [one.seq, one.hash.hex()] for one in others},
+                **more,
+            }
+        )
+        retired = [one.chain for one in others if _over(one, now)]
+        record = self._next(secrets.token_hex(16), body, signed=True)
+        self._tried = None if own is None else record
+        await self._trail.append(record, names=True, retired=retired)
+        if own is None and self._witness is not None:
+            told = {one.chain: one.seq for one in others}
+            self._witness.begin(record.chain, record.seq, record.hash, told=told)
+        self._wrote(record)
+        return record
+
+
+def _over(last: AuditRecord, now: datetime) -> bool:
+    """Whether a chain has ended: by its own word, or by a long silence."""
+    body = read_body(last.body)
+    return body.get("kind") == "close" or str(body.get("at")) < _at(now - SILENT)
+
+
+def heads_of(record: AuditRecord, member: str = "heads") -> dict[str, tuple[int, bytes]]:
+    """Where the others stood, by chain; of `roots`, what was pruned."""
+    told = read_body(record.body).get(member)
+    found = {}
+    for chain, value in (told if isinstance(told, dict) else {}).items():
+        match value:
+            case [int(seq), str(digest)]:
+                found[chain] = seq, bytes.fromhex(digest)
+    return found

@@ -1,0 +1,41 @@
+"""What makes verdicts count and be remembered, put together for one server.
+
+Here: the audit of this process and the Verdicts that note in it. Not here: the rest of the house
+(app.py), what they do (server/audit/chain.py, server/session/verdict.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from server.audit.chain import Audit
+from server.audit.witness import Witness
+from server.keys.keyring import Keyring
+from server.keys.vault import Vault
+from server.session.verdict import Verdicts
+from server.settings.load import Settings
+from server.store.port import Store
+
+
+def recorded(
+    settings: Settings,
+    store: Store,
+    vault: Vault,
+    keyring: Keyring,
+    *,
+    model_id: str,
+    now: Callable[[], datetime],
+) -> tuple[Audit, Verdicts]:
+    """The audit of this process, and the verdicts that it records; nothing is written yet."""
+    audit = Audit(store.audit, vault, now=now, by="serve", witness=Witness(settings.data_dir))
+    verdicts = Verdicts(
+        endings=store.endings,
+        templates=store.templates,
+        keyring=keyring,
+        vault=vault,
+        model_id=model_id,
+        now=now,
+        audit=audit,
+    )
+    return audit, verdicts
