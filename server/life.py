@@ -16,6 +16,7 @@ from server.audit.chain import CHECKPOINT_S
 from server.audit.started import in_force
 from server.keys.master_key import fit
 from server.parts import Parts
+from server.session.withdrawn import LOOK_S, end_withdrawn
 from server.store.port import Broken, Unavailable
 
 RETRY_S = 2.0
@@ -30,7 +31,8 @@ logger = logging.getLogger(__name__)
 
 async def of(parts: Parts) -> AsyncIterator[None]:
     """Around the time in which its HTTP side answers."""
-    tasks = [asyncio.create_task(kept(parts)) for kept in (_keep, _pay_debts, _vouch)]
+    lives = (_keep, _pay_debts, _withdraw, _vouch)
+    tasks = [asyncio.create_task(kept(parts)) for kept in lives]
     try:
         yield
     finally:
@@ -73,6 +75,15 @@ async def _sweep(parts: Parts) -> None:
         with contextlib.suppress(OSError):
             removed = await asyncio.to_thread(parts.shelf.sweep, parts.now())
             logger.info("recordings swept", extra={"removed": removed})
+
+
+async def _withdraw(parts: Parts) -> None:
+    """End the sessions of people who were removed, by whomever."""
+    await parts.opened.wait()
+    while True:
+        with contextlib.suppress(Unavailable):
+            await end_withdrawn(parts.peers, parts.store.sessions)
+        await asyncio.sleep(LOOK_S)
 
 
 async def _pay_debts(parts: Parts) -> None:

@@ -25,6 +25,12 @@ class Stoppable(Protocol):
     def stop(self) -> None:
         """End soon, and say why."""
 
+    def running(self) -> str | None:
+        """The id of the session while it is undecided."""
+
+    def withdraw(self) -> None:
+        """End soon: the store has the session no more."""
+
 
 class Peers:
     """The peers of one server; each is here from `start` until its life is over."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -150,8 +150,8 @@ class Admin:
             except NotFound:
                 raise _unknown(client_id) from None
 
-    async def remove_subject(self, client_id: str, subject: str) -> int:
-        """How many templates were removed; recordings go, too. Raises AdminError."""
+    async def remove_subject(self, client_id: str, subject: str) -> Mapping[str, int]:
+        """How much of each noun was removed, recordings included. Raises AdminError."""
         try:
             await self.store.clients.get(client_id)
         except NotFound:

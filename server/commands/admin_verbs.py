@@ -76,7 +76,9 @@ async def _keys_list(admin: Admin, given: argparse.Namespace) -> None:
 
 
 async def _subject_remove(admin: Admin, given: argparse.Namespace) -> None:
-    print(f"removed {await admin.remove_subject(given.client, given.subject)} template(s)")
+    erased = await admin.remove_subject(given.client, given.subject)
+    print(f"removed {erased['templates']} template(s)")
+    print(" ".join(f"{noun} {count}" for noun, count in erased.items()))
 
 
 _VERBS: Mapping[tuple[str, str], Callable[[Admin, argparse.Namespace], Awaitable[None]]] = {

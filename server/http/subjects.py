@@ -7,6 +7,8 @@ Source: docs/protocol.md, "HTTP".
 
 from __future__ import annotations
 
+import contextlib
+
 from aiohttp import web
 
 from server.http.answers import rfc3339
@@ -16,7 +18,8 @@ from server.parts import Parts
 from server.people.forgetting import forget_subject
 from server.people.templates import open_template
 from server.problems import Problem
-from server.store.port import Client, NotFound, TemplateRecord
+from server.session.withdrawn import end_withdrawn
+from server.store.port import Client, NotFound, TemplateRecord, Unavailable
 
 
 async def show_subject(request: web.Request) -> web.Response:
@@ -56,8 +59,10 @@ async def remove_subject(request: web.Request) -> web.Response:
     client, subject = await _asked(request, parts)
     told = {"client_id": client.client_id, "subject": subject, "by": "client"}
     async with parts.audit.act("erasure", **told):
-        removed = await forget_subject(parts.store, parts.shelf, client.client_id, subject)
-    return web.json_response({"removed": removed})
+        erased = await forget_subject(parts.store, parts.shelf, client.client_id, subject)
+    with contextlib.suppress(Unavailable):  # else a second later (server/life.py)
+        await end_withdrawn(parts.peers, parts.store.sessions)
+    return web.json_response({"removed": erased["templates"]})
 
 
 async def _asked(request: web.Request, parts: Parts) -> tuple[Client, str]:

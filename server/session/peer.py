@@ -51,7 +51,6 @@ from server.store.port import SessionRecord
 
 logger = logging.getLogger(__name__)
 
-
 GOODBYE_S = 1.0
 """How long the page has to close after the verdict."""
 
@@ -153,9 +152,7 @@ class Peer:
 
     def on_too_large(self) -> None:
         """The video was given up for its size: say so, because silence would say nothing."""
-        if not self._decided.done():
-            self._error = "video_too_large"
-            self._tell(Disconnected(self.clock()))
+        self._end("video_too_large", Disconnected(self.clock()))
 
     def on_state(self, state: str) -> None:
         """The connection came up or went down."""
@@ -164,15 +161,25 @@ class Peer:
 
     def stop(self) -> None:
         """End now: the server is being stopped."""
-        if not self._decided.done():
-            self._error = "server_stopping"
-            self._tell(Failed(self.clock()))
+        self._end("server_stopping", Failed(self.clock()))
 
     def replace(self) -> None:
         """End now: the same person began a newer session at the same address."""
+        self._end("session_replaced", Cancelled(self.clock()))
+
+    def running(self) -> str | None:
+        """The id of the session while it is undecided."""
+        return None if self._decided.done() else self.record.session_id
+
+    def withdraw(self) -> None:
+        """End now: the store has the session no more, because the person was removed."""
+        self._end("session_over", Cancelled(self.clock()))
+
+    def _end(self, error: str, told: Input) -> None:
+        """End now, unless all is decided, and say why."""
         if not self._decided.done():
-            self._error = "session_replaced"
-            self._tell(Cancelled(self.clock()))
+            self._error = error
+            self._tell(told)
 
     # The life
 
@@ -218,9 +225,7 @@ class Peer:
 
     def _give_way(self) -> None:
         """End now: nobody is to be seen, and others wait."""
-        if not self._decided.done():
-            self._error = "busy"
-            self._tell(Disconnected(self.clock()))
+        self._end("busy", Disconnected(self.clock()))
 
     def _set_timer(self) -> None:
         """Be called at the next deadline, the peer's or the session's.
@@ -352,6 +357,8 @@ class Peer:
             self.record, self.policy, decided, self._session.evidence()
         )
         code = said.error or self._error
+        if code == "session_over":
+            self.unrecord()  # nothing stays of somebody who was removed meanwhile
         if code is not None:
             self._send(protocol.error(code, retry=True))
         self._send(protocol.encode(PhaseChanged(said.phase)))
@@ -379,10 +386,8 @@ class Peer:
                 **self._timeline(connection, ended_s),
             },
         )
-        if not connection.channel_open.is_set():
-            return  # nobody is there to hear it
-        if Reason.DISCONNECTED in said.reasons:
-            return  # nobody is there to say goodbye to
+        if not connection.channel_open.is_set() or Reason.DISCONNECTED in said.reasons:
+            return  # nobody is there to hear it, or to say goodbye to
         await connection.flush(GOODBYE_S)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(connection.closed.wait(), GOODBYE_S)

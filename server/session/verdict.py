@@ -145,7 +145,7 @@ class Verdicts:
             subject = session.subject if session.purpose == Purpose.ENROLL else decided.subject
             if subject is None:
                 raise AssertionError("an acceptance names somebody")
-            template = None
+            template = compared = None
             if session.purpose == Purpose.ENROLL:
                 template = self._sealed(session, decided, subject)
             else:
@@ -153,6 +153,7 @@ class Verdicts:
                 kept = await self._templates.get(session.client_id, subject)
                 if kept.model_id != self.model_id:
                     raise NotFound  # what was compared was not this template
+                compared = kept.template_id
             token = await self._keyring.mint(
                 subject=subject,
                 client_id=session.client_id,
@@ -172,6 +173,7 @@ class Verdicts:
                 subject=subject,
                 evidence=table(rows),
                 template=template,
+                compared=compared,
                 forgive=session.purpose == Purpose.LOGIN,
                 note=self._audit.note(entry),
             )

@@ -9,7 +9,7 @@ is cleaned up, too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -179,6 +179,9 @@ class Sessions(Protocol):
         A used ticket whose time is over is expired, too.
         """
 
+    async def live(self, session_ids: Sequence[str]) -> frozenset[str]:
+        """Those of these that are live: neither ended nor removed."""
+
     async def extend(self, session_id: str, until: datetime) -> None:
         """A new session may be claimed until then, or for longer if that was said before.
 
@@ -271,14 +274,16 @@ class Endings(Protocol):
         subject: str,
         evidence: str = "[]",
         template: TemplateRecord | None = None,
+        compared: str | None = None,
         forgive: bool = False,
         note: Note | None = None,
     ) -> None:
         """live -> accepted; `template` becomes the subject's, and its failures are forgiven.
 
-        All of it or nothing, also if the process dies within. When it returns, `note` is in the
-        audit. Raises Conflict (not live, or for another subject), Enrolled, NotFound (no such
-        session or client).
+        `compared`: the id of the template that the face was compared with, which must still be the
+        subject's. All of it or nothing, also if the process dies within. When it returns, `note` is
+        in the audit. Raises Conflict (not live, or for another subject), Enrolled, NotFound (no
+        such session, client or template).
         """
 
     async def refuse(
@@ -358,8 +363,10 @@ class Store(Protocol):
     async def sweep(self, now: datetime) -> int:
         """Remove what expired longer than KEPT_AFTER_EXPIRY ago; how many. Housekeeping only."""
 
-    async def forget_subject(self, client_id: str, subject: str) -> int:
-        """Templates, failure counts and sessions of a subject; how many templates.
+    async def forget_subject(self, client_id: str, subject: str) -> Mapping[str, int]:
+        """Everything of a subject; how many of each noun: `sessions`, `templates`, `failures`.
 
-        Its open sessions are over: none of them stores a template or counts a failure any more.
+        A fence: its open sessions go first, and once this returns none of them stores anything any
+        more, in whatever process it runs. Raises Unavailable while a server that does not answer
+        may still store what it won before; the same call finishes the job later.
         """

@@ -20,11 +20,11 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
 from server.store.audit import AuditEntry, Chain, Note
-from server.store.mongo import audit, failures, galleries
+from server.store.mongo import audit, failures, galleries, templates
 from server.store.mongo.clients import owned
 from server.store.mongo.database import Database
 from server.store.mongo.documents import Document, upsert, utc
-from server.store.mongo.sessions import UNSETTLED
+from server.store.mongo.sessions import FORGET, UNSETTLED
 from server.store.mongo.templates import content_of
 from server.store.port import Conflict, Enrolled, NotFound, TemplateRecord, Unavailable
 
@@ -47,6 +47,7 @@ class Endings:
         subject: str,
         evidence: str = "[]",
         template: TemplateRecord | None = None,
+        compared: str | None = None,
         forgive: bool = False,
         note: Note | None = None,
     ) -> None:
@@ -65,6 +66,7 @@ class Endings:
                     "at": utc(at),
                     "forgive": forgive,
                     "failure": False,
+                    "compared": compared,
                     "template": None if template is None else content_of(template),
                     **_noted(note),
                 },
@@ -146,6 +148,10 @@ class Endings:
             )
         if not mine.matched_count:
             return True
+        if ended[UNSETTLED].get("forget"):
+            async with self._database.turn(long=True) as db:
+                await _undo(db, ended)
+            return True
         if entry is not None and chain is not None:
             await audit.write(self._database, Note(entry, chain))
         async with self._database.turn(long=True) as db:
@@ -166,6 +172,7 @@ def _entry(following: Mapping[str, Any]) -> AuditEntry | None:
 _LEFT: Mapping[str, Any] = {
     "unsettled.at": {"$exists": True},
     "unsettled.settling": {"$exists": False},
+    FORGET: {"$exists": False},
 }
 
 
@@ -189,7 +196,9 @@ async def _win(
     """The one write that decides."""
     won = await db["sessions"].update_one({"_id": session_id, **states}, {"$set": change})
     if not won.matched_count:
-        await _known(db, session_id)  # or it was forgotten meanwhile
+        known = await _known(db, session_id)  # or it was forgotten meanwhile
+        if known.get(UNSETTLED, {}).get("forget"):
+            raise NotFound("session")
         raise Conflict("session")
 
 
@@ -204,14 +213,46 @@ async def _follow(
     client_id, subject = ended["client_id"], ended["subject"]
     owner = {"client_id": client_id, "subject": subject}
     failed = 0
+    if following.get("compared") is not None:
+        await _still_there(db, ended, {**owner, "template_id": following["compared"]})
     if following["template"] is not None:
         await _store(db, ended, owner, following["template"], late=late)
     if following["forgive"]:
         await failures.forget(db, client_id, subject)
     if following["failure"] and subject is not None:
         failed = await failures.count_once(db, owner, ended["_id"], following["at"])
-    await db["sessions"].update_one({"_id": ended["_id"]}, {"$unset": {UNSETTLED: ""}})
+    # The last word: a removal of the person that began before this waits until all is undone, one
+    # that begins after it finds what was written.
+    closed = await db["sessions"].update_one(
+        {"_id": ended["_id"], FORGET: {"$exists": False}}, {"$unset": {UNSETTLED: ""}}
+    )
+    if not closed.matched_count:
+        await _undo(db, ended)
+        raise NotFound("session")
     return failed
+
+
+async def _undo(db: AsyncDatabase[Document], ended: Mapping[str, Any]) -> None:
+    """The person is being forgotten: the template goes, then the session, whose going is what the
+    removal waits for (`MongoStore.forget_subject`); it takes the rest."""
+    template = ended[UNSETTLED]["template"]
+    if template is not None:
+        whose = (ended["client_id"], ended["subject"])
+        await templates.forget(db, *whose, template["template_id"])
+    await db["sessions"].delete_one({"_id": ended["_id"]})
+
+
+async def _still_there(
+    db: AsyncDatabase[Document], ended: Mapping[str, Any], compared: Mapping[str, Any]
+) -> None:
+    """Else nobody is named who was forgotten meanwhile. Raises NotFound."""
+    if await db["templates"].find_one(compared, {"_id": 1}) is None:
+        named = None if ended["purpose"] == "identify" else ended["subject"]
+        lost: Document = {"state": "rejected", "reasons": ["internal"], "subject": named}
+        await db["sessions"].update_one(
+            {"_id": ended["_id"]}, {"$set": lost, "$unset": {UNSETTLED: ""}}
+        )
+        raise NotFound("template")
 
 
 async def _store(
@@ -248,6 +289,3 @@ async def _store(
         else:
             await galleries.replaced(db, owner["client_id"], number, before, content["template_id"])
         await owned(db, "templates", owner["client_id"], this)
-        if await db["sessions"].find_one({"_id": ended["_id"]}, {"_id": 1}) is None:
-            await db["templates"].delete_many(this)  # the person was forgotten meanwhile
-            raise NotFound("session")

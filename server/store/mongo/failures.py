@@ -68,6 +68,7 @@ async def count_once(
     return int(document["n"]) if document else 1
 
 
-async def forget(db: AsyncDatabase[Document], client_id: str, subject: str) -> None:
-    """Remove a subject's count."""
-    await db["failures"].delete_many({"client_id": client_id, "subject": subject})
+async def forget(db: AsyncDatabase[Document], client_id: str, subject: str) -> int:
+    """Remove a subject's count; how many documents."""
+    gone = await db["failures"].delete_many({"client_id": client_id, "subject": subject})
+    return gone.deleted_count

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,9 @@ from server.store.port import Conflict, NotFound, SessionRecord
 
 UNSETTLED = "unsettled"
 """The member of a session that ended and whose consequences are not all written (endings.py)."""
+FORGET = f"{UNSETTLED}.forget"
+"""Set in it once the subject is to be forgotten: then nothing follows any more, and what was
+written goes again, by the server that won it or by `settle`."""
 
 
 def _session(document: Mapping[str, Any]) -> SessionRecord:
@@ -79,7 +82,7 @@ class Sessions:
         """By `_id`."""
         async with self._database.turn() as db:
             document = await db["sessions"].find_one({"_id": session_id})
-        if document is None:
+        if document is None or document.get(UNSETTLED, {}).get("forget"):
             raise NotFound("session")
         return _session(document)
 
@@ -103,6 +106,13 @@ class Sessions:
         if not won.matched_count:
             raise Conflict("session")
         return _session({**document, "state": "live"})
+
+    async def live(self, session_ids: Sequence[str]) -> frozenset[str]:
+        """By `_id`."""
+        these = {"_id": {"$in": list(session_ids)}, "state": "live"}
+        async with self._database.turn() as db:
+            found = await db["sessions"].find(these, {"_id": 1}).to_list()
+        return frozenset(document["_id"] for document in found)
 
     async def extend(self, session_id: str, until: datetime) -> None:
         """One update that only puts off."""
@@ -144,9 +154,20 @@ class Sessions:
         return _session({**document, **change})
 
 
-async def forget(db: AsyncDatabase[Document], client_id: str, subject: str) -> None:
-    """Remove a subject's sessions; open ones are over by that."""
-    await db["sessions"].delete_many({"client_id": client_id, "subject": subject})
+async def forget(db: AsyncDatabase[Document], client_id: str, subject: str) -> int:
+    """Remove a subject's sessions; open ones are over by that. How many are left: somebody was
+    ending them, who is told to undo it and to remove them."""
+    whose = {"client_id": client_id, "subject": subject}
+    await db["sessions"].delete_many({**whose, UNSETTLED: {"$exists": False}})
+    await db["sessions"].update_many(
+        {**whose, f"{UNSETTLED}.at": {"$exists": True}}, {"$set": {FORGET: True}}
+    )
+    return await count(db, client_id, subject)
+
+
+async def count(db: AsyncDatabase[Document], client_id: str, subject: str) -> int:
+    """Sessions of a subject, in whatever state."""
+    return await db["sessions"].count_documents({"client_id": client_id, "subject": subject})
 
 
 async def sweep(db: AsyncDatabase[Document], before: datetime) -> int:

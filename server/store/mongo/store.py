@@ -7,13 +7,20 @@ does, too (docs/decisions/no-transactions.md). Not here: the connections (databa
 
 from __future__ import annotations
 
+import asyncio
 import secrets
+from collections.abc import Mapping
 from datetime import datetime
 
 from server.store.mongo import audit, clients, endings, failures, keys, sessions, templates
 from server.store.mongo.database import WAIT_S, Database, Prepare
 from server.store.mongo.schema import prepare
 from server.store.port import KEPT_AFTER_EXPIRY, Unavailable
+
+FENCE_S = 2.0
+"""How long a removal waits for a server that is ending a session of the person: its writes take
+some 10 ms. One that died is followed by `settle`, a minute or two later."""
+FENCE_LOOK_S = 0.02
 
 
 class MongoStore:
@@ -70,11 +77,28 @@ class MongoStore:
         async with self.database.turn(long=True) as db:
             return await sessions.sweep(db, before) + await keys.sweep(db, before)
 
-    async def forget_subject(self, client_id: str, subject: str) -> int:
-        """Sessions first, so that none of them stores anything any more (endings.py); interrupted,
-        the same call finishes the job."""
+    async def forget_subject(self, client_id: str, subject: str) -> Mapping[str, int]:
+        """Sessions first, so that none of them stores anything any more (endings.py), and again at
+        the end for one that named the subject only meanwhile (identify). Interrupted, the same call
+        finishes the job."""
+        before = await self._fence(client_id, subject)
         async with self.database.turn() as db:
-            await sessions.forget(db, client_id, subject)
-            removed = await templates.forget(db, client_id, subject)
-            await failures.forget(db, client_id, subject)
-            return removed
+            removed = {
+                "templates": await templates.forget(db, client_id, subject),
+                "failures": await failures.forget(db, client_id, subject),
+            }
+        return {"sessions": before + await self._fence(client_id, subject), **removed}
+
+    async def _fence(self, client_id: str, subject: str) -> int:
+        """Remove a subject's sessions, and wait for those who are just ending one of them: they
+        undo what they wrote. How many. Raises Unavailable: one of these does not answer."""
+        deadline_s = asyncio.get_running_loop().time() + FENCE_S
+        async with self.database.turn() as db:
+            there = await sessions.count(db, client_id, subject)
+        while True:
+            async with self.database.turn() as db:
+                if not await sessions.forget(db, client_id, subject):
+                    return there
+            if asyncio.get_running_loop().time() >= deadline_s:
+                raise Unavailable("MongoDB: a session of the subject is being ended elsewhere")
+            await asyncio.sleep(FENCE_LOOK_S)

@@ -151,9 +151,13 @@ class Templates:
         return Changes(version, ids, open_then_or_now, [_vector(row) for row in found])
 
 
-async def forget(db: AsyncDatabase[Document], client_id: str, subject: str) -> int:
-    """Remove a subject's template; how many (0 or 1)."""
+async def forget(
+    db: AsyncDatabase[Document], client_id: str, subject: str, template_id: str | None = None
+) -> int:
+    """Remove a subject's template, or only if it is this one; how many (0 or 1)."""
     owner: Document = {"client_id": client_id, "subject": subject}
+    if template_id is not None:
+        owner["template_id"] = template_id
     if await db["templates"].find_one(owner, {"_id": 1}) is None:
         return 0
     async with changing(db, client_id, subject) as number:

@@ -34,6 +34,7 @@ class Endings:
         subject: str,
         evidence: str = "[]",
         template: TemplateRecord | None = None,
+        compared: str | None = None,
         forgive: bool = False,
         note: Note | None = None,
     ) -> None:
@@ -50,6 +51,8 @@ class Endings:
             if not rows:
                 raise await _not_live(db, session_id)
             client_id, may_replace = str(rows[0][0]), bool(rows[0][1])
+            if compared is not None:
+                await _still_there(db, client_id, subject, compared)
             if template is not None:
                 await _store(db, template, may_replace)
             if forgive:
@@ -95,6 +98,17 @@ async def _store(db: aiosqlite.Connection, template: TemplateRecord, may_replace
         if is_missing_client(error):
             raise NotFound("client") from error
         raise Enrolled("template") from error
+
+
+async def _still_there(
+    db: aiosqlite.Connection, client_id: str, subject: str, template_id: str
+) -> None:
+    kept = await db.execute_fetchall(
+        "SELECT 1 FROM templates WHERE client_id = ? AND subject = ? AND template_id = ?",
+        (client_id, subject, template_id),
+    )
+    if not list(kept):
+        raise NotFound("template")
 
 
 async def _not_live(db: aiosqlite.Connection, session_id: str) -> Exception:

@@ -52,8 +52,8 @@ async def count_one(db: aiosqlite.Connection, client_id: str, subject: str, now:
     return int(n)
 
 
-async def forget(db: aiosqlite.Connection, client_id: str, subject: str) -> None:
-    """Remove a subject's count, within the caller's transaction."""
-    await changed(
+async def forget(db: aiosqlite.Connection, client_id: str, subject: str) -> int:
+    """Remove a subject's count, within the caller's transaction; how many rows."""
+    return await changed(
         db, "DELETE FROM failures WHERE client_id = ? AND subject = ?", client_id, subject
     )

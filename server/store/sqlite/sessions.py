@@ -90,6 +90,15 @@ class Sessions:
                 raise Conflict("session")
             raise NotFound("session")
 
+    async def live(self, session_ids: Sequence[str]) -> frozenset[str]:
+        """By primary key."""
+        rows = await self._database.read(
+            "SELECT session_id FROM sessions WHERE state = 'live'"
+            " AND session_id IN (SELECT value FROM json_each(?))",
+            json.dumps(list(session_ids)),
+        )
+        return frozenset(row[0] for row in rows)
+
     async def extend(self, session_id: str, until: datetime) -> None:
         """One UPDATE that only puts off."""
         async with self._database.transaction() as db:
@@ -166,9 +175,10 @@ async def insert(db: aiosqlite.Connection, record: SessionRecord) -> None:
     )
 
 
-async def forget(db: aiosqlite.Connection, client_id: str, subject: str) -> None:
-    """Remove a subject's sessions, within the caller's transaction; open ones are over by that."""
-    await changed(
+async def forget(db: aiosqlite.Connection, client_id: str, subject: str) -> int:
+    """Remove a subject's sessions, within the caller's transaction; open ones are over by that.
+    How many."""
+    return await changed(
         db, "DELETE FROM sessions WHERE client_id = ? AND subject = ?", client_id, subject
     )
 

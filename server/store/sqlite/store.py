@@ -6,6 +6,7 @@ Not here: the connections (database.py), the tables (schema.py), what the verbs 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -65,10 +66,11 @@ class SqliteStore:
         async with self.database.transaction() as db:
             return await sessions.sweep(db, before) + await keys.sweep(db, before)
 
-    async def forget_subject(self, client_id: str, subject: str) -> int:
-        """One transaction over the three tables."""
+    async def forget_subject(self, client_id: str, subject: str) -> Mapping[str, int]:
+        """One transaction over all tables that name a subject."""
         async with self.database.transaction() as db:
-            removed = await templates.forget(db, client_id, subject)
-            await failures.forget(db, client_id, subject)
-            await sessions.forget(db, client_id, subject)
-            return removed
+            return {
+                "sessions": await sessions.forget(db, client_id, subject),
+                "templates": await templates.forget(db, client_id, subject),
+                "failures": await failures.forget(db, client_id, subject),
+            }

@@ -181,6 +181,39 @@ async def test_an_enrolment_meets_a_removal_and_leaves_all_or_nothing(
         assert await everybody(one, f"c{n}") == []
 
 
+async def test_who_is_forgotten_before_the_word_is_named_nowhere(shop: Store) -> None:
+    """An identification that found somebody, and a login: the template must still be there."""
+    for session_id, purpose, subject in (("found", "identify", None), ("login", "login", "ada")):
+        await shop.templates.put(a_template(), replace=True)
+        await _live(shop, session_id, purpose=purpose, subject=subject)
+        await shop.endings.accept(session_id, at=LATER, subject="ada", compared="t-ada")
+        assert (await shop.sessions.get(session_id)).subject == "ada"
+        await shop.forget_subject("shop", "ada")
+    await shop.templates.put(a_template(template_id="another"), replace=False)
+    await _live(shop, "late", purpose="identify", subject=None)
+    with pytest.raises(NotFound):
+        await shop.endings.accept("late", at=LATER, subject="ada", compared="t-ada")
+    left = await shop.sessions.get("late")
+    assert (left.subject, left.state in ("live", "rejected")) == (None, True)
+    await shop.forget_subject("shop", "ada")
+    assert (await shop.sessions.get("late")).subject is None
+
+
+async def test_a_refusal_meets_a_removal_and_counts_nothing(two: tuple[Store, Store]) -> None:
+    one, other = two
+    for n in range(10):
+        await one.clients.add(a_client(f"c{n}"))
+        await _live(one, f"s{n}", client_id=f"c{n}")
+        calls = [
+            one.endings.refuse(f"s{n}", now_is="rejected", at=NOW, failure=True),
+            other.forget_subject(f"c{n}", "ada"),
+        ]
+        await outcomes(calls[:: 1 if n % 2 else -1])
+        assert await other.failures.count(f"c{n}", "ada") == (0, None)
+        with pytest.raises(NotFound):
+            await one.sessions.get(f"s{n}")
+
+
 async def test_there_is_nothing_to_settle_where_nobody_died(shop: Store) -> None:
     await _live(shop)
     await shop.endings.accept("s1", at=NOW, subject="ada")

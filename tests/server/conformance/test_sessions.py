@@ -143,3 +143,15 @@ async def test_an_ending_names_whom_it_found_but_never_somebody_else(shop: Store
     assert await shop.sessions.get("login") == a_session("login", state="live")
     done = await shop.sessions.finish("login", was="live", now_is="accepted", at=NOW, subject="ada")
     assert (done.subject, done.state) == ("ada", "accepted")
+
+
+async def test_live_are_those_that_neither_ended_nor_went(shop: Store) -> None:
+    for state in ("new", "live", "accepted", "rejected", "expired"):
+        await shop.sessions.add(a_session(state, state=state))
+    await shop.sessions.add(a_session("gone", state="live", subject="bob"))
+    everyone = ["new", "live", "accepted", "rejected", "expired", "gone", "nobody"]
+    assert await shop.sessions.live(everyone) == {"live", "gone"}
+    assert await shop.sessions.live(["new", "live"]) == {"live"}
+    assert await shop.sessions.live([]) == frozenset()
+    await shop.forget_subject("shop", "bob")
+    assert await shop.sessions.live(everyone) == {"live"}

@@ -80,7 +80,7 @@ async def test_a_person_is_forgotten_and_nobody_else(
 ) -> None:
     assert set(map(frozenset, (await known(store, shelf)).values())) == {frozenset(EVERYTHING)}
     with caplog.at_level(logging.INFO):
-        assert await forget_subject(store, shelf, "shop", "ada") == 1
+        assert (await forget_subject(store, shelf, "shop", "ada"))["templates"] == 1
     assert await known(store, shelf) == {
         "shop-ada": set(),
         "shop-bob": EVERYTHING,
@@ -92,11 +92,11 @@ async def test_a_person_is_forgotten_and_nobody_else(
     said = {name: getattr(line, name) for name in ("client", "templates", "recordings")}
     assert said == {"client": "shop", "templates": 1, "recordings": 1}
     assert "ada" not in caplog.text
-    assert await forget_subject(store, shelf, "shop", "ada") == 0
+    assert (await forget_subject(store, shelf, "shop", "ada"))["templates"] == 0
 
 
 async def test_a_server_that_records_nothing_forgets_as_well(store: SqliteStore) -> None:
-    assert await forget_subject(store, None, "shop", "ada") == 1
+    assert (await forget_subject(store, None, "shop", "ada"))["templates"] == 1
     with pytest.raises(NotFound):
         await store.templates.get("shop", "ada")
 

@@ -10,7 +10,7 @@ from pymongo import AsyncMongoClient
 
 from server.store.mongo.store import MongoStore
 from server.store.mongo.templates import content_of
-from server.store.port import Conflict, NotFound, TemplateRecord
+from server.store.port import Conflict, NotFound, TemplateRecord, Unavailable
 from tests.server.conformance.backends import MongoBackend
 from tests.server.conformance.records import MINUTE, NOW, a_client, a_session, a_template, everybody
 
@@ -107,9 +107,22 @@ async def test_a_second_first_enrolment_is_refused(left: Left) -> None:
     assert (await left.store.sessions.get("s1")).state == "rejected"
 
 
-async def test_who_was_forgotten_meanwhile_stays_so(left: Left) -> None:
+@pytest.mark.parametrize("written", [False, True])
+async def test_nobody_is_called_forgotten_while_a_dead_server_may_have_stored_them(
+    left: Left, written: bool
+) -> None:
+    """It died before or after it wrote the template; who asks again later is told the truth."""
     await left.won(may_replace=False)
+    if written:
+        await left.store.templates.put(NEW, replace=False)
     await left.store.endings.settle()
-    await left.store.forget_subject("shop", "ada")
-    assert await left.settled() == (0, 0, 0)
+    with pytest.raises(Unavailable):
+        await left.store.forget_subject("shop", "ada")
+    with pytest.raises(NotFound):
+        await left.store.sessions.get("s1")
+    with pytest.raises(NotFound):  # nor may the one who won it without knowing
+        await left.store.endings.refuse("s1", now_is="rejected", at=NOW, failure=True, won=True)
+    assert await left.settled() == (1, 0, 0)
     assert await everybody(left.store, "shop") == []
+    erased = await left.store.forget_subject("shop", "ada")
+    assert erased == {"sessions": 0, "templates": 0, "failures": 1}
