@@ -7,35 +7,28 @@ not seen to be flat says nothing. KLT points, not the mesh net: that invents dep
 
 from __future__ import annotations
 
-from math import isfinite
 from statistics import median
 
 from pipeline.cue import Cue
 from pipeline.decision import Evidence, Stand, Topic
+from pipeline.flatness import Flatness
 from pipeline.observation import Observation
 from pipeline.policy import Policy
 
-LEAST = 1e-4
-"""Eye distances: smaller residuals are rounding."""
-
 
 class Plane(Cue):
-    """Collects the residuals of one window."""
+    """Judges the looks at one window's motion."""
 
     def __init__(self) -> None:
-        self._fits: list[tuple[float, float]] = []
+        self._looks = Flatness()
 
     def add(self, obs: Observation) -> None:
         """Take one observation's fits, if they were made."""
-        motion = obs.face.motion if obs.face is not None else None
-        if motion is None or not isfinite(motion.similarity) or not isfinite(motion.homography):
-            return
-        ratio = motion.homography / max(motion.similarity, LEAST)
-        self._fits.append((motion.similarity, ratio))
+        self._looks.add(obs)
 
     def row(self, policy: Policy) -> Evidence:
         """AGAINST a flat face that was turned, else UNKNOWN."""
-        turned = [ratio for residual, ratio in self._fits if residual > policy.plane_residual]
+        turned = self._looks.turned(policy)
         numbers = {"samples": float(len(turned))}
         if len(turned) < policy.motion_samples:
             return Evidence("plane", Topic.LIVENESS, Stand.UNKNOWN, "not_turned", numbers=numbers)

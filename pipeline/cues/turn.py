@@ -3,19 +3,23 @@
 For people who ask for less motion on the screen: nothing flashes, they move instead. Angles count
 from where the head was when it was asked, because a camera may stand below or beside; the first
 turn to a side tells whether its picture is mirrored, and the rest must agree. Another direction
-than the asked one refuses: a film of somebody who turns is right once in 54. It says that the
-stream follows an order of this moment, not that it shows a face of flesh. Not here: drawing
-(challenge.py), angles (nets/mesh.py).
+than the asked one refuses: a film of somebody who turns is right once in 54. The points that are
+followed in the picture must have turned as no plane does, because the mesh takes a picture that is
+tilted by 50 degrees for a head that is turned by 16. It says that the stream follows an order of
+this moment, not that it shows a face of flesh. Not here: drawing (challenge.py), angles
+(nets/mesh.py), what a plane explains (flatness.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import median
 
 import numpy as np
 
 from pipeline.challenge import Direction
 from pipeline.decision import Evidence, Stand, Topic
+from pipeline.flatness import Flatness
 from pipeline.observation import Observation
 from pipeline.policy import Policy
 
@@ -30,6 +34,7 @@ class TurnAnswer:
 
     def __init__(self, turns: Sequence[Direction]) -> None:
         self._turns = tuple(turns)
+        self._looks = Flatness()
         self._rest: list[tuple[float, float]] = []
         self._done = 0
         self._asked_s: float | None = None
@@ -60,6 +65,7 @@ class TurnAnswer:
         """Take one observation."""
         face, now_s = obs.face, obs.arrival_s
         if self._row is None:
+            self._looks.add(obs)
             self._began_s = now_s if self._began_s is None else self._began_s
             self._ended_s = now_s
         if face is None or self._row is not None:
@@ -92,7 +98,18 @@ class TurnAnswer:
             self._done += 1
             self._asked_s = None
             if self._done == len(self._turns):
-                self._end(Stand.FOR, "turned")
+                self._end(*self._solid(policy))
+
+    def _solid(self, policy: Policy) -> tuple[Stand, str]:
+        """Whether all that turned was more than a plane; not measured is no answer."""
+        ratios = self._looks.turned(policy)
+        if len(ratios) < policy.motion_samples:
+            return Stand.UNKNOWN, "not_measured"
+        return (
+            (Stand.AGAINST, "flat")
+            if median(ratios) < policy.plane_ratio
+            else (Stand.FOR, "turned")
+        )
 
     def _is_asked(self, way: Direction) -> bool:
         """Drivers and virtual cameras may mirror what they give, and nothing tells: what the first

@@ -1,6 +1,7 @@
 """The challenge of one session: whether there is one, which, and what the window answers.
 
 Here: when a sequence is drawn and what it adds to the table, the ask, the guidance and the token.
+A policy, a client, or a person who sits too calmly (calm.py) brings one.
 Not here: the sequences (challenge.py), whether they were answered (cues/light.py, cues/turn.py).
 """
 
@@ -51,6 +52,7 @@ class ChallengeRun:
         self._draws = None if seed is None else Draws(seed)
         self._wanted = wanted
         self._still: bool | None = None
+        self._calm = False
         self._n = 0
         self._light: LightAnswer | None = None
         self._turn: TurnAnswer | None = None
@@ -60,6 +62,8 @@ class ChallengeRun:
     @property
     def name(self) -> str | None:
         """The cue that is required and the token's level: light, turn, or None: no challenge."""
+        if self._calm:
+            return "turn"
         if not self._wanted or self._still is None:
             return None
         return "turn" if self._still else "light"
@@ -78,11 +82,20 @@ class ChallengeRun:
         """From the next window on there is a challenge."""
         self._wanted = self._draws is not None
 
+    def ask_to_turn(self) -> bool:
+        """From the next window on the head must be turned, whatever the page said of motion. False,
+        and nothing is asked, where there was a challenge before: nobody is asked twice, and a turn
+        is no light."""
+        if self._wanted or self._draws is None:
+            return False
+        self._wanted = self._calm = True
+        return True
+
     def ready(self, now_s: float) -> bool:
         """Whether a window may begin."""
         if not self._wanted:
             return True
-        return self._still is not None and now_s - self._ended_s >= PAUSE_S
+        return self.name is not None and now_s - self._ended_s >= PAUSE_S
 
     def begin(self, now_s: float) -> list[Challenged]:
         """A window begins; what to tell the page."""

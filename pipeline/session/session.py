@@ -8,13 +8,14 @@ Rules, in the order in which they win:
      session as `liveness`, whatever was gathered before or since.
   4. Evidence gathers only in GATHERING and is judged only by `decision.decide`; match and liveness
      by one window, on the same frames.
-  5. A window that ends undecided is followed by a fresh one, `policy.windows` in a session at most.
+  5. A window that ends undecided is followed by a fresh one, `policy.windows` in a session at most,
+     and one more with a turn of the head where only motion was missing.
   6. A challenge belongs to one window: each window draws its own, and must answer it.
 The shell (server/session/peer.py) owns sockets, clocks and nets. It asks `ask()` before each frame,
 tells `receive()` what was seen in it and whatever else happens, and the time at `deadline_s()`.
 Not here: the evidence of one try (window.py), the run of a challenge (challenge_run.py), the breaks
-and their count (breaks.py), what the next frame is asked for (asks.py), when a hint is said
-(guidance.py).
+and their count (breaks.py), what the next frame is asked for (asks.py), who is too calm
+(calm.py), when a hint is said (guidance.py).
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ from pipeline.policy import Policy
 from pipeline.reasons import Hint, Phase, Purpose, Reason
 from pipeline.session.asks import Asks
 from pipeline.session.breaks import Breaks
+from pipeline.session.calm import calm
 from pipeline.session.challenge_run import ChallengeRun
 from pipeline.session.guidance import PROGRESS_MOST, Guidance, advice
 from pipeline.session.lateness import Lateness
@@ -96,6 +98,8 @@ class SessionPipeline:
         self._camera = CameraCheck(None)
         self._cover = framing.Cover()
         self._undecided = 0
+        self._unturned: tuple[Reason, ...] = ()
+        """How it ends if the head is not turned by somebody who was asked to in place of that."""
         self._judged_by = policy
         """The policy, and what the open window's challenge asks beside it."""
         self._left: list[Evidence] = []
@@ -309,14 +313,22 @@ class SessionPipeline:
             case Step.GO_ON:
                 return self._go_on(window, elapsed_s)
             case Step.TRY_AGAIN:
-                self._undecided += 1
-                self._repeats.came(of_window(self.evidence(), self._judged_by), now_s)
-                if self._undecided >= policy.windows:
-                    return self._end(Phase.REJECTED, *decision.reasons)
-                if policy.challenge != "none":
-                    self._challenge.want()
-                self._asks.missed = True
-                return self._start_over(now_s)
+                return self._try_again(decision.reasons, now_s)
+
+    def _try_again(self, reasons: tuple[Reason, ...], now_s: float) -> list[Event]:
+        """A window proved nothing: another one, a turn of the head, or the end."""
+        policy, rows = self._policy, self.evidence()
+        self._undecided += 1
+        if self._undecided < policy.windows:
+            self._repeats.came(of_window(rows, self._judged_by), now_s)
+            if policy.challenge != "none":
+                self._challenge.want()
+        elif calm(rows, policy) and self._challenge.ask_to_turn():
+            self._unturned = reasons
+        else:
+            return self._end(Phase.REJECTED, *(self._unturned or reasons))
+        self._asks.missed = True
+        return self._start_over(now_s)
 
     def _look(self, window: Window, now_s: float) -> None:
         """At the rows that carry a ratio, and for a picture that stands still."""

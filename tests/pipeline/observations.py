@@ -135,6 +135,8 @@ class Camera:
     """Eye aspect ratio of open eyes."""
     blink_s: float = 0.0
     """Seconds from one blink of 0.2 s to the next; 0 for never."""
+    bend: float = 0.0
+    """How much a turned head changes the face's shape, in eye distances."""
     sway: float = 0.08
     """How far the face moves, eye distances; none while `motion` is 0."""
     flat: bool = False
@@ -233,6 +235,7 @@ class Camera:
         life = self.wobble * 80.0 if self.motion else 0.0
         mesh[:, 0] += np.float32(life * np.sin(3.0 * step / self.fps)) * self._bend[0]
         mesh[:, 1] += np.float32(life * np.cos(3.0 * step / self.fps)) * self._bend[1]
+        mesh[:, :2] += np.float32(80.0 * self.bend) * self._bend[::-1].T
         jitter = self._rng.standard_normal((468, 2)).astype(np.float32)
         mesh[:, :2] += np.float32(0.04 * self.noise) * jitter
         return mesh

@@ -10,8 +10,9 @@ import pytest
 from pipeline.challenge import TURNS, Direction, Draws, draw_turns
 from pipeline.cues.turn import TurnAnswer
 from pipeline.decision import Evidence, Stand
+from pipeline.observation import Motion
 from tests.pipeline.lights import POLICY, observation
-from tests.pipeline.observations import face
+from tests.pipeline.observations import chosen_points, face
 
 WAYS = {
     Direction.LEFT: (22.0, 0.0),
@@ -35,8 +36,12 @@ class Head:
         *,
         rest: tuple[float, float] = (3, -6),
         mirrored: bool = False,
+        ratio: float = 0.9,
+        looks: int = 10**6,
     ) -> None:
+        """`ratio`: what a plane leaves of the points' motion; `looks`: at motion, while turned."""
         self.cue, self.rest, self.seq = TurnAnswer(turns), rest, 0
+        self.ratio, self.looks = ratio, looks
         self.sign = -1 if mirrored else 1
         self.rng = np.random.default_rng(1)
 
@@ -46,11 +51,28 @@ class Head:
         for _ in range(round(seconds * 15)):
             sway = self.rng.normal(0, 1.0, 2)
             seen = face(
+                motion=self._motion(turned=way is not None),
                 yaw_deg=self.sign * self.rest[0] + self.sign * share * yaw + sway[0],
                 pitch_deg=self.rest[1] + share * pitch + sway[1],
             )
             self.cue.add(observation(self.seq, 100 + self.seq / 15, seen), POLICY)
             self.seq += 1
+
+    def answer(self) -> None:
+        """Do all that is asked."""
+        self.hold(None, 0.4)
+        while (way := self.cue.asks) is not None:
+            self.hold(None, 0.4)
+            self.hold(way, 0.6)
+            self.hold(None, 0.4)
+
+    def _motion(self, *, turned: bool) -> Motion | None:
+        if self.seq % 4:
+            return None
+        residual = 0.03 if turned and self.looks > 0 else 0.004
+        self.looks -= turned
+        rest = (residual, residual * self.ratio, *[0.0] * 6)
+        return Motion(chosen_points(0), 0.1, *rest)
 
     def row(self) -> Evidence:
         return self.cue.row()
@@ -163,3 +185,23 @@ def test_a_turn_that_was_not_asked_for_says_nothing_of_the_mirror() -> None:
     head.hold(Direction.RIGHT, 0.6)
     assert head.row().reason == "another_way"
     assert "mirrored" not in head.row().numbers
+
+
+@pytest.mark.parametrize(
+    ("ratio", "looks", "answer"),
+    [
+        (0.9, 99, (Stand.FOR, "turned", False)),
+        (0.51, 3, (Stand.FOR, "turned", False)),
+        (0.49, 3, (Stand.AGAINST, "flat", True)),
+        (0.2, 99, (Stand.AGAINST, "flat", True)),
+        (0.9, 2, (Stand.UNKNOWN, "not_measured", False)),
+        (0.2, 2, (Stand.UNKNOWN, "not_measured", False)),
+    ],
+)
+def test_what_turns_as_a_plane_does_is_no_head(
+    ratio: float, looks: int, answer: tuple[Stand, str, bool]
+) -> None:
+    head = Head(draw_turns(Draws(bytes(16))), ratio=ratio, looks=looks)
+    head.answer()
+    assert head.row().numbers["done"] == TURNS
+    assert (head.row().stand, head.row().reason, head.row().certain) == answer

@@ -80,6 +80,9 @@ class Person:
         if self.mirrored:
             yaw = -yaw
         self.camera.look |= {"yaw_deg": yaw, "pitch_deg": pitch}
+        self.camera.bend = 0.05 if yaw or pitch else 0.0
+        if self.camera.flat:
+            self.camera.sway = 0.08 if yaw or pitch else 0.0
 
     def _lit(self, obs: Observation) -> Observation:
         asked = self.camera.asked[-1]
