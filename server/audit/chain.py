@@ -3,7 +3,8 @@
 `record` is the way to record anything that is no verdict. A verdict is noted in the act that ends
 its session (Note, in server/store/audit.py). A chain begins with the first record, and a checkpoint
 names where all the others stand, so that none of them can be cut or taken away unseen. Not here:
-what a record is (record.py), when a checkpoint is due (server/life.py).
+what a record is (record.py), when a checkpoint is due (server/life.py), what is
+wrong with chains (verify.py).
 Source: docs/decisions/audit.md.
 """
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -198,7 +199,7 @@ class Audit:
     async def _name(self, kind: str, **more: Any) -> AuditRecord:
         """Write a signed record of where the others stand."""
         own = None if self._last is None else self._last.chain
-        others = [one for one in await self._trail.live() if one.chain != own]
+        others = [one for one in await self._others() if one.chain != own]
         now = self._now()
         body = canonical(
             {
@@ -214,10 +215,19 @@ class Audit:
         self._tried = None if own is None else record
         await self._trail.append(record, names=True, retired=retired)
         if own is None and self._witness is not None:
-            told = {one.chain: one.seq for one in others}
-            self._witness.begin(record.chain, record.seq, record.hash, told=told)
+            self._witness.begin(record.chain)
         self._wrote(record)
+        if self._witness is not None:
+            self._witness.drop({one.chain: one.seq for one in others if one.chain in retired})
         return record
+
+    async def _others(self) -> Sequence[AuditRecord]:
+        """The ends of all chains that are live, or that the witness still speaks for."""
+        found = {one.chain: one for one in await self._trail.live()}
+        for chain in () if self._witness is None else self._witness.heads():
+            if chain not in found and (last := await self._trail.last(chain)) is not None:
+                found[chain] = last
+        return [found[chain] for chain in sorted(found)]
 
 
 def _over(last: AuditRecord, now: datetime) -> bool:

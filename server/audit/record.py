@@ -9,10 +9,11 @@ Source: docs/decisions/audit.md; RFC 2104 (HMAC), RFC 8032 (Ed25519), RFC 7638 (
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -143,6 +144,19 @@ class Seals:
         return found
 
 
+class PublicSeals:
+    """Checks checkpoints with public keys, as somebody without the master key does."""
+
+    def __init__(self, keys: Sequence[Ed25519PublicKey]) -> None:
+        self._keys = keys
+
+    def fits(self, record: AuditRecord) -> bool | None:
+        """Whether one of the keys signed it; None for what is not signed."""
+        if read_body(record.body).get("kind") not in SIGNED:
+            return None
+        return any(_signature_fits(key, record) for key in self._keys)
+
+
 def _signed_text(digest: bytes) -> bytes:
     return b"lookgate audit checkpoint\n" + digest
 
@@ -153,6 +167,16 @@ def _signature_fits(public: Ed25519PublicKey, record: AuditRecord) -> bool:
     except InvalidSignature:
         return False
     return True
+
+
+def key_of(jwk: Mapping[str, Any]) -> Ed25519PublicKey:
+    """The key of a JWK. Raises ValueError."""
+    if jwk.get("crv") != "Ed25519" or jwk.get("kty") != "OKP":
+        raise ValueError("no Ed25519 key")
+    text = str(jwk.get("x", ""))
+    return Ed25519PublicKey.from_public_bytes(
+        base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    )
 
 
 def jwk_of(public: Ed25519PublicKey) -> dict[str, str]:

@@ -26,9 +26,8 @@ class Witness:
         self._file: int | None = None
         self._failed = False
 
-    def begin(self, chain: str, seq: int, digest: bytes, *, told: Mapping[str, int]) -> None:
-        """A chain begins, which names others as they stood: `told`, by chain. It vouches for them
-        from now on, so that their files may go."""
+    def begin(self, chain: str) -> None:
+        """A chain of this process begins."""
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
             self.end()
@@ -36,11 +35,14 @@ class Witness:
             self._file = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             self._tell(error)
-            return
-        self.stands(seq, digest)
-        for name, (least, _) in self.heads().items():
-            if name != chain and told.get(name, -1) >= least:
-                (self._folder / name).unlink(missing_ok=True)
+
+    def drop(self, named: Mapping[str, int]) -> None:
+        """Chains that have ended were named up to these numbers by one that goes on, and whose file
+        vouches for them from now on."""
+        heads = self.heads() if named else {}
+        for chain, seq in named.items():
+            if chain in heads and seq >= heads[chain][0]:
+                (self._folder / chain).unlink(missing_ok=True)
 
     def stands(self, seq: int, digest: bytes) -> None:
         """A record was written; one write of the same length each time."""

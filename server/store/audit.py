@@ -87,4 +87,4 @@ class AuditTrail(Protocol):
 
     async def prune(self, chain: str, below: int) -> int:
         """Remove the records of a chain before the number `below`; how many. Only for what a signed
-        record says is no longer kept (server/audit/)."""
+        record says is no longer kept (server/audit/pruning.py)."""
