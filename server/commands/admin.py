@@ -24,7 +24,7 @@ from server.keys.master_key import fit, open_vault
 from server.keys.vault import Vault
 from server.origins import origin_of
 from server.parts import utc_now
-from server.people.forgetting import forget_client, forget_subject
+from server.people.forgetting import forget_client, withdraw_subject
 from server.people.shelf import Shelf
 from server.private_folder import PrivateFolderError, private_folder
 from server.settings.load import ConfigError, Settings
@@ -150,15 +150,24 @@ class Admin:
             except NotFound:
                 raise _unknown(client_id) from None
 
-    async def remove_subject(self, client_id: str, subject: str) -> Mapping[str, int]:
-        """How much of each noun was removed, recordings included. Raises AdminError."""
+    async def remove_subject(self, client_id: str, subject: str) -> tuple[Mapping[str, int], str]:
+        """How much of each noun was removed, recordings included; the signed receipt. Raises
+        AdminError."""
         try:
             await self.store.clients.get(client_id)
         except NotFound:
             raise _unknown(client_id) from None
-        told = {"client_id": client_id, "subject": subject, "by": "operator"}
-        async with (await self.recorded()).act("erasure", **told):
-            return await forget_subject(self.store, self._shelf(), client_id, subject)
+        return await withdraw_subject(
+            await self.recorded(),
+            Keyring(self.store.keys, self.vault, issuer=self.settings.public_url),
+            self.vault,
+            self.store,
+            self._shelf(),
+            client_id=client_id,
+            subject=subject,
+            by="operator",
+            now=utc_now,
+        )
 
     def _shelf(self) -> Shelf | None:
         folder = self.settings.record

@@ -76,9 +76,10 @@ async def _keys_list(admin: Admin, given: argparse.Namespace) -> None:
 
 
 async def _subject_remove(admin: Admin, given: argparse.Namespace) -> None:
-    erased = await admin.remove_subject(given.client, given.subject)
+    erased, receipt = await admin.remove_subject(given.client, given.subject)
     print(f"removed {erased['templates']} template(s)")
-    print(" ".join(f"{noun} {count}" for noun, count in erased.items()))
+    print("  ".join(f"{noun} {count}" for noun, count in erased.items()))
+    print(f"receipt  {receipt}")
 
 
 _VERBS: Mapping[tuple[str, str], Callable[[Admin, argparse.Namespace], Awaitable[None]]] = {

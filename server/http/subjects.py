@@ -15,7 +15,7 @@ from server.http.answers import rfc3339
 from server.http.requests import count, is_subject, known_client, opened_parts
 from server.keys.vault import VaultError
 from server.parts import Parts
-from server.people.forgetting import forget_subject
+from server.people.forgetting import withdraw_subject
 from server.people.templates import open_template
 from server.problems import Problem
 from server.session.withdrawn import end_withdrawn
@@ -57,12 +57,23 @@ async def remove_subject(request: web.Request) -> web.Response:
     """A relying app's backend has a person forgotten."""
     parts = opened_parts(request)
     client, subject = await _asked(request, parts)
-    told = {"client_id": client.client_id, "subject": subject, "by": "client"}
-    async with parts.audit.act("erasure", **told):
-        erased = await forget_subject(parts.store, parts.shelf, client.client_id, subject)
+    erased, receipt = await withdraw_subject(
+        parts.audit,
+        parts.keyring,
+        parts.vault,
+        parts.store,
+        parts.shelf,
+        client_id=client.client_id,
+        subject=subject,
+        by="client",
+        now=parts.now,
+    )
     with contextlib.suppress(Unavailable):  # else a second later (server/life.py)
         await end_withdrawn(parts.peers, parts.store.sessions)
-    return web.json_response({"removed": erased["templates"]})
+    return web.json_response(
+        {"removed": erased["templates"], "erased": dict(erased), "receipt": receipt},
+        headers={"Cache-Control": "no-store"},
+    )
 
 
 async def _asked(request: web.Request, parts: Parts) -> tuple[Client, str]:

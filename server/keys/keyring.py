@@ -19,6 +19,7 @@ from datetime import datetime, timedelta
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from server.keys.receipt import Erasure, sign_receipt
 from server.keys.token import ALGORITHM, LIFETIME_S, base64url, mint
 from server.keys.vault import Vault, VaultError
 from server.store.port import Conflict, KeyRecord, Keys, Unavailable
@@ -237,6 +238,14 @@ class Keyring:
             lifetime_s=self._lifetime_s,
             now=now,
         )
+
+    async def receipt(self, erasure: Erasure, now: datetime) -> str:
+        """A signed receipt for an erasure that was done.
+
+        Raises Unavailable, and VaultError `signing_key_unusable`.
+        """
+        key = _signer(await self._current(now), now)
+        return sign_receipt(key.private, erasure, kid=key.kid, issuer=self._issuer, now=now)
 
     @property
     def lifetime_s(self) -> int:

@@ -126,12 +126,12 @@ def verify(
     `token_issuer`, `token_audience`, `token_nonce`, `token_purpose`, `token_early`,
     `token_expired`.
     """
-    header = _header(token)
+    header = header_of(token)
     if header.get("alg") != ALGORITHM:  # compared, never obeyed (RFC 8725 section 3.1)
         raise TokenError("token_algorithm", f"Only {ALGORITHM} signatures are accepted.")
     if header.get("typ") != TYPE:
         raise TokenError("token_type", "This is not a face login token.")
-    public = _public_key(jwks, header.get("kid"))
+    public = public_key_of(jwks, header.get("kid"))
     try:
         payload = jwt.api_jws.decode(token, public, algorithms=[ALGORITHM])
         claims = json.loads(payload)
@@ -169,7 +169,7 @@ def _is_liveness(given: list[Any]) -> bool:
     return given[:1] == ["passive"] and given == [name for name in LIVENESS if name in given]
 
 
-def _header(token: str) -> dict[str, Any]:
+def header_of(token: str) -> dict[str, Any]:
     """The unverified header of a well-formed token: three canonical base64url parts.
 
     Canonical, because base64 ignores the last bits of the last character, and some decoders skip
@@ -189,7 +189,7 @@ def _header(token: str) -> dict[str, Any]:
     raise TokenError("token_malformed", "This is not a signed token in compact form.")
 
 
-def _public_key(jwks: Mapping[str, Any], kid: object) -> ec.EllipticCurvePublicKey:
+def public_key_of(jwks: Mapping[str, Any], kid: object) -> ec.EllipticCurvePublicKey:
     """The key `kid` of a set, if it is one for ES256 signatures."""
     keys = jwks.get("keys")
     for jwk in keys if isinstance(keys, list) else ():

@@ -9,8 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 
+from server.audit.chain import Audit
+from server.keys.keyring import Keyring
+from server.keys.receipt import Erasure
+from server.keys.vault import Vault
 from server.people.shelf import Shelf
 from server.store.port import Store
 
@@ -32,6 +37,30 @@ async def forget_subject(
     erased = {**rows, "recordings": tapes}
     logger.info("subject removed", extra={"client": client_id, **erased})
     return erased
+
+
+async def withdraw_subject(
+    audit: Audit,
+    keyring: Keyring,
+    vault: Vault,
+    store: Store,
+    shelf: Shelf | None,
+    *,
+    client_id: str,
+    subject: str,
+    by: str,
+    now: Callable[[], datetime],
+) -> tuple[Mapping[str, int], str]:
+    """Record that a person is about to be removed, remove everything of them, and sign for it; how
+    many of each noun, and the receipt. `by`: client or operator.
+
+    Raises Unavailable, VaultError, OSError: then there is no receipt, and again does what is left.
+    """
+    async with audit.act("erasure", client_id=client_id, subject=subject, by=by) as record:
+        erased = await forget_subject(store, shelf, client_id, subject)
+    hashed = audit.seals.subject(client_id, subject)
+    erasure = Erasure(record.ref, client_id, hashed, vault.key_id, erased)
+    return erased, await keyring.receipt(erasure, now())
 
 
 async def forget_client(store: Store, shelf: Shelf | None, client_id: str) -> None:

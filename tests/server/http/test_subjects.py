@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from pipeline.policy import POLICIES
 from pipeline.reasons import Purpose
 from pipeline.tape.reader import open_tape
 from pipeline.template import Gallery
+from server.keys.receipt import verify_receipt
 from server.keys.vault import Vault
 from server.parts import Parts
 from server.people.shelf import Shelf
@@ -103,8 +105,26 @@ async def test_a_subjects_recordings_are_forgotten_too(
 
 async def test_a_subject_is_forgotten(http: Http, parts: Parts) -> None:
     await enrolled(parts, "ann@example.org", 1)
+    await claimed(parts, "login", "ann@example.org")
     for removed in (1, 0):
         async with http.delete("/v1/subjects/ann%40example.org", headers=AUTH) as response:
-            assert await response.json() == {"removed": removed}
+            told = await response.json()
+        erased = {"sessions": removed, "templates": removed, "failures": 0, "recordings": 0}
+        assert (told["removed"], told["erased"]) == (removed, erased)
+        claims = verify_receipt(
+            told["receipt"],
+            expected_issuer=parts.settings.public_url,
+            expected_audience=CLIENT,
+            jwks=await parts.keyring.jwks(parts.now()),
+        )
+        assert claims["erased"] == erased
+        assert claims["subject_hash"] == parts.audit.seals.subject(CLIENT, "ann@example.org")
+        assert "ann" not in str(claims)
+        announced = [
+            json.loads(record.body)
+            for record in await parts.store.audit.records(after=("", 0), most=100)
+            if record.ref == claims["jti"]
+        ]
+        assert [one["kind"] for one in announced] == ["erasure"]
     async with http.delete("/v1/subjects/a%20b", headers=AUTH) as response:
         assert await code_of(response, 400) == "request_invalid"

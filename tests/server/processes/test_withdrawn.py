@@ -87,6 +87,7 @@ async def test_the_operators_command_is_heard_as_well(
         await found.until(lambda: found.ready(1))
         enrolment, heard = await _enrol_until(found, 0, MOMENTS["at the first word"])
         async with Admin.of(settings(tmp_path, **given)) as admin:
-            assert (await admin.remove_subject("shop", "new0"))["sessions"] == 1
+            erased, _ = await admin.remove_subject("shop", "new0")
+        assert erased["sessions"] == 1
         assert (await enrolment).verdict["outcome"] == "expired"
         assert [s["error"]["code"] for s in heard if s["type"] == "error"] == ["session_over"]
