@@ -24,6 +24,7 @@ from server.keys.master_key import fit, open_vault
 from server.keys.vault import Vault
 from server.origins import origin_of
 from server.parts import utc_now
+from server.people.export import export_subject
 from server.people.forgetting import forget_client, withdraw_subject
 from server.people.shelf import Shelf
 from server.private_folder import PrivateFolderError, private_folder
@@ -167,6 +168,21 @@ class Admin:
             subject=subject,
             by="operator",
             now=utc_now,
+        )
+
+    async def export_subject(self, client_id: str, subject: str) -> dict[str, Any]:
+        """Everything that is held of a person, for JSON. Raises AdminError."""
+        try:
+            await self.store.clients.get(client_id)
+        except NotFound:
+            raise _unknown(client_id) from None
+        return await export_subject(
+            self.store,
+            self._shelf(),
+            self.vault,
+            client_id=client_id,
+            subject=subject,
+            now=utc_now(),
         )
 
     def _shelf(self) -> Shelf | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Mapping
 
 from server.commands.admin import Admin
@@ -82,6 +83,10 @@ async def _subject_remove(admin: Admin, given: argparse.Namespace) -> None:
     print(f"receipt  {receipt}")
 
 
+async def _subject_export(admin: Admin, given: argparse.Namespace) -> None:
+    print(json.dumps(await admin.export_subject(given.client, given.subject), indent=2))
+
+
 _VERBS: Mapping[tuple[str, str], Callable[[Admin, argparse.Namespace], Awaitable[None]]] = {
     ("client", "add"): _client_add,
     ("client", "list"): _client_list,
@@ -90,5 +95,6 @@ _VERBS: Mapping[tuple[str, str], Callable[[Admin, argparse.Namespace], Awaitable
     ("client", "remove"): _client_remove,
     ("keys", "rotate"): _keys_rotate,
     ("keys", "list"): _keys_list,
+    ("subject", "export"): _subject_export,
     ("subject", "remove"): _subject_remove,
 }

@@ -95,9 +95,13 @@ def parser() -> argparse.ArgumentParser:
     subject = verbs.add_parser("subject", help="enrolled people").add_subparsers(
         required=True, dest="verb", metavar="verb"
     )
-    remove = _add(subject, "remove", "forget one")
-    remove.add_argument("client")
-    remove.add_argument("subject")
+    for name, text in (
+        ("export", "print everything that is held of one, as JSON"),
+        ("remove", "forget one, and print a signed receipt"),
+    ):
+        person = _add(subject, name, text)
+        person.add_argument("client")
+        person.add_argument("subject")
 
     for name, text in (
         ("backup", "copy the SQLite database to a file, beside running servers"),

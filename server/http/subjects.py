@@ -1,6 +1,6 @@
-"""The relying app's questions about a person: can a login use their template; forget them.
+"""The relying app's questions about a person: can a login use their template; what is held; forget.
 
-Both need the client's secret. Not here: attempts (sessions.py), opening a template
+All need the client's secret. Not here: attempts (sessions.py), opening a template
 (server/people/templates.py), what is removed of a person (server/people/forgetting.py).
 Source: docs/protocol.md, "HTTP".
 """
@@ -15,6 +15,7 @@ from server.http.answers import rfc3339
 from server.http.requests import count, is_subject, known_client, opened_parts
 from server.keys.vault import VaultError
 from server.parts import Parts
+from server.people.export import export_subject
 from server.people.forgetting import withdraw_subject
 from server.people.templates import open_template
 from server.problems import Problem
@@ -40,6 +41,21 @@ async def show_subject(request: web.Request) -> web.Response:
         },
         headers={"Cache-Control": "no-store"},
     )
+
+
+async def show_export(request: web.Request) -> web.Response:
+    """A relying app's backend hands a person all that is held of them."""
+    parts = opened_parts(request)
+    client, subject = await _asked(request, parts)
+    held = await export_subject(
+        parts.store,
+        parts.shelf,
+        parts.vault,
+        client_id=client.client_id,
+        subject=subject,
+        now=parts.now(),
+    )
+    return web.json_response(held, headers={"Cache-Control": "no-store"})
 
 
 def _usable(parts: Parts, record: TemplateRecord) -> bool:

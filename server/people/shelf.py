@@ -47,6 +47,11 @@ class Shelf:
         oldest = now - timedelta(days=self.days)
         return sum(_remove(tape) for tape, at in self._tapes("*") if at < oldest)
 
+    def of_subject(self, client_id: str, subject: str) -> list[tuple[str, datetime]]:
+        """Names and times of every tape that has a subject's face or template on it, by name."""
+        tapes = [(tape.name, at, _people(tape)) for tape, at in self._tapes(client_id)]
+        return sorted((name, at) for name, at, people in tapes if subject in people)
+
     def remove_subject(self, client_id: str, subject: str) -> int:
         """Remove every tape that has a subject's face or template on it; how many."""
         tapes = [tape for tape, _ in self._tapes(client_id)]

@@ -173,6 +173,9 @@ class Sessions(Protocol):
     async def get(self, session_id: str) -> SessionRecord:
         """Whatever its state. Raises NotFound."""
 
+    async def of_subject(self, client_id: str, subject: str) -> Sequence[SessionRecord]:
+        """All that name this subject, in whatever state, the oldest first."""
+
     async def claim(self, session_id: str, ticket_hash: bytes, now: datetime) -> SessionRecord:
         """new -> live, once. Raises NotFound (unknown, wrong ticket, expired), Conflict (used).
 

@@ -86,6 +86,13 @@ class Sessions:
             raise NotFound("session")
         return _session(document)
 
+    async def of_subject(self, client_id: str, subject: str) -> Sequence[SessionRecord]:
+        """By the index of its owner; one that is being forgotten is none."""
+        whose: Document = {"client_id": client_id, "subject": subject, FORGET: {"$exists": False}}
+        async with self._database.turn(long=True) as db:
+            found = db["sessions"].find(whose).sort([("created_at", 1), ("_id", 1)])
+            return [_session(document) async for document in found]
+
     async def claim(self, session_id: str, ticket_hash: bytes, now: datetime) -> SessionRecord:
         """One update whose filter holds every condition: it matches for one caller.
 

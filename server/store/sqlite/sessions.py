@@ -72,6 +72,16 @@ class Sessions:
             raise NotFound("session")
         return _session(rows[0])
 
+    async def of_subject(self, client_id: str, subject: str) -> Sequence[SessionRecord]:
+        """By the index of its owner."""
+        rows = await self._database.read(
+            f"SELECT {_COLUMNS} FROM sessions WHERE client_id = ? AND subject = ?"
+            " ORDER BY created_at, session_id",
+            client_id,
+            subject,
+        )
+        return [_session(row) for row in rows]
+
     async def claim(self, session_id: str, ticket_hash: bytes, now: datetime) -> SessionRecord:
         """One UPDATE whose WHERE holds every condition; the row it returns is the winner's."""
         this = (session_id, ticket_hash, micros(now))

@@ -9,7 +9,7 @@ import pytest
 
 from server.store.port import Conflict, NotFound, Store
 from tests.server.conformance.races import outcomes
-from tests.server.conformance.records import DAY, MINUTE, NOW, TICKET, a_session
+from tests.server.conformance.records import DAY, MINUTE, NOW, TICKET, a_client, a_session
 
 
 async def test_a_session_is_found_again(shop: Store) -> None:
@@ -155,3 +155,18 @@ async def test_live_are_those_that_neither_ended_nor_went(shop: Store) -> None:
     assert await shop.sessions.live([]) == frozenset()
     await shop.forget_subject("shop", "bob")
     assert await shop.sessions.live(everyone) == {"live"}
+
+
+async def test_the_sessions_of_a_subject_are_told_oldest_first(shop: Store) -> None:
+    await shop.clients.add(a_client("zoo"))
+    later = a_session("a", created_at=NOW + MINUTE, state="accepted", evidence='["x"]')
+    await shop.sessions.add(later)
+    await shop.sessions.add(a_session("b"))
+    for name, changes in (
+        ("c", {"subject": "bob"}),
+        ("d", {"client_id": "zoo"}),
+        ("e", {"subject": None, "purpose": "identify"}),
+    ):
+        await shop.sessions.add(a_session(name, **changes))
+    assert await shop.sessions.of_subject("shop", "ada") == [a_session("b"), later]
+    assert await shop.sessions.of_subject("shop", "eve") == []

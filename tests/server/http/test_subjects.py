@@ -128,3 +128,19 @@ async def test_a_subject_is_forgotten(http: Http, parts: Parts) -> None:
         assert [one["kind"] for one in announced] == ["erasure"]
     async with http.delete("/v1/subjects/a%20b", headers=AUTH) as response:
         assert await code_of(response, 400) == "request_invalid"
+
+
+async def test_a_backend_gets_everything_that_is_held(http: Http, parts: Parts) -> None:
+    await enrolled(parts, "ann@example.org", 1)
+    record = await claimed(parts, "login", "ann@example.org")
+    async with http.get("/v1/subjects/ann%40example.org/export", headers=AUTH) as response:
+        assert (response.status, response.headers["Cache-Control"]) == (200, "no-store")
+        told = await response.json()
+    assert (told["client"], told["subject"]) == (CLIENT, "ann@example.org")
+    assert told["template"]["model"] == "test"
+    assert [one["session"] for one in told["sessions"]] == [record.session_id]
+    assert record.nonce not in json.dumps(told)
+    async with http.get("/v1/subjects/a%20b/export", headers=AUTH) as response:
+        assert await code_of(response, 400) == "request_invalid"
+    async with http.get("/v1/subjects/ann%40example.org/export") as response:
+        assert await code_of(response, 401) == "client_unauthorized"

@@ -1,0 +1,86 @@
+"""Everything that is held of a person, as JSON: what somebody may ask for who is enrolled.
+
+A template is told as what it is, sealed vectors of so many numbers: the numbers themselves open a
+face login elsewhere, and nobody reads anything in them. Tapes are named, because their pictures are
+files that the operator hands over. Each noun that names a subject is here and in `forget_subject`.
+Not here: who may ask (server/http/subjects.py, server/commands/admin.py).
+Source: GDPR art. 15; docs/privacy.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from server.keys.vault import Vault, VaultError
+from server.people.shelf import Shelf
+from server.people.templates import open_template
+from server.store.port import NotFound, SessionRecord, Store, TemplateRecord
+
+
+async def export_subject(
+    store: Store, shelf: Shelf | None, vault: Vault, *, client_id: str, subject: str, now: datetime
+) -> dict[str, Any]:
+    """All of it, for JSON. Tickets and nonces are left out: they are secrets of a login that is
+    over, and say nothing of the person. Raises Unavailable, and OSError for the tapes."""
+    try:
+        template: TemplateRecord | None = await store.templates.get(client_id, subject)
+    except NotFound:
+        template = None
+    sessions = await store.sessions.of_subject(client_id, subject)
+    in_a_row, last = await store.failures.count(client_id, subject)
+    tapes = []
+    if shelf is not None:
+        tapes = await asyncio.to_thread(shelf.of_subject, client_id, subject)
+    return {
+        "client": client_id,
+        "subject": subject,
+        "exported_at": _moment(now),
+        "template": None if template is None else _template(vault, template),
+        "sessions": [_session(record) for record in sessions],
+        "failures": {"in_a_row": in_a_row, "last_at": _moment(last)},
+        "recordings": [{"name": name, "recorded_at": _moment(at)} for name, at in tapes],
+    }
+
+
+def _template(vault: Vault, record: TemplateRecord) -> dict[str, Any]:
+    vectors = numbers = None
+    with contextlib.suppress(VaultError):  # it is held all the same, and nobody can read it
+        vectors, numbers = open_template(vault, record).embeddings.shape
+    return {
+        "id": record.template_id,
+        "model": record.model_id,
+        "created_at": _moment(record.created_at),
+        "quality": record.quality,
+        "form": "vectors, sealed with AES-256-GCM",
+        "key": record.key_id,
+        "vectors": vectors,
+        "numbers": numbers,
+        "bytes": len(record.sealed) + len(record.vector or b""),
+    }
+
+
+def _session(record: SessionRecord) -> dict[str, Any]:
+    return {
+        "session": record.session_id,
+        "purpose": record.purpose,
+        "state": record.state,
+        "created_at": _moment(record.created_at),
+        "expires_at": _moment(record.expires_at),
+        "claimed_at": _moment(record.claimed_at),
+        "finished_at": _moment(record.finished_at),
+        "reasons": list(record.reasons),
+        "replace": record.replace,
+        "challenge": record.challenge,
+        "evidence": json.loads(record.evidence),
+    }
+
+
+def _moment(when: datetime | None) -> str | None:
+    """RFC 3339, UTC, to the millisecond."""
+    if when is None:
+        return None
+    return when.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,122 @@
+"""What a person is told that is held of them: all of it, and nothing of anybody else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.tape import LINES
+from server.people.export import export_subject
+from server.people.forgetting import forget_subject
+from server.people.shelf import Shelf
+from server.people.templates import seal_template
+from server.store.sqlite.store import SqliteStore
+from tests.pipeline.observations import template
+from tests.server.conformance.records import NOW, a_client, a_session
+from tests.server.stage import VAULT
+
+AT = "2090-05-17T08:30:00.123Z"
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
+    store = SqliteStore(tmp_path / "store.sqlite3")
+    await store.open()
+    await store.clients.add(a_client())
+    for subject, person in (("ada", 1), ("bob", 2)):
+        whose = {"client_id": "shop", "subject": subject, "template_id": f"t-{subject}"}
+        record = seal_template(VAULT, template(person), **whose, created_at=NOW)
+        await store.templates.put(record, replace=False)
+        await store.failures.add("shop", subject, NOW)
+        table = f'[{{"cue": "{subject}"}}]'
+        await store.sessions.add(a_session(f"s-{subject}", subject=subject, evidence=table))
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    shelf = Shelf(tmp_path / "tapes", 30.0)
+    shelf.open()
+    for subject, others in (("ada", []), ("bob", []), (None, ["ada", "bob"])):
+        tape = shelf.place("shop", str(subject).ljust(12, "0"), NOW)
+        tape.mkdir()
+        header = {"subject": subject, "session": {"gallery": {"subjects": others}}}
+        (tape / LINES).write_text(json.dumps(header) + "\n")
+    return shelf
+
+
+async def held(store: SqliteStore, shelf: Shelf | None, subject: str = "ada") -> dict[str, Any]:
+    told = await export_subject(store, shelf, VAULT, client_id="shop", subject=subject, now=NOW)
+    assert json.loads(json.dumps(told)) == told
+    return told
+
+
+async def test_everything_of_one_person_is_told(store: SqliteStore, shelf: Shelf) -> None:
+    kept = await store.templates.get("shop", "ada")
+    vectors, numbers = template(1).embeddings.shape
+    told = await held(store, shelf)
+    assert told == {
+        "client": "shop",
+        "subject": "ada",
+        "exported_at": AT,
+        "template": {
+            "id": "t-ada",
+            "model": "test",
+            "created_at": AT,
+            "quality": kept.quality,
+            "form": "vectors, sealed with AES-256-GCM",
+            "key": VAULT.key_id,
+            "vectors": vectors,
+            "numbers": numbers,
+            "bytes": len(kept.sealed) + len(kept.vector or b""),
+        },
+        "sessions": [
+            {
+                "session": "s-ada",
+                "purpose": "login",
+                "state": "new",
+                "created_at": AT,
+                "expires_at": "2090-05-17T08:31:00.123Z",
+                "claimed_at": None,
+                "finished_at": None,
+                "reasons": [],
+                "replace": False,
+                "challenge": "none",
+                "evidence": [{"cue": "ada"}],
+            }
+        ],
+        "failures": {"in_a_row": 1, "last_at": AT},
+        "recordings": [
+            {"name": "20900517T083000Z-None00000000", "recorded_at": "2090-05-17T08:30:00.000Z"},
+            {"name": "20900517T083000Z-ada000000000", "recorded_at": "2090-05-17T08:30:00.000Z"},
+        ],
+    }
+    assert "bob" not in json.dumps(told)
+
+
+async def test_what_nobody_can_open_is_held_all_the_same(store: SqliteStore) -> None:
+    kept = await store.templates.get("shop", "ada")
+    await store.templates.put(replace(kept, sealed=kept.sealed[:-1] + b"?"), replace=True)
+    told = (await held(store, None))["template"]
+    assert (told["id"], told["vectors"], told["numbers"]) == ("t-ada", None, None)
+
+
+async def test_of_nobody_and_of_who_was_removed_nothing_is_held(
+    store: SqliteStore, shelf: Shelf
+) -> None:
+    await forget_subject(store, shelf, "shop", "ada")
+    nothing = {
+        "template": None,
+        "sessions": [],
+        "failures": {"in_a_row": 0, "last_at": None},
+        "recordings": [],
+    }
+    for subject in ("ada", "eve"):
+        told = await held(store, shelf, subject)
+        assert {name: told[name] for name in nothing} == nothing
