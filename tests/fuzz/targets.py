@@ -21,6 +21,8 @@ from av.video.frame import VideoFrame
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
+from models import ncnn
+from models.errors import ModelError
 from pipeline import encoded
 from pipeline.tape import TapeError
 from pipeline.tape.lines import END, MARK, TAIL, Chain
@@ -37,6 +39,7 @@ from server.problems import Problem
 from server.rtc.lines import CODES, BadOffer
 from server.rtc.offer import check_offer
 from server.session import protocol
+from tests.models import tiny_ncnn
 from tests.pipeline import streams
 
 TESTS = Path(__file__).parents[1]
@@ -174,6 +177,26 @@ def _sealed(data: bytes) -> None:
     raise Accepted("changed bytes are opened")
 
 
+CUT = b"\n#\n"
+"""Between an ncnn net's two files, and in neither: no layer's name has such a sign."""
+
+
+def _net(data: bytes) -> None:
+    """An operator's file may be changed as much as one likes; what is read holds nothing that did
+    not come in."""
+    text, _, weights = data.partition(CUT)
+    try:
+        net = ncnn.read(text, weights, ("out",))
+    except ModelError:
+        return
+    held = [np.frombuffer(one.raw_data, np.float32) for one in net.graph.initializer]
+    if not all(np.isfinite(one).all() for one in held):
+        raise Accepted("a weight is no number")
+    # A layer may have no bias, and has zeros then: one for each of its outputs.
+    if sum(one.nbytes for one in held) > 2 * len(weights):
+        raise Accepted("there are more weights than came in")
+
+
 def _texts(folder: str, pattern: str) -> list[bytes]:
     return [path.read_bytes() for path in sorted((TESTS / "vectors" / folder).glob(pattern))]
 
@@ -218,6 +241,7 @@ def targets() -> list[Target]:
         Target("vp8", [*_coded("libvpx"), streams.vp8(96, 64)], _frame("VP8", "vp8")),
         Target("h264", _coded("libx264"), _frame("H264", "h264")),
         Target("tape", _tapes(), _tape),
+        Target("net", [tiny_ncnn.TEXT.encode() + CUT + tiny_ncnn.WEIGHTS], _net),
         Target("token", [TOKEN.encode()], _token),
         Target("template", [PLAIN], _template),
         Target("sealed", [VAULT.seal(PLAIN, owner=OWNER)], _sealed),
