@@ -30,8 +30,10 @@ import numpy as np
 
 from pipeline.template import Floats, Template
 from server.keys.vault import Vault
+from server.people.anchors import Ledger
 from server.people.galleries import Galleries
-from server.people.templates import seal_template
+from server.people.protection import protection_of
+from server.people.templates import open_template, seal_template
 from server.store.port import Client, TemplateRecord
 from server.store.sqlite.rows import micros
 from server.store.sqlite.store import SqliteStore
@@ -57,8 +59,10 @@ COLUMNS = (
 )
 
 
-def person(n: int, rng: np.random.Generator, *, vector: bool = True) -> TemplateRecord:
-    """A sealed template of nobody."""
+def person(
+    n: int, rng: np.random.Generator, *, vector: bool = True, counted: bool = True
+) -> TemplateRecord:
+    """A sealed template of nobody; `counted`: as one who enrolled first in their anchor."""
     drawn = rng.standard_normal((EMBEDDINGS, DIMENSIONS), dtype=np.float32)
     rows: Floats = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
     # As enrolment makes ids, but the same in each run: subjects in no order of rows.
@@ -70,6 +74,8 @@ def person(n: int, rng: np.random.Generator, *, vector: bool = True) -> Template
         subject=f"{rng.bytes(6).hex()}-{n}",
         template_id=template_id,
         created_at=NOW,
+        counter=int(counted and vector),
+        epoch=int(counted and vector),
     )
     return sealed if vector else TemplateRecord(*[getattr(sealed, k) for k in OLD])
 
@@ -91,33 +97,41 @@ async def seed(path: Path, count: int, *, vector: bool) -> None:
     store = SqliteStore(path)
     await store.open()
     await store.clients.add(Client(CLIENT, bytes(32), (), "standard", NOW))
-    await store.close()
-    rng = np.random.default_rng(1)
+    rng, names = np.random.default_rng(1), list[str]()
 
     def batch(start: int) -> Iterator[tuple[Any, ...]]:
         for n in range(start, min(start + BATCH, count)):
             of = person(n, rng, vector=vector)
             yield (
                 of.client_id, of.subject, of.template_id, of.model_id, micros(of.created_at),
-                of.quality, of.key_id, of.sealed, of.vector, n + 1,
+                of.quality, of.key_id, of.sealed, of.vector, n + 1, of.counter, of.epoch,
             )  # fmt: skip
+            names.append(of.subject)
 
     with closing(sqlite3.connect(path)) as db:
         db.execute("PRAGMA synchronous = OFF")
         for start in range(0, count, BATCH):
             with db:
                 db.executemany(
-                    "INSERT INTO templates VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", batch(start)
+                    "INSERT INTO templates VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    batch(start),
                 )
         with db:
             db.execute("INSERT INTO galleries VALUES (?, ?, ?)", (CLIENT, count, count))
+    if vector:
+        ledger = Ledger(store.anchors, VAULT)
+        _, given = await ledger.announce(CLIENT, names)
+        assert set(given.values()) == {1}, "as person says"
+        await ledger.settle(CLIENT, given)
+    await store.close()
 
 
 async def serve(path: Path, repeat: int) -> dict[str, float]:
     """The numbers of one size, in the process that this is."""
     store = SqliteStore(path)
     await store.open()
-    galleries = Galleries(store.templates, VAULT, model_id=MODEL)
+    protection = protection_of(store, VAULT, lambda: NOW)
+    galleries = Galleries(store.templates, protection, model_id=MODEL)
     before_mb, rng = _reset_peak(), np.random.default_rng()
     cpu_s = time.process_time()
     gallery, first_s, stood_s = await _watched(lambda: galleries.of_client(CLIENT))
@@ -128,9 +142,17 @@ async def serve(path: Path, repeat: int) -> dict[str, float]:
     then_s = 0.0
     for n in range(repeat):
         for what in took:
-            record = person(n, rng)
             if what == "enrolled":
-                await store.templates.put(record, replace=False)
+                record = person(n, rng, counted=False)
+                sealed = await protection.seal(
+                    open_template(VAULT, record),
+                    client_id=CLIENT,
+                    subject=record.subject,
+                    template_id=record.template_id,
+                    created_at=NOW,
+                )
+                await store.templates.put(sealed, replace=False)
+                await protection.settle(sealed)
             elif what == "removed":
                 await store.forget_subject(CLIENT, gallery.subjects[n])
             gallery, wall_s, still_s = await _watched(lambda: galleries.of_client(CLIENT))

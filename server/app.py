@@ -24,12 +24,11 @@ from pipeline.nets.embed import SFACE, Embedder
 from pipeline.observation import Ask, Observation
 from pipeline.policy import POLICIES, Policy
 from pipeline.template import Gallery
-from server import life, memory
+from server import descriptors, life, memory
 from server.frames.elsewhere import of_settings
 from server.frames.inference import Inference
 from server.frames.look import load_see, votes
 from server.http import listening, middleware, routes
-from server.http.connections import Connections, kept_back
 from server.http.operator import fault_of
 from server.http.requests import MAX_BODY_BYTES, PARTS
 from server.keys.keyring import Keyring
@@ -39,6 +38,7 @@ from server.metrics import Metrics
 from server.parts import Parts, utc_now
 from server.peers import Peers
 from server.people.galleries import Galleries
+from server.people.protection import protection_of
 from server.people.shelf import Shelf
 from server.private_folder import PrivateFolderError, private_folder
 from server.problems import Problem
@@ -47,7 +47,6 @@ from server.processes.member import Member, told
 from server.readiness import Readiness
 from server.recorded import recorded
 from server.rtc.connection import RtcSettings, prepare
-from server.rtc.network import host_addresses
 from server.session.admission import Admission, Place, admission_of
 from server.session.opening import Opening
 from server.session.peer import Peer
@@ -60,8 +59,6 @@ from server.settings.load import ConfigError, Settings
 from server.store.opening import open_store
 from server.store.port import NotFound, SessionRecord, Store
 
-FEWEST_CONNECTIONS = 32
-"""HTTP connections that a server is of no use without."""
 PEACE_S = 55.0
 """No session lasts longer: 10 s to connect, 10 s to the first picture, 25 s to the verdict
 (pipeline/policy.py), and what the store takes."""
@@ -97,6 +94,7 @@ def build(
     except ValueError as error:
         raise ConfigError([f"LOOKGATE_STORE: {error}"]) from None
     vault = open_vault(settings.data_dir, key=settings.master_key)
+    protection = protection_of(found, vault, now)
     keyring = Keyring(
         found.keys, vault, issuer=settings.public_url, lifetime_s=settings.token_ttl_s
     )
@@ -107,7 +105,9 @@ def build(
     giving_back = memory.GivingBack(asyncio.get_running_loop().call_later)
     peers = Peers(giving_back.session_began, giving_back.session_ended)
     shelf = _shelf(settings)
-    audit, verdicts = recorded(settings, found, vault, keyring, model_id=embedder.model_id, now=now)
+    audit, verdicts = recorded(
+        settings, found, protection, keyring, model_id=embedder.model_id, now=now
+    )
     recording = None
     if shelf is not None:
         other = None if settings.embedder is None else embedder.model_id
@@ -145,7 +145,7 @@ def build(
         failures=found.failures,
         admission=admission,
         galleries=Galleries(
-            found.templates, vault, model_id=embedder.model_id, unused=metrics.unused
+            found.templates, protection, model_id=embedder.model_id, unused=metrics.unused
         ),
         decoys=Decoys(decoys, embedder.dimensions),
         peers=peers,
@@ -162,6 +162,7 @@ def build(
         settings=settings,
         store=found,
         vault=vault,
+        protection=protection,
         keyring=keyring,
         member=member,
         model_id=embedder.model_id,
@@ -232,7 +233,7 @@ async def serve(
     unusable.
     """
     memory.share_arenas()
-    caps = connections(settings, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    caps = descriptors.connections(settings, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     metrics = Metrics()
     look, embedder = load_see(
         settings.models_dir, settings.embedder, of_settings(settings), metrics.elsewhere.add
@@ -356,34 +357,6 @@ async def _quiet(member: Member, parts: Parts) -> None:
     while len(parts.peers):
         await parts.peers.until_none(PEACE_S)
         await member.admission.quiet()
-
-
-def connections(settings: Settings, descriptors: int) -> Connections:
-    """The caps of HTTP connections, where this process may open so many files (-1: any number).
-
-    Raises ConfigError if media and files leave too few of them.
-    """
-    most = settings.max_connections
-    if descriptors != resource.RLIM_INFINITY:
-        kept = kept_back(
-            sessions=settings.max_sessions + settings.max_connecting,
-            addresses=len(settings.rtc_addresses) or len(host_addresses(True, True)),
-            backlog=listening.BACKLOG,
-        )
-        most = min(most, descriptors - kept)
-        if most < FEWEST_CONNECTIONS:
-            raise ConfigError(
-                [
-                    f"LOOKGATE_MAX_SESSIONS needs {kept + FEWEST_CONNECTIONS} open files here, and"
-                    f" this process may have {descriptors} (ulimit -n)"
-                ]
-            )
-        if most < settings.max_connections:
-            logger.warning(
-                "fewer HTTP connections than LOOKGATE_MAX_CONNECTIONS",
-                extra={"connections": most, "open_files": descriptors, "kept_for_media": kept},
-            )
-    return Connections(most, settings.address_connections)
 
 
 def runner_url(runner: web.AppRunner, settings: Settings) -> str:

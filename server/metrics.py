@@ -155,7 +155,7 @@ class Metrics:
         )
         self.unused = Counter(
             "lookgate_templates_unused_total",
-            "Times that a template was left out of a comparison: embedder, unreadable.",
+            "Times a template was left out of a comparison: embedder, unreadable, turned_back.",
             ("reason",),
         )
         self.keys_unused = Gauge(

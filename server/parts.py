@@ -18,6 +18,7 @@ from server.keys.vault import Vault
 from server.limits import Once, Rates
 from server.metrics import Metrics
 from server.peers import Peers
+from server.people.protection import Protection
 from server.people.shelf import Shelf
 from server.processes.member import Member
 from server.readiness import Readiness
@@ -40,6 +41,7 @@ class Parts:
     settings: Settings
     store: Store
     vault: Vault
+    protection: Protection
     keyring: Keyring
     member: Member | None
     """Of a server that has several processes; None: this one is alone."""

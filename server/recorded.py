@@ -12,7 +12,7 @@ from datetime import datetime
 from server.audit.chain import Audit
 from server.audit.witness import Witness
 from server.keys.keyring import Keyring
-from server.keys.vault import Vault
+from server.people.protection import Protection
 from server.session.verdict import Verdicts
 from server.settings.load import Settings
 from server.store.port import Store
@@ -21,19 +21,21 @@ from server.store.port import Store
 def recorded(
     settings: Settings,
     store: Store,
-    vault: Vault,
+    protection: Protection,
     keyring: Keyring,
     *,
     model_id: str,
     now: Callable[[], datetime],
 ) -> tuple[Audit, Verdicts]:
     """The audit of this process, and the verdicts that it records; nothing is written yet."""
-    audit = Audit(store.audit, vault, now=now, by="serve", witness=Witness(settings.data_dir))
+    audit = Audit(
+        store.audit, protection.vault, now=now, by="serve", witness=Witness(settings.data_dir)
+    )
     verdicts = Verdicts(
         endings=store.endings,
         templates=store.templates,
         keyring=keyring,
-        vault=vault,
+        protection=protection,
         model_id=model_id,
         now=now,
         audit=audit,

@@ -22,6 +22,7 @@ from benchmarks.capacity.films import LONGEST_S, Reel, encode
 from benchmarks.serving import CLIENT, Server, ServerFailed
 from server.keys.master_key import open_vault
 from server.parts import utc_now
+from server.people.anchors import Ledger
 from server.people.templates import open_template, seal_template
 from server.store.opening import DEFAULT_URL, open_store
 from server.tools.caller.attempt import attempt
@@ -148,15 +149,21 @@ async def enrolled(server: Server, people: Sequence[Person], at_once: int = 2) -
 async def _named(server: Server, names: Sequence[str]) -> None:
     """Seal each template again for every one of a person's subjects."""
     store, vault = open_store(DEFAULT_URL, server.data_dir), open_vault(server.data_dir)
+    ledger = Ledger(store.anchors, vault)
     await store.open()
     try:
         for name in names:
             template = open_template(vault, await store.templates.get(CLIENT, name))
-            for n in range(NAMES):
+            # Rotated by the client's secret already, as those of its other names are to be.
+            names_of = [named(name, n) for n in range(NAMES)]
+            head, counters = await ledger.announce(CLIENT, names_of)
+            for subject in names_of:
                 sealed = seal_template(
-                    vault, template, client_id=CLIENT, subject=named(name, n),
+                    vault, template, client_id=CLIENT, subject=subject,
                     template_id=secrets.token_hex(16), created_at=utc_now(),
+                    counter=counters[subject], epoch=head.epoch,
                 )  # fmt: skip
                 await store.templates.put(sealed, replace=True)
+            await ledger.settle(CLIENT, counters)
     finally:
         await store.close()

@@ -11,7 +11,7 @@ import re
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -32,6 +32,8 @@ from server.settings.load import ConfigError, Settings
 from server.store.opening import open_store
 from server.store.port import Client, Conflict, KeyRecord, NotFound, Store, Unavailable
 
+TRIES = 10
+"""Of a change of a client that meets another one's."""
 _CLIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -123,10 +125,7 @@ class Admin:
         secret = secrets.token_urlsafe(32)
         digest = hashlib.sha256(secret.encode()).digest()
         async with (await self.recorded()).act("client", client_id=client_id, act="rotate"):
-            try:
-                await self.store.clients.set_secret(client_id, digest)
-            except NotFound:
-                raise _unknown(client_id) from None
+            await self._change(client_id, secret_hash=digest)
         return secret
 
     async def set_origins(self, client_id: str, origins: Sequence[str]) -> tuple[str, ...]:
@@ -137,11 +136,21 @@ class Admin:
         stored = _origins(origins)
         told: dict[str, Any] = {"act": "set", "origins": stored}
         async with (await self.recorded()).act("client", client_id=client_id, **told):
+            await self._change(client_id, origins=stored)
+        return stored
+
+    async def _change(self, client_id: str, **changes: Any) -> None:
+        """Fields of a client that are others now; again if somebody else changed it meanwhile."""
+        for _ in range(TRIES):
             try:
-                await self.store.clients.set_origins(client_id, stored)
+                was = await self.store.clients.get(client_id)
+                await self.store.clients.change(was, replace(was, **changes))
+                return
             except NotFound:
                 raise _unknown(client_id) from None
-        return stored
+            except Conflict:
+                continue
+        raise Unavailable(f"a change met others {TRIES} times")
 
     async def remove_client(self, client_id: str) -> None:
         """With its sessions, templates and recordings. Raises AdminError."""

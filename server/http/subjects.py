@@ -1,7 +1,7 @@
 """The relying app's questions about a person: can a login use their template; what is held; forget.
 
 All need the client's secret. Not here: attempts (sessions.py), opening a template
-(server/people/templates.py), what is removed of a person (server/people/forgetting.py).
+(server/people/protection.py), what is removed of a person (server/people/forgetting.py).
 Source: docs/protocol.md, "HTTP".
 """
 
@@ -17,7 +17,7 @@ from server.keys.vault import VaultError
 from server.parts import Parts
 from server.people.export import export_subject
 from server.people.forgetting import withdraw_subject
-from server.people.templates import open_template
+from server.people.protection import space_of
 from server.problems import Problem
 from server.session.withdrawn import end_withdrawn
 from server.store.port import Client, NotFound, TemplateRecord, Unavailable
@@ -35,7 +35,7 @@ async def show_subject(request: web.Request) -> web.Response:
         {
             "subject": subject,
             "enrolled": record is not None,
-            "usable": record is not None and _usable(parts, record),
+            "usable": record is not None and await _usable(parts, record),
             "since": None if record is None else rfc3339(record.created_at),
             "model": None if record is None else record.model_id,
         },
@@ -58,12 +58,13 @@ async def show_export(request: web.Request) -> web.Response:
     return web.json_response(held, headers={"Cache-Control": "no-store"})
 
 
-def _usable(parts: Parts, record: TemplateRecord) -> bool:
-    """Whether a login would compare with it: of the embedder that runs now, and it opens."""
+async def _usable(parts: Parts, record: TemplateRecord) -> bool:
+    """Whether a login would compare with it: of the embedder that runs now, it opens and counts."""
     if record.model_id != parts.model_id:
         return False
+    standing = await parts.protection.standing(record.client_id, [record.subject])
     try:
-        open_template(parts.vault, record)
+        parts.protection.opened(record, standing, space_of(standing.head))
     except VaultError:
         return False
     return True

@@ -15,7 +15,8 @@ from datetime import datetime
 from server.audit.chain import Audit
 from server.keys.keyring import Keyring
 from server.keys.receipt import Erasure
-from server.keys.vault import Vault
+from server.keys.vault import Vault, VaultError
+from server.people.anchors import Ledger
 from server.people.shelf import Shelf
 from server.store.port import Store
 
@@ -23,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 async def forget_subject(
-    store: Store, shelf: Shelf | None, client_id: str, subject: str
+    store: Store, ledger: Ledger, shelf: Shelf | None, client_id: str, subject: str
 ) -> Mapping[str, int]:
     """Remove everything of a person; how many of each noun of the store, and `recordings`.
 
@@ -31,6 +32,12 @@ async def forget_subject(
     Unavailable, and OSError for the recordings.
     """
     rows = await store.forget_subject(client_id, subject)
+    try:
+        # After the row: one that is put back counts no more, and one that is there always did.
+        await ledger.forget(client_id, subject)
+    except VaultError as error:
+        told = {"client": client_id, "code": error.code}
+        logger.error("a template of a person who was removed may count again", extra=told)
     tapes = 0
     if shelf is not None:
         tapes = await asyncio.to_thread(shelf.remove_subject, client_id, subject)
@@ -57,7 +64,8 @@ async def withdraw_subject(
     Raises Unavailable, VaultError, OSError: then there is no receipt, and again does what is left.
     """
     async with audit.act("erasure", client_id=client_id, subject=subject, by=by) as record:
-        erased = await forget_subject(store, shelf, client_id, subject)
+        ledger = Ledger(store.anchors, vault, now=now)
+        erased = await forget_subject(store, ledger, shelf, client_id, subject)
     hashed = audit.seals.subject(client_id, subject)
     erasure = Erasure(record.ref, client_id, hashed, vault.key_id, erased)
     return erased, await keyring.receipt(erasure, now())

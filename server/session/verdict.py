@@ -27,9 +27,8 @@ from pipeline.reasons import Phase, Purpose, Reason
 from server.audit.chain import Audit
 from server.audit.verdicts import listed, verdict_entry
 from server.keys.keyring import Keyring
-from server.keys.vault import Vault
 from server.limits import locked_for_s
-from server.people.templates import seal_template
+from server.people.protection import Protection
 from server.store.audit import AuditEntry
 from server.store.port import (
     Conflict,
@@ -98,7 +97,7 @@ class Verdicts:
         endings: Endings,
         templates: Templates,
         keyring: Keyring,
-        vault: Vault,
+        protection: Protection,
         model_id: str,
         now: Callable[[], datetime],
         audit: Audit,
@@ -108,7 +107,7 @@ class Verdicts:
         self._endings = endings
         self._templates = templates
         self._keyring = keyring
-        self._vault = vault
+        self._protection = protection
         self.model_id = model_id
         self._now = now
         self._owed: OrderedDict[str, _Owed] = OrderedDict()
@@ -147,7 +146,7 @@ class Verdicts:
                 raise AssertionError("an acceptance names somebody")
             template = compared = None
             if session.purpose == Purpose.ENROLL:
-                template = self._sealed(session, decided, subject)
+                template = await self._sealed(session, decided, subject)
             else:
                 # Removed while the camera ran, or a decoy, which never was: nobody to be.
                 kept = await self._templates.get(session.client_id, subject)
@@ -187,13 +186,16 @@ class Verdicts:
                 else:
                     await self._end(session, owed)
             raise undone from error
+        if template is not None:
+            await self._protection.settle(template)
         return Said(Phase.ACCEPTED, token=token, expires_in_s=self._keyring.lifetime_s, retry=False)
 
-    def _sealed(self, session: SessionRecord, decided: Decided, subject: str) -> TemplateRecord:
+    async def _sealed(
+        self, session: SessionRecord, decided: Decided, subject: str
+    ) -> TemplateRecord:
         if decided.template is None:
             raise AssertionError("an accepted enrolment has a template")
-        return seal_template(
-            self._vault,
+        return await self._protection.seal(
             decided.template,
             client_id=session.client_id,
             subject=subject,

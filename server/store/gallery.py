@@ -21,6 +21,9 @@ class VectorRecord:
     vector: bytes | None
     """As in TemplateRecord. One that opens for another template id is an older template's: a server
     of a version that knew no vectors replaced the template and left the vector."""
+    counter: int = 0
+    epoch: int = 0
+    """These as in TemplateRecord, too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from pipeline.refusal import Refusal
+from server.store.anchors import Anchors
 from server.store.audit import AuditTrail, Chain, Note
 from server.store.gallery import Changes, GalleryVersion, VectorRecord
 
@@ -80,6 +81,9 @@ class Client:
     policy: str
     """Name of the policy its sessions are judged by."""
     created_at: datetime
+    seal: bytes | None = None
+    """Shows that who has the master key wrote the row. None: of a
+    version that made none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +130,11 @@ class TemplateRecord:
     """AES-256-GCM nonce and ciphertext; the owner is its associated data."""
     vector: bytes | None = None
     """Its pooled vector, sealed in the same way. None: stored by a version that made none."""
+    counter: int = 0
+    """Greater than that of every template that the subject had before; 0: of a version that did not
+    count."""
+    epoch: int = 0
+    """Which secret of the client its vectors are rotated by; 0: by none, of the same versions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +163,11 @@ class Clients(Protocol):
     async def all(self) -> Sequence[Client]:
         """By id."""
 
-    async def set_secret(self, client_id: str, secret_hash: bytes) -> None:
-        """The old secret stops at once. Raises NotFound."""
+    async def change(self, was: Client, client: Client) -> None:
+        """Another secret, other origins or another seal, at once; its sessions and people stay.
 
-    async def set_origins(self, client_id: str, origins: Sequence[str]) -> None:
-        """Instead of those that it had; nothing else of the client changes. Raises NotFound."""
+        Raises NotFound, and Conflict if the row is not what it `was`.
+        """
 
     async def remove(self, client_id: str) -> None:
         """With its sessions, templates and failure counts. Raises NotFound."""
@@ -232,6 +241,16 @@ class Templates(Protocol):
 
         For checks that something sealed opens.
         """
+
+    async def reseal(self, changes: Sequence[tuple[TemplateRecord, TemplateRecord]]) -> int:
+        """Each (was, now) is the same template, sealed anew, with another counter, epoch or master
+        key; how many were still as they were.
+
+        No version grows, because a gallery that is remembered stays right.
+        """
+
+    async def renewed(self, client_id: str) -> None:
+        """Who remembers the gallery reads all of it again. Raises NotFound: no such client."""
 
     async def gallery_version(self, client_id: str) -> GalleryVersion:
         """Where the gallery stands; all 0 if there never was anything.
@@ -324,6 +343,9 @@ class Keys(Protocol):
         Raises Conflict if kid is taken, or if another signs and `retire_others_at` is None.
         """
 
+    async def reseal(self, was: KeyRecord, sealed_private: bytes) -> bool:
+        """Seal the same key anew; whether it was still sealed as it `was`."""
+
     async def published(self, now: datetime) -> Sequence[KeyRecord]:
         """The signing key first, then those still published at `now`, newest first."""
 
@@ -340,6 +362,9 @@ class Store(Protocol):
 
     @property
     def templates(self) -> Templates: ...
+
+    @property
+    def anchors(self) -> Anchors: ...
 
     @property
     def failures(self) -> Failures: ...

@@ -197,7 +197,9 @@ async def _limited(world: World) -> tuple[int, str]:
 
 
 async def _elsewhere(world: World) -> tuple[int, str]:
-    await world.parts.store.clients.set_origins(CLIENT, ("https://shop.example",))
+    client = await world.parts.store.clients.get(CLIENT)
+    other = replace(client, origins=("https://shop.example",))
+    await world.parts.store.clients.change(client, other)
     return await world.offer()
 
 
@@ -296,7 +298,8 @@ async def world(page: Page, tmp_path: Path) -> AsyncIterator[World]:
         await app_runner.setup()
         await web.TCPSite(app_runner, HERE, 0).start()
         url = f"http://{HERE}:{app_runner.addresses[0][1]}"
-        await parts.store.clients.set_origins(CLIENT, (url,))
+        client = await parts.store.clients.get(CLIENT)
+        await parts.store.clients.change(client, replace(client, origins=(url,)))
         await page.goto(url)
         found = World(page, parts, server, url)
         yield found

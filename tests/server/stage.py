@@ -24,7 +24,6 @@ from server.app import build
 from server.keys.vault import Vault
 from server.life import open_parts
 from server.parts import Parts
-from server.people.templates import seal_template
 from server.session import whom
 from server.session.occupancy import Holder
 from server.session.peer import Peer
@@ -135,8 +134,7 @@ async def close_parts(parts: Parts) -> None:
 
 async def enrolled(parts: Parts, subject: str, person: int) -> None:
     """Give a subject the template of a synthetic person."""
-    record = seal_template(
-        VAULT,
+    record = await parts.protection.seal(
         template(person),
         client_id=CLIENT,
         subject=subject,
@@ -144,6 +142,7 @@ async def enrolled(parts: Parts, subject: str, person: int) -> None:
         created_at=parts.now(),
     )
     await parts.store.templates.put(record, replace=True)
+    await parts.protection.settle(record)
 
 
 async def claimed(

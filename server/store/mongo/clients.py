@@ -26,6 +26,7 @@ def _client(document: Mapping[str, Any]) -> Client:
         origins=tuple(document["origins"]),
         policy=document["policy"],
         created_at=document["created_at"],
+        seal=None if document.get("seal") is None else bytes(document["seal"]),
     )
 
 
@@ -46,6 +47,7 @@ class Clients:
                         "origins": list(client.origins),
                         "policy": client.policy,
                         "created_at": utc(client.created_at),
+                        "seal": None if client.seal is None else Binary(client.seal),
                         "removing": False,
                     }
                 )
@@ -66,21 +68,27 @@ class Clients:
             documents = await db["clients"].find({"removing": False}).sort("_id").to_list()
         return [_client(document) for document in documents]
 
-    async def set_secret(self, client_id: str, secret_hash: bytes) -> None:
-        """Overwrite the hash."""
-        await self._set(client_id, {"secret_hash": Binary(secret_hash)})
-
-    async def set_origins(self, client_id: str, origins: Sequence[str]) -> None:
-        """Overwrite the list."""
-        await self._set(client_id, {"origins": list(origins)})
-
-    async def _set(self, client_id: str, change: Document) -> None:
+    async def change(self, was: Client, client: Client) -> None:
+        """One update whose filter holds what can change."""
+        seal = None if client.seal is None else Binary(client.seal)
+        new: Document = {
+            "secret_hash": Binary(client.secret_hash),
+            "origins": list(client.origins),
+            "seal": seal,
+        }
+        there = {"_id": was.client_id, "removing": False}
+        before = {
+            "secret_hash": Binary(was.secret_hash),
+            "origins": list(was.origins),
+            "seal": None if was.seal is None else Binary(was.seal),  # finds no member, too
+        }
         async with self._database.turn() as db:
-            result = await db["clients"].update_one(
-                {"_id": client_id, "removing": False}, {"$set": change}
-            )
-        if not result.matched_count:
-            raise NotFound("client")
+            result = await db["clients"].update_one({**there, **before}, {"$set": new})
+            if result.matched_count:
+                return
+            if await db["clients"].find_one(there, {"_id": 1}) is None:
+                raise NotFound("client")
+            raise Conflict("client")
 
     async def remove(self, client_id: str) -> None:
         """Hide it, remove what it owns, then itself: interrupted, the same call finishes the job.
@@ -94,7 +102,7 @@ class Clients:
             )
             if not hidden.matched_count:
                 raise NotFound("client")
-            for name in ("sessions", "templates", "failures"):
+            for name in ("sessions", "templates", "anchors", "failures"):
                 await db[name].delete_many({"client_id": client_id})
             await galleries.forget_client(db, client_id)
             await db["clients"].delete_one({"_id": client_id, "removing": True})

@@ -61,6 +61,22 @@ class Keys:
                     return
             raise Conflict("key")
 
+    async def reseal(self, was: KeyRecord, sealed_private: bytes) -> bool:
+        """Read the list, change it, put it back if it is still the one that was read."""
+        async with self._database.turn() as db:
+            for _ in range(TRIES):
+                rev, keys = await _read_list(db)
+                same = [
+                    key
+                    for key in keys
+                    if key["kid"] == was.kid and bytes(key["sealed_private"]) == was.sealed_private
+                ]
+                for key in same:
+                    key["sealed_private"] = Binary(sealed_private)
+                if not same or await _set_list(db, rev, keys):
+                    return bool(same)
+            raise Conflict("key")
+
     async def published(self, now: datetime) -> Sequence[KeyRecord]:
         """Not those whose time is over at `now`."""
         async with self._database.turn() as db:

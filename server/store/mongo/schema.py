@@ -16,7 +16,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from server.store.mongo.documents import Document, upsert
 from server.store.port import KEPT_AFTER_EXPIRY, Broken, WrongSchema
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 ROUNDS, RIVALS = 3, 10
 """Of the race at the opening. Of 30 races so long with FerretDB 1.24, all 30 had several winners
@@ -36,6 +36,10 @@ INDEXES: tuple[tuple[str, IndexModel], ...] = (
     ("templates", IndexModel(_OWNER, unique=True)),
     ("templates", IndexModel([*_OWNER[:1], ("changed", ASCENDING)])),
     ("removals", IndexModel([*_OWNER[:1], ("logged", ASCENDING)])),
+    (
+        "anchors",
+        IndexModel([("client_id", ASCENDING), ("part", ASCENDING)], unique=True),
+    ),
     ("failures", IndexModel(_OWNER, unique=True)),
     ("audit", IndexModel([("chain", ASCENDING), ("seq", ASCENDING)], unique=True)),
     ("audit", IndexModel("ref", unique=True)),
@@ -52,7 +56,7 @@ async def prepare(db: AsyncDatabase[Document]) -> None:
 
 
 async def check_version(db: AsyncDatabase[Document]) -> None:
-    """Write the version into an empty database. Raises WrongSchema if a newer one is there."""
+    """Write the version into an empty or older database. Raises WrongSchema for a newer one."""
     await upsert(db, "meta", {"_id": "schema"}, {"$setOnInsert": {"version": SCHEMA_VERSION}})
     document = await db["meta"].find_one({"_id": "schema"})
     version = document["version"] if document else 0
@@ -61,6 +65,8 @@ async def check_version(db: AsyncDatabase[Document]) -> None:
             f"the database has schema version {version}; this Lookgate knows up to"
             f" {SCHEMA_VERSION}. Start the newer version, or restore a backup."
         )
+    if version < SCHEMA_VERSION:
+        await db["meta"].update_one({"_id": "schema"}, {"$max": {"version": SCHEMA_VERSION}})
 
 
 async def check_one_winner(db: AsyncDatabase[Document]) -> None:

@@ -12,7 +12,16 @@ import secrets
 from collections.abc import Mapping
 from datetime import datetime
 
-from server.store.mongo import audit, clients, endings, failures, keys, sessions, templates
+from server.store.mongo import (
+    anchors,
+    audit,
+    clients,
+    endings,
+    failures,
+    keys,
+    sessions,
+    templates,
+)
 from server.store.mongo.database import WAIT_S, Database, Prepare
 from server.store.mongo.schema import prepare
 from server.store.port import KEPT_AFTER_EXPIRY, Unavailable
@@ -40,6 +49,7 @@ class MongoStore:
         self.clients = clients.Clients(self.database)
         self.sessions = sessions.Sessions(self.database)
         self.templates = templates.Templates(self.database)
+        self.anchors = anchors.Anchors(self.database)
         self.failures = failures.Failures(self.database)
         self.keys = keys.Keys(self.database)
         self.endings = endings.Endings(self.database)

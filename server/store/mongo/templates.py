@@ -19,7 +19,17 @@ from server.store.mongo.documents import Document, upsert, utc
 from server.store.mongo.galleries import changing, removed, replaced, version_of
 from server.store.port import Conflict, NotFound, TemplateRecord
 
-_VECTOR = {"_id": 0, "subject": 1, "template_id": 1, "model_id": 1, "vector": 1}
+_VECTOR = {
+    "_id": 0,
+    "subject": 1,
+    "template_id": 1,
+    "model_id": 1,
+    "vector": 1,
+    "counter": 1,
+    "epoch": 1,
+}
+
+_SEALED = ("key_id", "sealed", "vector", "counter", "epoch")
 
 
 def _template(document: Mapping[str, Any]) -> TemplateRecord:
@@ -33,6 +43,8 @@ def _template(document: Mapping[str, Any]) -> TemplateRecord:
         key_id=document["key_id"],
         sealed=bytes(document["sealed"]),
         vector=_bytes_or_none(document.get("vector")),
+        counter=document.get("counter", 0),  # older rows have none
+        epoch=document.get("epoch", 0),
     )
 
 
@@ -42,6 +54,8 @@ def _vector(document: Mapping[str, Any]) -> VectorRecord:
         document["template_id"],
         document["model_id"],
         _bytes_or_none(document.get("vector")),
+        document.get("counter", 0),
+        document.get("epoch", 0),
     )
 
 
@@ -59,6 +73,8 @@ def content_of(record: TemplateRecord) -> Document:
         "key_id": record.key_id,
         "sealed": Binary(record.sealed),
         "vector": None if record.vector is None else Binary(record.vector),
+        "counter": record.counter,
+        "epoch": record.epoch,
     }
 
 
@@ -116,6 +132,28 @@ class Templates:
         async with self._database.turn() as db:
             found = db["templates"].find({}).limit(n)
             return [_template(document) async for document in found]
+
+    async def reseal(self, changes: Sequence[tuple[TemplateRecord, TemplateRecord]]) -> int:
+        """A compare-and-set of each document, on what was sealed."""
+        done = 0
+        for was, now in changes:
+            owner: Document = {"client_id": was.client_id, "subject": was.subject}
+            new = {name: content_of(now)[name] for name in _SEALED}
+            async with self._database.turn() as db:
+                result = await db["templates"].update_one(
+                    {**owner, "sealed": Binary(was.sealed)}, {"$set": new}
+                )
+            done += result.matched_count
+        return done
+
+    async def renewed(self, client_id: str) -> None:
+        """The version grows past the log."""
+        async with self._database.turn() as db:
+            if await db["clients"].find_one({"_id": client_id, "removing": False}) is None:
+                raise NotFound("client")
+            nothing: Document = {"$setOnInsert": {"version": 0, "logged": 0}}
+            await upsert(db, "galleries", {"_id": client_id}, nothing)
+            await db["galleries"].update_one({"_id": client_id}, {"$inc": {"version": 1}})
 
     async def gallery_version(self, client_id: str) -> GalleryVersion:
         """Changes so far, each counted when it begins and when it is done."""

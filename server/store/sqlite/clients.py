@@ -14,11 +14,11 @@ from server.store.sqlite import templates
 from server.store.sqlite.database import Database
 from server.store.sqlite.rows import changed, micros, moment
 
-_COLUMNS = "client_id, secret_hash, origins, policy, created_at"
+_COLUMNS = "client_id, secret_hash, origins, policy, created_at, seal"
 
 
 def _client(row: Sequence[Any]) -> Client:
-    return Client(row[0], row[1], tuple(json.loads(row[2])), row[3], moment(row[4]))
+    return Client(row[0], row[1], tuple(json.loads(row[2])), row[3], moment(row[4]), row[5])
 
 
 class Clients:
@@ -49,27 +49,26 @@ class Clients:
         rows = await self._database.read(f"SELECT {_COLUMNS} FROM clients ORDER BY client_id")
         return [_client(row) for row in rows]
 
-    async def set_secret(self, client_id: str, secret_hash: bytes) -> None:
-        """Overwrite the hash."""
+    async def change(self, was: Client, client: Client) -> None:
+        """One UPDATE whose WHERE holds what can change."""
         async with self._database.transaction() as db:
-            if not await changed(
+            if await changed(
                 db,
-                "UPDATE clients SET secret_hash = ? WHERE client_id = ?",
-                secret_hash,
-                client_id,
+                "UPDATE clients SET secret_hash = ?, origins = ?, seal = ?"
+                " WHERE client_id = ? AND secret_hash = ? AND origins = ? AND seal IS ?",
+                client.secret_hash,
+                json.dumps(client.origins),
+                client.seal,
+                was.client_id,
+                was.secret_hash,
+                json.dumps(was.origins),
+                was.seal,
             ):
-                raise NotFound("client")
-
-    async def set_origins(self, client_id: str, origins: Sequence[str]) -> None:
-        """Overwrite the list."""
-        async with self._database.transaction() as db:
-            if not await changed(
-                db,
-                "UPDATE clients SET origins = ? WHERE client_id = ?",
-                json.dumps(tuple(origins)),
-                client_id,
-            ):
-                raise NotFound("client")
+                return
+            rows = await db.execute_fetchall(
+                "SELECT 1 FROM clients WHERE client_id = ?", (was.client_id,)
+            )
+            raise Conflict("client") if list(rows) else NotFound("client")
 
     async def remove(self, client_id: str) -> None:
         """One DELETE: sessions, templates and failures go by their foreign keys."""
@@ -82,12 +81,13 @@ class Clients:
 async def insert(db: aiosqlite.Connection, client: Client) -> None:
     """Add a row, within the caller's transaction. Raises IntegrityError."""
     await db.execute_fetchall(
-        f"INSERT INTO clients ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)",
+        f"INSERT INTO clients ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",
         (
             client.client_id,
             client.secret_hash,
             json.dumps(client.origins),
             client.policy,
             micros(client.created_at),
+            client.seal,
         ),
     )

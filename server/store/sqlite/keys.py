@@ -49,6 +49,20 @@ class Keys:
         except sqlite3.IntegrityError as error:
             raise Conflict("key") from error
 
+    async def reseal(self, was: KeyRecord, sealed_private: bytes) -> bool:
+        """One UPDATE whose WHERE holds what was sealed."""
+        async with self._database.transaction() as db:
+            return bool(
+                await changed(
+                    db,
+                    "UPDATE signing_keys SET sealed_private = ?"
+                    " WHERE kid = ? AND sealed_private = ?",
+                    sealed_private,
+                    was.kid,
+                    was.sealed_private,
+                )
+            )
+
     async def published(self, now: datetime) -> Sequence[KeyRecord]:
         """Not those whose time is over at `now`."""
         rows = await self._database.read(

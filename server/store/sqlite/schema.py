@@ -64,6 +64,16 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (chain, seq)) STRICT""",
         "CREATE TABLE audit_chains (chain TEXT PRIMARY KEY) STRICT, WITHOUT ROWID",
     ),
+    (
+        # Templates and clients of before: not rotated, not counted, not sealed.
+        "ALTER TABLE templates ADD COLUMN counter INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE templates ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE clients ADD COLUMN seal BLOB",
+        """CREATE TABLE anchors (
+            client_id TEXT NOT NULL REFERENCES clients ON DELETE CASCADE, part INTEGER NOT NULL,
+            version INTEGER NOT NULL, sealed BLOB NOT NULL,
+            PRIMARY KEY (client_id, part)) STRICT""",
+    ),
 )
 """Statements that lead from schema version i to i + 1 (PRAGMA user_version); only ever appended."""
 

@@ -11,7 +11,16 @@ from datetime import datetime
 from pathlib import Path
 
 from server.store.port import KEPT_AFTER_EXPIRY, Client, SessionRecord
-from server.store.sqlite import audit, clients, endings, failures, keys, sessions, templates
+from server.store.sqlite import (
+    anchors,
+    audit,
+    clients,
+    endings,
+    failures,
+    keys,
+    sessions,
+    templates,
+)
 from server.store.sqlite.database import IDLE_S, WAIT_S, Database
 from server.store.sqlite.rows import changed
 
@@ -24,6 +33,7 @@ class SqliteStore:
         self.clients = clients.Clients(self.database)
         self.sessions = sessions.Sessions(self.database)
         self.templates = templates.Templates(self.database)
+        self.anchors = anchors.Anchors(self.database)
         self.failures = failures.Failures(self.database)
         self.keys = keys.Keys(self.database)
         self.endings = endings.Endings(self.database)

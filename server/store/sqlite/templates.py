@@ -17,10 +17,13 @@ from server.store import gallery
 from server.store.gallery import Changes, GalleryVersion, VectorRecord
 from server.store.port import Conflict, NotFound, TemplateRecord
 from server.store.sqlite.database import Database
-from server.store.sqlite.rows import is_missing_client, micros, moment
+from server.store.sqlite.rows import changed, is_missing_client, micros, moment
 
-_COLUMNS = "client_id, subject, template_id, model_id, created_at, quality, key_id, sealed, vector"
-_VECTOR = "subject, template_id, model_id, vector"
+_COLUMNS = (
+    "client_id, subject, template_id, model_id, created_at, quality, key_id, sealed, vector,"
+    " counter, epoch"
+)
+_VECTOR = "subject, template_id, model_id, vector, counter, epoch"
 
 
 def _template(row: Sequence[Any]) -> TemplateRecord:
@@ -83,6 +86,42 @@ class Templates:
         rows = await self._database.read(f"SELECT {_COLUMNS} FROM templates LIMIT ?", n)
         return [_template(row) for row in rows]
 
+    async def reseal(self, changes: Sequence[tuple[TemplateRecord, TemplateRecord]]) -> int:
+        """One transaction of UPDATEs whose WHERE holds what was sealed."""
+        async with self._database.transaction() as db:
+            return sum(
+                [
+                    await changed(
+                        db,
+                        "UPDATE templates SET key_id = ?, sealed = ?, vector = ?, counter = ?,"
+                        " epoch = ? WHERE client_id = ? AND subject = ? AND sealed = ?",
+                        now.key_id,
+                        now.sealed,
+                        now.vector,
+                        now.counter,
+                        now.epoch,
+                        was.client_id,
+                        was.subject,
+                        was.sealed,
+                    )
+                    for was, now in changes
+                ]
+            )
+
+    async def renewed(self, client_id: str) -> None:
+        """The version grows past the log."""
+        async with self._database.transaction() as db:
+            rows = await db.execute_fetchall(
+                "SELECT 1 FROM clients WHERE client_id = ?", (client_id,)
+            )
+            if not list(rows):
+                raise NotFound("client")
+            await db.execute_fetchall(
+                "INSERT INTO galleries (client_id, version, logged) VALUES (?, 1, 0) ON CONFLICT"
+                " (client_id) DO UPDATE SET version = version + 1",
+                (client_id,),
+            )
+
     async def gallery_version(self, client_id: str) -> GalleryVersion:
         """Changes so far; none is ever open."""
         rows = await self._database.read(
@@ -126,10 +165,11 @@ async def insert(db: aiosqlite.Connection, record: TemplateRecord, *, replace: b
         " ON CONFLICT (client_id, subject) DO UPDATE SET template_id = excluded.template_id,"
         " model_id = excluded.model_id, created_at = excluded.created_at,"
         " quality = excluded.quality, key_id = excluded.key_id, sealed = excluded.sealed,"
-        " vector = excluded.vector, changed = excluded.changed"
+        " vector = excluded.vector, counter = excluded.counter, epoch = excluded.epoch,"
+        " changed = excluded.changed"
     )
     await db.execute_fetchall(
-        f"INSERT INTO templates ({_COLUMNS}, changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        f"INSERT INTO templates ({_COLUMNS}, changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         + (instead if replace else ""),
         (
             record.client_id,
@@ -141,6 +181,8 @@ async def insert(db: aiosqlite.Connection, record: TemplateRecord, *, replace: b
             record.key_id,
             record.sealed,
             record.vector,
+            record.counter,
+            record.epoch,
             number,
         ),
     )

@@ -29,17 +29,27 @@ async def test_an_unknown_client_is_not_found(store: Store) -> None:
     with pytest.raises(NotFound):
         await store.clients.get("nobody")
     with pytest.raises(NotFound):
-        await store.clients.set_secret("nobody", TICKET)
-    with pytest.raises(NotFound):
-        await store.clients.set_origins("nobody", ())
+        await store.clients.change(a_client("nobody"), a_client("nobody", secret_hash=TICKET))
     with pytest.raises(NotFound):
         await store.clients.remove("nobody")
     assert await store.clients.all() == []
 
 
 async def test_a_new_secret_replaces_the_old_one(shop: Store) -> None:
-    await shop.clients.set_secret("shop", TICKET)
-    assert (await shop.clients.get("shop")).secret_hash == TICKET
+    new = a_client(secret_hash=TICKET, seal=b"seal")
+    await shop.clients.change(a_client(), new)
+    assert await shop.clients.get("shop") == new
+    with pytest.raises(Conflict):
+        await shop.clients.change(a_client(), a_client(seal=b"another"))
+    await shop.clients.change(new, a_client())
+    assert await shop.clients.get("shop") == a_client()
+
+
+async def test_of_twenty_changes_one_wins(two: tuple[Store, Store]) -> None:
+    new = [a_client(origins=(f"https://{n}.example",), seal=bytes([n])) for n in range(20)]
+    seen = await outcomes([two[n % 2].clients.change(a_client(), one) for n, one in enumerate(new)])
+    assert seen == {"ok": 1, "Conflict": 19}
+    assert await two[0].clients.get("shop") in new
 
 
 async def test_new_origins_replace_the_old_ones_and_nothing_else(shop: Store) -> None:
@@ -47,9 +57,12 @@ async def test_new_origins_replace_the_old_ones_and_nothing_else(shop: Store) ->
     await shop.sessions.add(a_session())
     await shop.templates.put(a_template(), replace=False)
     await shop.failures.add("shop", "ada", NOW)
+    was = a_client()
     for origins in (("https://new.example", "http://localhost:1"), ()):
-        await shop.clients.set_origins("shop", origins)
-        assert await shop.clients.get("shop") == a_client(origins=origins)
+        new = a_client(origins=origins)
+        await shop.clients.change(was, new)
+        assert await shop.clients.get("shop") == new
+        was = new
     assert await shop.clients.get("zoo") == a_client("zoo")
     assert await shop.sessions.get("s1") == a_session()
     assert await everybody(shop, "shop") == [a_template()]

@@ -96,3 +96,17 @@ async def test_two_servers_that_start_at_once_sign_with_the_same_key(
         now=NOW,
     )
     assert claims["sub"] == "ada"
+
+
+async def test_a_key_is_sealed_anew_only_as_it_was_read(store: Store) -> None:
+    for kid, others in (("k1", None), ("k2", NOW + DAY)):
+        await store.keys.add(a_key(kid), retire_others_at=others)
+    second, first = await store.keys.published(NOW)
+    assert not await store.keys.reseal(dataclasses.replace(first, sealed_private=b"other"), b"new")
+    assert not await store.keys.reseal(a_key("k3"), b"new")
+    assert await store.keys.published(NOW) == [second, first]
+    assert await store.keys.reseal(first, b"new")
+    assert await store.keys.published(NOW) == [
+        second,
+        dataclasses.replace(first, sealed_private=b"new"),
+    ]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -112,3 +115,45 @@ async def test_a_large_template_is_kept_whole(shop: Store) -> None:
     sealed = np.random.default_rng(1).bytes(2_000_000)
     await shop.templates.put(a_template(sealed=sealed), replace=False)
     assert (await shop.templates.get("shop", "ada")).sealed == sealed
+
+
+async def test_a_template_is_sealed_anew_only_as_it_was_read(shop: Store) -> None:
+    was = [a_template(), a_template("bob", vector=b"v", counter=1, epoch=1)]
+    for record in was:
+        await shop.templates.put(record, replace=False)
+    changes = {"key_id": "k", "sealed": b"new", "vector": b"new vector", "counter": 2, "epoch": 3}
+    now = [dataclasses.replace(record, **changes) for record in was]
+    version = await shop.templates.gallery_version("shop")
+    stale = dataclasses.replace(was[0], sealed=b"other")
+    unknown = a_template("carl")
+    assert await shop.templates.reseal([(stale, now[0]), (unknown, unknown)]) == 0
+    assert await everybody(shop, "shop") == was
+    assert await shop.templates.reseal(list(zip(was, now, strict=True))) == 2
+    assert await everybody(shop, "shop") == now
+    assert await shop.templates.reseal(list(zip(was, now, strict=True))) == 0
+    assert await shop.templates.gallery_version("shop") == version
+    rows = await shop.templates.vectors("shop", after="", most=9)
+    assert [(row.vector, row.counter, row.epoch) for row in rows] == [(b"new vector", 2, 3)] * 2
+
+
+async def test_of_twenty_who_seal_anew_one_wins(two: tuple[Store, Store]) -> None:
+    await two[0].templates.put(a_template(), replace=False)
+    new = [dataclasses.replace(a_template(), sealed=bytes([n]), counter=n) for n in range(20)]
+    done = await asyncio.gather(
+        *(two[n % 2].templates.reseal([(a_template(), one)]) for n, one in enumerate(new))
+    )
+    assert sum(done) == 1
+    assert await two[0].templates.get("shop", "ada") == new[done.index(1)]
+
+
+async def test_a_renewed_gallery_is_read_again_as_a_whole(two: tuple[Store, Store]) -> None:
+    one, other = two
+    for records in (0, 1):
+        seen = await other.templates.gallery_version("shop")
+        await one.templates.renewed("shop")
+        assert await other.templates.gallery_version("shop") != seen
+        assert await other.templates.changes("shop", seen) is None
+        if not records:
+            await one.templates.put(a_template(), replace=False)
+    with pytest.raises(NotFound):
+        await one.templates.renewed("nobody")

@@ -117,7 +117,8 @@ async def test_a_command_that_would_be_cut_is_not_told(
     """Half of it would take origins away."""
     caplog.set_level("WARNING", "server.http.requests")
     many = tuple(f"https://{n}.shop.example" for n in range(30))
-    await parts.store.clients.set_origins(CLIENT, many)
+    client = await parts.store.clients.get(CLIENT)
+    await parts.store.clients.change(client, replace(client, origins=tuple(many)))
     made = await create(http)
     async with post_offer(http, made, "v=0", Origin="https://new.example"):
         pass

@@ -59,7 +59,9 @@ async def test_a_template_that_no_login_can_use_is_told(http: Http, parts: Parts
             changed = replace(record, sealed=record.sealed[:-1] + b"?")
             await parts.store.templates.put(changed, replace=True)
         case "master key":
-            parts.vault = Vault([b"o" * 32])
+            record = await parts.store.templates.get(CLIENT, "ann")
+            foreign = Vault([b"o" * 32]).seal(b"", owner=())
+            await parts.store.templates.put(replace(record, sealed=foreign), replace=True)
     async with http.get("/v1/subjects/ann", headers=AUTH) as response:
         shown = await response.json()
     assert (shown["enrolled"], shown["usable"], shown["model"]) == (True, False, "test")

@@ -10,11 +10,17 @@ from pathlib import Path
 import pytest
 
 from pipeline.tape import LINES
+from server.keys.vault import Vault
+from server.people.anchors import Ledger
 from server.people.forgetting import forget_client, forget_subject
 from server.people.shelf import Shelf
 from server.store.port import NotFound
 from server.store.sqlite.store import SqliteStore
 from tests.server.conformance.records import NOW, TICKET, a_client, a_session, a_template
+
+
+def ledger_of(store: SqliteStore) -> Ledger:
+    return Ledger(store.anchors, Vault([bytes(32)]), now=lambda: NOW)
 
 
 @pytest.fixture
@@ -80,7 +86,8 @@ async def test_a_person_is_forgotten_and_nobody_else(
 ) -> None:
     assert set(map(frozenset, (await known(store, shelf)).values())) == {frozenset(EVERYTHING)}
     with caplog.at_level(logging.INFO):
-        assert (await forget_subject(store, shelf, "shop", "ada"))["templates"] == 1
+        removed = await forget_subject(store, ledger_of(store), shelf, "shop", "ada")
+        assert removed["templates"] == 1
     assert await known(store, shelf) == {
         "shop-ada": set(),
         "shop-bob": EVERYTHING,
@@ -92,11 +99,13 @@ async def test_a_person_is_forgotten_and_nobody_else(
     said = {name: getattr(line, name) for name in ("client", "templates", "recordings")}
     assert said == {"client": "shop", "templates": 1, "recordings": 1}
     assert "ada" not in caplog.text
-    assert (await forget_subject(store, shelf, "shop", "ada"))["templates"] == 0
+    again = await forget_subject(store, ledger_of(store), shelf, "shop", "ada")
+    assert again["templates"] == 0
 
 
 async def test_a_server_that_records_nothing_forgets_as_well(store: SqliteStore) -> None:
-    assert (await forget_subject(store, None, "shop", "ada"))["templates"] == 1
+    removed = await forget_subject(store, ledger_of(store), None, "shop", "ada")
+    assert removed["templates"] == 1
     with pytest.raises(NotFound):
         await store.templates.get("shop", "ada")
 
@@ -115,3 +124,20 @@ async def test_recordings_of_an_unknown_client_stay(store: SqliteStore, shelf: S
     with pytest.raises(NotFound):
         await forget_client(store, shelf, "shop")
     assert "recording" in (await known(store, shelf))["shop-ada"]
+
+
+async def test_a_template_of_somebody_forgotten_counts_no_more(
+    store: SqliteStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger = ledger_of(store)
+    _, given = await ledger.announce("shop", ["ada", "bob"])
+    await ledger.settle("shop", given)
+    await forget_subject(store, ledger, None, "shop", "ada")
+    standing = await ledger.standing("shop", ["ada", "bob"])
+    assert standing.fault("ada", given["ada"]) == "template_rolled_back"
+    assert standing.fault("bob", given["bob"]) is None
+    foreign = Ledger(store.anchors, Vault([bytes(range(32))]), now=lambda: NOW)
+    with caplog.at_level(logging.ERROR):
+        await forget_subject(store, foreign, None, "shop", "bob")  # the person goes anyhow
+    assert [getattr(one, "code", None) for one in caplog.records] == ["anchor_rolled_back"]
+    assert (await known(store, Shelf(Path("/nowhere"), 1.0)))["shop-bob"] == set()

@@ -14,10 +14,14 @@ import pytest
 from pipeline.template import Floats, Gallery, Template, pooled
 from server.keys.vault import Vault
 from server.metrics import Counter
+from server.people.anchors import Ledger
 from server.people.galleries import Galleries
+from server.people.protection import Protection
 from server.people.templates import seal_template
 from server.store.gallery import Changes, GalleryVersion, VectorRecord
 from server.store.port import Client, TemplateRecord, Unavailable
+from server.store.sqlite.anchors import Anchors
+from server.store.sqlite.database import Database
 from server.store.sqlite.store import SqliteStore
 from server.store.sqlite.templates import Templates
 from tests.server.people.test_templates import NOW, VAULT, a_template, sealed
@@ -36,6 +40,10 @@ class Counting(Templates):
     """Whether the database is away."""
     asked_out = False
     """Whether it is for whole templates."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.database = database
 
     async def gallery_version(self, client_id: str) -> GalleryVersion:
         if self.out:
@@ -61,6 +69,11 @@ class Counting(Templates):
         return found
 
 
+def guard(templates: Counting, vault: Vault = VAULT) -> Protection:
+    """Of the same database."""
+    return Protection(templates, Ledger(Anchors(templates.database), vault), vault)
+
+
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
     store = SqliteStore(tmp_path / "store.sqlite3")
@@ -78,7 +91,7 @@ def templates(store: SqliteStore) -> Counting:
 
 async def test_one_person_or_none(templates: Counting) -> None:
     await templates.put(sealed("ada", 1), replace=False)
-    galleries = Galleries(templates, VAULT, model_id="sface")
+    galleries = Galleries(templates, guard(templates), model_id="sface")
     assert (await galleries.of_subject("shop", "ada")).subjects == ("ada",)
     match = (await galleries.of_subject("shop", "ada")).best(a_probe(1))
     assert match is not None
@@ -91,7 +104,7 @@ async def test_a_gallery_is_read_once_until_it_changes(
     store: SqliteStore, templates: Counting
 ) -> None:
     await templates.put(sealed("ada", 1), replace=False)
-    galleries = Galleries(templates, VAULT, model_id="sface")
+    galleries = Galleries(templates, guard(templates), model_id="sface")
     first = await asyncio.gather(*(galleries.of_client("shop") for _ in range(10)))
     assert templates.reads == 1
     assert {gallery.subjects for gallery in first} == {("ada",)}
@@ -118,7 +131,7 @@ async def test_a_gallery_is_read_once_until_it_changes(
 
 
 async def test_a_change_by_another_process_is_seen(templates: Counting, tmp_path: Path) -> None:
-    galleries = Galleries(templates, VAULT, model_id="sface")
+    galleries = Galleries(templates, guard(templates), model_id="sface")
     assert len(await galleries.of_client("shop")) == 0
     other = SqliteStore(tmp_path / "store.sqlite3")
     await other.open()
@@ -130,7 +143,7 @@ async def test_a_change_by_another_process_is_seen(templates: Counting, tmp_path
 async def test_clients_have_galleries_of_their_own(templates: Counting) -> None:
     await templates.put(sealed("ada", 1), replace=False)
     await templates.put(sealed("bob", 2, client_id="zoo"), replace=False)
-    galleries = Galleries(templates, VAULT, model_id="sface", kept=1)
+    galleries = Galleries(templates, guard(templates), model_id="sface", kept=1)
     for _ in range(2):  # only one is kept, none is mixed up
         assert (await galleries.of_client("shop")).subjects == ("ada",)
         assert (await galleries.of_client("zoo")).subjects == ("bob",)
@@ -143,7 +156,7 @@ async def test_templates_of_another_model_are_not_compared_and_this_is_told(
     await templates.put(sealed("ada", 1), replace=False)
     await templates.put(sealed("bob", 2, model_id="other"), replace=False)
     unused = Counter("unused", "", ("reason",))
-    galleries = Galleries(templates, VAULT, model_id="sface", unused=unused)
+    galleries = Galleries(templates, guard(templates), model_id="sface", unused=unused)
     with caplog.at_level(logging.WARNING):
         for _ in range(2):  # read once
             assert (await galleries.of_client("shop")).subjects == ("ada",)
@@ -162,7 +175,7 @@ async def test_a_moved_template_matches_nobody_and_stops_nobody(
     stolen = dataclasses.replace(sealed("mallory", 3), subject="root")
     await templates.put(stolen, replace=False)
     unused = Counter("unused", "", ("reason",))
-    galleries = Galleries(templates, VAULT, model_id="sface", unused=unused)
+    galleries = Galleries(templates, guard(templates), model_id="sface", unused=unused)
     with caplog.at_level(logging.ERROR):
         assert (await galleries.of_client("shop")).subjects == ("ada",)
         assert len(await galleries.of_subject("shop", "root")) == 0
@@ -185,7 +198,7 @@ async def test_a_template_of_a_foreign_master_key_stops_nobody_else(
     )
     await templates.put(foreign, replace=False)
     unused = Counter("unused", "", ("reason",))
-    galleries = Galleries(templates, VAULT, model_id="sface", unused=unused)
+    galleries = Galleries(templates, guard(templates), model_id="sface", unused=unused)
     with caplog.at_level(logging.ERROR):
         assert (await galleries.of_client("shop")).subjects == ("ada",)
         assert len(await galleries.of_subject("shop", "bob")) == 0
@@ -198,7 +211,9 @@ async def test_a_large_gallery_is_read_page_by_page(templates: Counting) -> None
         await templates.put(sealed(f"s{n}", n), replace=False)
     templates.asked_out = True  # nobody needs a template that has its vector
     for page in (1, 3, 7, 8):
-        gallery = await Galleries(templates, VAULT, model_id="sface", page=page).of_client("shop")
+        gallery = await Galleries(
+            templates, guard(templates), model_id="sface", page=page
+        ).of_client("shop")
         assert set(gallery.subjects) == {f"s{n}" for n in range(7)}
         assert [found(gallery, n) for n in range(8)] == [*(f"s{n}" for n in range(7)), "nobody"]
 
@@ -207,7 +222,7 @@ async def test_vectors_are_what_pooling_the_template_gives(templates: Counting) 
     await templates.put(sealed("ada", 1), replace=False)
     without = dataclasses.replace(sealed("bob", 2), vector=None)  # of a version before
     await templates.put(without, replace=False)
-    gallery = await Galleries(templates, VAULT, model_id="sface").of_client("shop")
+    gallery = await Galleries(templates, guard(templates), model_id="sface").of_client("shop")
     assert sorted(gallery.subjects) == ["ada", "bob"]
     for subject, seed in (("ada", 1), ("bob", 2)):
         row = gallery.matrix[gallery.subjects.index(subject)]
@@ -225,7 +240,9 @@ async def test_a_vector_counts_for_its_own_template_only(
     for n, vector in enumerate((old.vector, mallory.vector, flipped, b"", b"x")):
         new = dataclasses.replace(sealed("ada", 10 + n), vector=vector)
         await templates.put(new, replace=True)
-        for galleries in (Galleries(templates, VAULT, model_id="sface") for _ in range(2)):
+        for galleries in (
+            Galleries(templates, guard(templates), model_id="sface") for _ in range(2)
+        ):
             gallery = await galleries.of_client("shop")
             assert [found(gallery, seed) for seed in (1, 3, 10 + n)] == ["nobody"] * 2 + ["ada"]
     assert not caplog.records
@@ -237,7 +254,7 @@ async def test_who_enrols_again_with_another_embedder_or_a_bad_template_is_gone(
     for subject, seed in (("ada", 1), ("bob", 2), ("eve", 3)):
         await templates.put(sealed(subject, seed), replace=False)
     unused = Counter("unused", "", ("reason",))
-    galleries = Galleries(templates, VAULT, model_id="sface", unused=unused)
+    galleries = Galleries(templates, guard(templates), model_id="sface", unused=unused)
     before = await galleries.of_client("shop")
     await templates.put(sealed("ada", 11, model_id="other"), replace=True)
     stolen = dataclasses.replace(sealed("mallory", 12), subject="bob")
@@ -266,14 +283,14 @@ async def test_a_template_of_another_size_stops_nobody(
     await templates.put(sealed("ada", 1), replace=False)
     await templates.put(small, replace=False)
     with caplog.at_level(logging.ERROR):
-        gallery = await Galleries(templates, VAULT, model_id="sface").of_client("shop")
+        gallery = await Galleries(templates, guard(templates), model_id="sface").of_client("shop")
     assert gallery.subjects == ("ada",)
     assert [getattr(record, "code", None) for record in caplog.records] == ["template_version"]
 
 
 async def test_an_outage_loses_nothing_that_is_kept(templates: Counting) -> None:
     await templates.put(sealed("ada", 1), replace=False)
-    galleries = Galleries(templates, VAULT, model_id="sface")
+    galleries = Galleries(templates, guard(templates), model_id="sface")
     await galleries.of_client("shop")
     templates.out = True
     with pytest.raises(Unavailable):
@@ -287,7 +304,7 @@ async def test_what_broke_off_while_rows_changed_is_read_again_as_a_whole(
     templates: Counting, store: SqliteStore
 ) -> None:
     await templates.put(sealed("ada", 1), replace=False)
-    galleries = Galleries(templates, VAULT, model_id="sface")
+    galleries = Galleries(templates, guard(templates), model_id="sface")
     await galleries.of_client("shop")
     await store.forget_subject("shop", "ada")
     await templates.put(dataclasses.replace(sealed("bob", 2), vector=None), replace=False)
@@ -299,11 +316,13 @@ async def test_what_broke_off_while_rows_changed_is_read_again_as_a_whole(
     assert templates.reads == 2
 
 
-async def test_who_is_being_written_is_looked_up_again_at_each_search(tmp_path: Path) -> None:
+async def test_who_is_being_written_is_looked_up_again_at_each_search(
+    templates: Counting,
+) -> None:
     """As MongoDB tells it: a removal that is under way is seen when it is done, not when the
     database has counted it; and who stays is not touched meanwhile."""
     told = Told([sealed("ada", 1), sealed("bob", 2)])
-    galleries = Galleries(told, VAULT, model_id="sface")
+    galleries = Galleries(told, guard(templates), model_id="sface")
     before = await galleries.of_client("shop")
     told.version = dataclasses.replace(told.version, open=frozenset({"ada"}))
     during = await galleries.of_client("shop")
