@@ -158,6 +158,18 @@ class Decision:
     reasons: tuple[Reason, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When a table was decided: with it, the rows and a policy, the same can be decided again."""
+
+    elapsed_s: float
+    settle_s: float
+    window_s: float
+    """As `decide` was told them."""
+    asked: str | None = None
+    """The challenge whose row was required beside the policy's."""
+
+
 def decide(
     rows: Sequence[Evidence], policy: Policy, *, elapsed_s: float, settle_s: float, window_s: float
 ) -> Decision:

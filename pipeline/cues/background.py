@@ -40,7 +40,10 @@ class Background(Cue):
             reason = "face_kept_still" if seen else "no_background"
             numbers = {"samples": float(len(stays))}
             return Evidence("background", Topic.LIVENESS, Stand.UNKNOWN, reason, numbers=numbers)
-        share = median(stays)
-        llr = share - policy.background_zero
-        numbers = {"samples": float(len(stays)), "stays": share}
-        return leaning("background", llr, "stays", "follows", numbers, species=(Species.SCREEN,))
+        return judged({"samples": float(len(stays)), "stays": median(stays)}, policy)
+
+
+def judged(numbers: dict[str, float], policy: Policy) -> Evidence:
+    """The row that these measurements make."""
+    llr = numbers["stays"] - policy.background_zero
+    return leaning("background", llr, "stays", "follows", numbers, species=(Species.SCREEN,))

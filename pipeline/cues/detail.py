@@ -35,8 +35,12 @@ class Detail(Cue):
             return Evidence(
                 "detail", Topic.LIVENESS, Stand.UNKNOWN, "too_few_samples", numbers=numbers
             )
-        fine = median(self._details)
-        least, most = policy.detail_clip
-        llr = max(least, min(most, policy.detail_gain * (fine - policy.detail_zero)))
-        numbers = {"samples": float(n), "log_ratio": fine}
-        return leaning("detail", llr, "detailed", "soft", numbers, species=(Species.SCREEN,))
+        return judged({"samples": float(n), "log_ratio": median(self._details)}, policy)
+
+
+def judged(numbers: dict[str, float], policy: Policy) -> Evidence:
+    """The row that these measurements make."""
+    fine = numbers["log_ratio"]
+    least, most = policy.detail_clip
+    llr = max(least, min(most, policy.detail_gain * (fine - policy.detail_zero)))
+    return leaning("detail", llr, "detailed", "soft", numbers, species=(Species.SCREEN,))

@@ -35,8 +35,12 @@ class Glow(Cue):
             return Evidence(
                 "glow", Topic.LIVENESS, Stand.UNKNOWN, "too_few_samples", numbers=numbers
             )
-        ratio = median(self._ratios)
-        least, most = policy.glow_clip
-        llr = max(least, min(most, policy.glow_gain * ratio + policy.glow_offset))
-        numbers = {"samples": float(n), "log_ratio": ratio}
-        return leaning("glow", llr, "no_glow", "glow", numbers, species=(Species.SCREEN,))
+        return judged({"samples": float(n), "log_ratio": median(self._ratios)}, policy)
+
+
+def judged(numbers: dict[str, float], policy: Policy) -> Evidence:
+    """The row that these measurements make."""
+    ratio = numbers["log_ratio"]
+    least, most = policy.glow_clip
+    llr = max(least, min(most, policy.glow_gain * ratio + policy.glow_offset))
+    return leaning("glow", llr, "no_glow", "glow", numbers, species=(Species.SCREEN,))

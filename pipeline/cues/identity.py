@@ -59,19 +59,13 @@ class Identity:
         """FOR above the threshold, AGAINST below it, UNKNOWN with too few embeddings."""
         n = len(self._embeddings)
         if n < policy.embeddings:
-            return self._say(Stand.UNKNOWN, "too_few_embeddings", {"embeddings": float(n)})
+            return _say(Stand.UNKNOWN, "too_few_embeddings", {"embeddings": float(n)})
         match = self.match()
         if match is None:
-            return self._say(Stand.AGAINST, "nobody_enrolled", {"embeddings": float(n)})
+            return _say(Stand.AGAINST, "nobody_enrolled", {"embeddings": float(n)})
         numbers = {"embeddings": float(n), "score": match.score, "margin": match.margin}
-        certain = match.score < policy.mismatch_score
-        if match.score < (policy.identify_score if self._search else policy.match_score):
-            return self._say(Stand.AGAINST, "no_match", numbers, certain=certain)
-        if self._search and match.margin < policy.identify_margin:
-            return self._say(Stand.AGAINST, "ambiguous", numbers)
-        if now_s - self._last_s > policy.fresh_embedding_s:
-            return self._say(Stand.UNKNOWN, "embedding_too_old", numbers)
-        return self._say(Stand.FOR, "match", numbers)
+        old = now_s - self._last_s > policy.fresh_embedding_s
+        return judged(numbers, policy, search=self._search, old=old)
 
     def steady(self, policy: Policy) -> bool:
         """No other pose is asked for: the template has them."""
@@ -87,8 +81,22 @@ class Identity:
         """Nothing is stored of somebody who is known."""
         return None
 
-    @staticmethod
-    def _say(
-        stand: Stand, reason: str, numbers: dict[str, float], *, certain: bool = False
-    ) -> Evidence:
-        return Evidence("identity", Topic.IDENTITY, stand, reason, certain=certain, numbers=numbers)
+
+def judged(numbers: dict[str, float], policy: Policy, *, search: bool, old: bool) -> Evidence:
+    """The row that these measurements make. `search`: somebody is looked for among many. `old`: the
+    newest embedding is."""
+    score = numbers["score"]
+    certain = score < policy.mismatch_score
+    if score < (policy.identify_score if search else policy.match_score):
+        return _say(Stand.AGAINST, "no_match", numbers, certain=certain)
+    if search and numbers["margin"] < policy.identify_margin:
+        return _say(Stand.AGAINST, "ambiguous", numbers)
+    if old:
+        return _say(Stand.UNKNOWN, "embedding_too_old", numbers)
+    return _say(Stand.FOR, "match", numbers)
+
+
+def _say(
+    stand: Stand, reason: str, numbers: dict[str, float], *, certain: bool = False
+) -> Evidence:
+    return Evidence("identity", Topic.IDENTITY, stand, reason, certain=certain, numbers=numbers)

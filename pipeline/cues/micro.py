@@ -40,8 +40,13 @@ class Micro(Cue):
                 "micro", Topic.LIVENESS, Stand.UNKNOWN, "too_few_samples", numbers=numbers
             )
         change = quantile(self._changes, QUANTILE)
-        least, most = policy.micro_clip
-        llr = policy.micro_gain * log(max(change, policy.micro_floor)) + policy.micro_offset
-        numbers = {"samples": float(n), "eye_change": change}
-        llr = max(least, min(most, llr))
-        return leaning("micro", llr, "eyes_live", "eyes_still", numbers, species=(Species.PRINT,))
+        return judged({"samples": float(n), "eye_change": change}, policy)
+
+
+def judged(numbers: dict[str, float], policy: Policy) -> Evidence:
+    """The row that these measurements make."""
+    change = numbers["eye_change"]
+    least, most = policy.micro_clip
+    llr = policy.micro_gain * log(max(change, policy.micro_floor)) + policy.micro_offset
+    llr = max(least, min(most, llr))
+    return leaning("micro", llr, "eyes_live", "eyes_still", numbers, species=(Species.PRINT,))

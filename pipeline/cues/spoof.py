@@ -68,20 +68,8 @@ class SpoofVote(Cue):
                 "spoof", Topic.LIVENESS, Stand.UNKNOWN, reason, numbers={"votes": float(n)}
             )
         middle, wide = (median(values) for values in zip(*votes, strict=True))
-        ratios = [_clipped(policy.spoof_gain * middle + policy.spoof_offset, policy)]
         numbers = {"votes": float(n), "margin": middle, "wide": wide}
-        strong = [wide < policy.spoof_strong]
-        for name, margin in self._added(policy).items():
-            gain, offset = ADDED[name](policy)
-            ratios.append(_clipped(gain * margin + offset, policy))
-            numbers[name] = margin
-            strong.append(margin < policy.spoof_strong)
-        llr = sum(ratios) / len(ratios)
-        certain = sum(strong) >= min(2, len(strong))
-        row = leaning("spoof", llr, "live", "spoof", numbers, strong=certain)
-        if row.stand is Stand.FOR and llr < policy.spoof_floor:
-            return replace(row, stand=Stand.OPEN, reason="too_weak")
-        return row
+        return judged(numbers | self._added(policy), policy)
 
     def _votes(self, policy: Policy) -> list[tuple[float, float]]:
         """The least and the wide margins of frames whose wide crop is not too tight: such a frame
@@ -98,6 +86,23 @@ class SpoofVote(Cue):
                 break
             found[name] = median(margins)
         return found
+
+
+def judged(numbers: dict[str, float], policy: Policy) -> Evidence:
+    """The row that these measurements make."""
+    ratios = [_clipped(policy.spoof_gain * numbers["margin"] + policy.spoof_offset, policy)]
+    strong = [numbers["wide"] < policy.spoof_strong]
+    for name in ADDED:
+        if name in numbers:
+            gain, offset = ADDED[name](policy)
+            ratios.append(_clipped(gain * numbers[name] + offset, policy))
+            strong.append(numbers[name] < policy.spoof_strong)
+    llr = sum(ratios) / len(ratios)
+    certain = sum(strong) >= min(2, len(strong))
+    row = leaning("spoof", llr, "live", "spoof", numbers, strong=certain)
+    if row.stand is Stand.FOR and llr < policy.spoof_floor:
+        return replace(row, stand=Stand.OPEN, reason="too_weak")
+    return row
 
 
 def _clipped(llr: float, policy: Policy) -> float:

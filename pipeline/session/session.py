@@ -25,7 +25,7 @@ from typing import assert_never
 from pipeline.cues import framing
 from pipeline.cues.camera import CameraCheck, Claim
 from pipeline.cues.continuity import Break
-from pipeline.decision import Evidence, Step, decide, undecided
+from pipeline.decision import Evidence, Moment, Step, decide, undecided
 from pipeline.events import Decided, Event, PhaseChanged
 from pipeline.inputs import (
     Began,
@@ -98,6 +98,8 @@ class SessionPipeline:
         self._camera = CameraCheck(None)
         self._cover = framing.Cover()
         self._undecided = 0
+        self.moment: Moment | None = None
+        """When a table was last decided."""
         self._unturned: tuple[Reason, ...] = ()
         """How it ends if the head is not turned by somebody who was asked to in place of that."""
         self._judged_by = policy
@@ -296,6 +298,7 @@ class SessionPipeline:
         late = elapsed_s >= window_s
         if early or (not late and undecided(self._weighed, policy)):
             return self._go_on(window, elapsed_s)
+        self.moment = Moment(elapsed_s, self._settle_s, window_s, self._challenge.name)
         decision = decide(
             self.evidence(),
             self._judged_by,

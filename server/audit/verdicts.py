@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
 
-from pipeline.decision import Evidence
+from pipeline.decision import Evidence, Moment
 from pipeline.events import Decided
 from pipeline.policy import Policy
 from server.audit.chain import Audit
@@ -25,6 +26,7 @@ def verdict_entry(
     policy: Policy,
     decided: Decided,
     rows: Sequence[Evidence],
+    moment: Moment | None,
     *,
     subject: str | None,
     model_id: str,
@@ -46,6 +48,7 @@ def verdict_entry(
         model=model_id,
         acr=decided.acr,
         table=listed(rows),
+        moment=None if moment is None else asdict(moment),
     )
 
 

@@ -7,6 +7,7 @@ Not here: what a command does (main.py), the arguments of an evaluation
 from __future__ import annotations
 
 import argparse
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,21 @@ def parser() -> argparse.ArgumentParser:
         person.add_argument("client")
         person.add_argument("subject")
 
+    audit = verbs.add_parser("audit", help="what was decided and done").add_subparsers(
+        required=True, dest="verb", metavar="verb"
+    )
+    whole = _add(audit, "verify", "name what was removed, altered, inserted, reordered or cut")
+    whole.add_argument("file", type=Path, nargs="?", help="an export, in place of the database")
+    whole.add_argument("--key", type=Path, help="with an export: what `audit key` printed")
+    whole.add_argument("--against", type=Path, metavar="EXPORT", help="must still be there")
+    lines = _add(audit, "export", "print the records as JSON lines")
+    lines.add_argument("--since", type=_moment, help="a date or time, UTC")
+    _add(audit, "key", "print the public key that verifies checkpoints")
+    old = _add(audit, "prune", "remove old records, and say so in the audit")
+    old.add_argument("--days", type=float, required=True, help="keep those of so many days")
+    judge = _add(audit, "rejudge", "decide recorded verdicts again under other thresholds")
+    judge.add_argument("--policy", type=Path, required=True, help="fields in JSON or TOML")
+
     for name, text in (
         ("backup", "copy the SQLite database to a file, beside running servers"),
         ("restore", "put such a file in the database's place; stop the servers first"),
@@ -183,6 +199,15 @@ def _processes(text: str) -> int:
     if not 1 <= count <= MAX_PROCESSES:
         raise argparse.ArgumentTypeError(f"must be 1 to {MAX_PROCESSES}, or auto")
     return count
+
+
+def _moment(text: str) -> datetime:
+    """A date or time of ISO 8601; without a zone it is UTC."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError("must be a date or a time, as 2026-05-17") from None
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
 def _add(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:

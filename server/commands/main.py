@@ -143,6 +143,12 @@ def _admin(given: argparse.Namespace) -> int:
     return admin_verbs.run(given, settings)
 
 
+def _audit(given: argparse.Namespace) -> int:
+    from server.commands import audit_verbs
+
+    return audit_verbs.run(given, _settings)
+
+
 def _backup(given: argparse.Namespace) -> int:
     from server.commands import backup_verbs
 
@@ -214,6 +220,7 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "models": _models,
     "keys": _admin,
     "subject": _admin,
+    "audit": _audit,
     "backup": _backup,
     "restore": _restore,
     "enroll": _attempt,

@@ -354,7 +354,7 @@ class Peer:
         if first_s is not None:
             self.metrics.stages.observe("verdict", began_s - first_s)
         said = await self.verdicts.record(
-            self.record, self.policy, decided, self._session.evidence()
+            self.record, self.policy, decided, self._session.evidence(), self._session.moment
         )
         code = said.error or self._error
         if code == "session_over":

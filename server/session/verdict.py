@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from pipeline.decision import Evidence, Stand, Topic, leans_against
+from pipeline.decision import Evidence, Moment, Stand, Topic, leans_against
 from pipeline.events import Decided
 from pipeline.policy import Policy
 from pipeline.reasons import Phase, Purpose, Reason
@@ -120,12 +120,13 @@ class Verdicts:
         policy: Policy,
         decided: Decided,
         rows: Sequence[Evidence],
+        moment: Moment | None = None,
     ) -> Said:
         """Make the decision count. Never raises; what cannot be recorded is not accepted."""
         try:
             if decided.phase is Phase.ACCEPTED:
-                return await self._accept(session, policy, decided, rows)
-            return await self._refuse(session, policy, decided, rows)
+                return await self._accept(session, policy, decided, rows, moment)
+            return await self._refuse(session, policy, decided, rows, moment)
         except _Undone as undone:
             return Said(Phase.REJECTED, (undone.reason,), error=undone.code)
         except Exception as error:
@@ -138,6 +139,7 @@ class Verdicts:
         policy: Policy,
         decided: Decided,
         rows: Sequence[Evidence],
+        moment: Moment | None,
     ) -> Said:
         asked = False
         try:
@@ -164,7 +166,7 @@ class Verdicts:
                 auth_time=self._now(),
                 now=self._now(),
             )
-            entry = self._entry(session, policy, decided, rows, subject)
+            entry = self._entry(session, policy, decided, rows, moment, subject)
             asked = True
             await self._endings.accept(
                 session.session_id,
@@ -180,7 +182,7 @@ class Verdicts:
             undone = _why(error)
             if not isinstance(error, Conflict) or isinstance(error, Enrolled):
                 refusal = Decided(Phase.REJECTED, (undone.reason,))
-                owed = self._owed_for(session, policy, refusal, rows, failure=False, won=asked)
+                owed = self._owed_for(session, policy, refusal, rows, None, won=asked)
                 if isinstance(error, Unavailable):
                     self._owe(session, owed)  # it does not answer: nobody waits for it twice
                 else:
@@ -204,11 +206,16 @@ class Verdicts:
         )
 
     async def _refuse(
-        self, session: SessionRecord, policy: Policy, decided: Decided, rows: Sequence[Evidence]
+        self,
+        session: SessionRecord,
+        policy: Policy,
+        decided: Decided,
+        rows: Sequence[Evidence],
+        moment: Moment | None,
     ) -> Said:
         # The refusal stands whatever the store says; the person learns the reason that is true.
         failure = counts_as_failure(session, decided, rows)
-        owed = self._owed_for(session, policy, decided, rows, failure=failure, won=False)
+        owed = self._owed_for(session, policy, decided, rows, moment, failure=failure)
         error, count = await self._end(session, owed)
         wait_s = locked_for_s(count, self._now(), self._now())
         return Said(decided.phase, decided.reasons, retry=wait_s == 0.0, error=error)
@@ -219,12 +226,13 @@ class Verdicts:
         policy: Policy,
         decided: Decided,
         rows: Sequence[Evidence],
+        moment: Moment | None,
         *,
-        failure: bool,
-        won: bool,
+        failure: bool = False,
+        won: bool = False,
     ) -> _Owed:
         reasons = tuple(reason.value for reason in decided.reasons)
-        entry = self._entry(session, policy, decided, rows, session.subject)
+        entry = self._entry(session, policy, decided, rows, moment, session.subject)
         return _Owed(self._now(), decided.phase.value, reasons, table(rows), failure, won, entry)
 
     def _entry(
@@ -233,10 +241,18 @@ class Verdicts:
         policy: Policy,
         decided: Decided,
         rows: Sequence[Evidence],
+        moment: Moment | None,
         subject: str | None,
     ) -> AuditEntry:
         return verdict_entry(
-            self._audit, session, policy, decided, rows, subject=subject, model_id=self.model_id
+            self._audit,
+            session,
+            policy,
+            decided,
+            rows,
+            moment,
+            subject=subject,
+            model_id=self.model_id,
         )
 
     async def _end(self, session: SessionRecord, owed: _Owed) -> tuple[str | None, int]:
