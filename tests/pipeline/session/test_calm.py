@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.challenge import TURNS
+from pipeline.challenge import TURNS, Draws, draw_turns
 from pipeline.decision import Evidence, Stand, Topic
 from pipeline.events import Challenged, Decided, Hinted
 from pipeline.policy import Policy
 from pipeline.reasons import Hint, Phase, Purpose, Reason
 from pipeline.session.calm import HARDLY, calm
+from pipeline.session.challenge_run import WAYS
 from tests.pipeline.session.test_challenge_run import TURN_DEG, Person, person
 
 CALM = {"wobble": 0.0036}
@@ -28,6 +29,7 @@ def sitting(
     seed: bytes | None = b"what is asked of who sits calmly",
     wanted: bool = False,
     still: bool | None = False,
+    plays: tuple[Hint, ...] = (),
     **camera: object,
 ) -> Person:
     """A login of somebody who moves too little, to its end; `camera`: changes to what stands
@@ -40,6 +42,7 @@ def sitting(
         seed=seed,
         obeys=obeys,
         contrary=contrary,
+        plays=plays,
     )
     one.camera = replace(one.camera, **(CALM | camera))
     one.look(40.0)
@@ -91,6 +94,25 @@ def test_who_turns_elsewhere_is_refused_at_once() -> None:
     assert len(asked(one)) == 1
     assert one.verdict == REFUSED
     assert one.camera.now_s - 100.0 - asked(one)[0] < 1.0
+
+
+def test_a_film_of_somebody_who_turns_passes_where_it_was_drawn_so_or_mirrored() -> None:
+    """Two orders of 108: one in 54, as docs/challenge.md has it."""
+    seeds = [bytes([n]) * 32 for n in range(256)]
+    drawn = {seed: draw_turns(Draws(seed)) for seed in seeds}
+    film = next(order for order in drawn.values() if len(set(order)) == TURNS)
+    mirrored = tuple(way.mirrored for way in film)
+    fits = [seed for seed in seeds if drawn[seed] in (film, mirrored)]
+    assert {drawn[seed] for seed in fits} == {film, mirrored}
+    others = [seed for seed in seeds if seed not in fits]
+    accepted = []
+    for seed in [*fits, *others[:16]]:
+        one = sitting(seed=seed, plays=tuple(WAYS[way] for way in film))
+        if one.verdict.phase is Phase.ACCEPTED:
+            accepted.append(seed)
+        else:
+            assert one.verdict == REFUSED
+    assert accepted == fits
 
 
 def test_a_picture_that_is_tilted_as_asked_is_refused() -> None:

@@ -42,6 +42,8 @@ class Person:
     """Nods where the hint says to turn, and the other way round."""
     mirrored: bool = False
     """The camera is."""
+    plays: tuple[Hint, ...] = ()
+    """A film that turns so, at the moments at which somebody would who obeys."""
     paints: bool = True
     skin: float | None = None
     """Luma of a face whose skin is clipped."""
@@ -71,6 +73,9 @@ class Person:
                 self._light = None
             if isinstance(event, Hinted):
                 self._hint, self._turned_s = event.hint, now_s
+                if self.plays and event.hint in TURN_DEG:
+                    self._hint, *left = self.plays
+                    self.plays = tuple(left)
 
     def _turn(self) -> None:
         due = self.obeys and self.camera.now_s - self._turned_s >= 0.4
