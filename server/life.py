@@ -16,6 +16,7 @@ from server.audit.chain import CHECKPOINT_S
 from server.audit.started import in_force
 from server.keys.master_key import fit
 from server.parts import Parts
+from server.people.renewal import Renewal
 from server.session.withdrawn import LOOK_S, end_withdrawn
 from server.store.port import Broken, Unavailable
 
@@ -69,6 +70,7 @@ async def _keep(parts: Parts) -> None:
 
 
 async def _sweep(parts: Parts) -> None:
+    await Renewal(parts.store, parts.protection).adopt()
     with contextlib.suppress(Unavailable):
         await parts.store.sweep(parts.now())
     if parts.shelf is not None:

@@ -29,8 +29,9 @@ from server.people.forgetting import forget_client, withdraw_subject
 from server.people.shelf import Shelf
 from server.private_folder import PrivateFolderError, private_folder
 from server.settings.load import ConfigError, Settings
+from server.store.keys import KeyRecord
 from server.store.opening import open_store
-from server.store.port import Client, Conflict, KeyRecord, NotFound, Store, Unavailable
+from server.store.port import Client, Conflict, NotFound, Store, Unavailable
 
 TRIES = 10
 """Of a change of a client that meets another one's."""

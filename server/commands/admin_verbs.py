@@ -10,6 +10,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 
+from server.commands import protect_verbs
 from server.commands.admin import Admin
 from server.keys.keyring import JWKS_MAX_AGE_S, SETTLE_S, signs_from
 from server.parts import utc_now
@@ -93,7 +94,10 @@ _VERBS: Mapping[tuple[str, str], Callable[[Admin, argparse.Namespace], Awaitable
     ("client", "rotate"): _client_rotate,
     ("client", "set"): _client_set,
     ("client", "remove"): _client_remove,
+    ("client", "renew-templates"): protect_verbs.renew_templates,
+    ("client", "accept-state"): protect_verbs.accept_state,
     ("keys", "rotate"): _keys_rotate,
+    ("keys", "rotate-data"): protect_verbs.rotate_data,
     ("keys", "list"): _keys_list,
     ("subject", "export"): _subject_export,
     ("subject", "remove"): _subject_remove,

@@ -55,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     for name, text in (
         ("rotate", "print a new secret; the old one stops at once"),
         ("remove", "with its sessions and everybody it enrolled, for ever"),
+        ("accept-state", "believe its templates as they are, after a part was restored"),
     ):
         _add(client, name, text).add_argument("client")
 
@@ -65,6 +66,12 @@ def parser() -> argparse.ArgumentParser:
         "--origin", action="append", default=[], help="instead of those before; may be repeated"
     )
     origins.add_argument("--no-origin", action="store_true", help="no web page may use it")
+
+    renew = _add(client, "renew-templates", "revoke what was stolen of it; nobody enrols again")
+    renew.add_argument("client")
+    renew.add_argument(
+        "--no-wait", dest="wait", action="store_false", help="no server of this database runs"
+    )
 
     nets = verbs.add_parser("models", help="the nets").add_subparsers(
         required=True, dest="verb", metavar="verb"
@@ -92,6 +99,7 @@ def parser() -> argparse.ArgumentParser:
         "--overlap-s", type=float, default=3600.0, help="the old one stays published so long"
     )
     _add(keys, "list", "print them")
+    _add(keys, "rotate-data", "seal everything anew with the newest master key, beside servers")
 
     subject = verbs.add_parser("subject", help="enrolled people").add_subparsers(
         required=True, dest="verb", metavar="verb"

@@ -22,7 +22,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from server.keys.receipt import Erasure, sign_receipt
 from server.keys.token import ALGORITHM, LIFETIME_S, base64url, mint
 from server.keys.vault import Vault, VaultError
-from server.store.port import Conflict, KeyRecord, Keys, Unavailable
+from server.store.keys import KeyRecord, Keys
+from server.store.port import Conflict, Unavailable
 
 CACHE_S = 5.0
 """How long the keys are believed without asking the store again."""
@@ -114,6 +115,12 @@ def open_key(vault: Vault, record: KeyRecord) -> SigningKey:
     if not isinstance(private, ec.EllipticCurvePrivateKey):
         raise AssertionError("we sealed nothing else")
     return SigningKey(record.kid, private, record.created_at, record.retire_at)
+
+
+def resealed(vault: Vault, record: KeyRecord) -> bytes:
+    """The same key, sealed under the newest master key. Raises VaultError."""
+    owner = _key_owner(record.kid)
+    return vault.seal(vault.open(record.sealed_private, owner=owner), owner=owner)
 
 
 class Keyring:

@@ -18,7 +18,8 @@ from datetime import datetime
 from pathlib import Path
 
 from server.keys.vault import KEY_BYTES, Vault, VaultError, sealed_by
-from server.store.port import Keys, Templates
+from server.store.keys import Keys
+from server.store.port import Templates
 
 KEY_FILE = "master.key"
 LOOKED_AT = 3

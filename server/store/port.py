@@ -18,6 +18,7 @@ from pipeline.refusal import Refusal
 from server.store.anchors import Anchors
 from server.store.audit import AuditTrail, Chain, Note
 from server.store.gallery import Changes, GalleryVersion, VectorRecord
+from server.store.keys import Keys
 
 KEPT_AFTER_EXPIRY = timedelta(days=1)
 """How long a session or a published key stays in the database after its time, for housekeeping."""
@@ -135,20 +136,6 @@ class TemplateRecord:
     count."""
     epoch: int = 0
     """Which secret of the client its vectors are rotated by; 0: by none, of the same versions."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeyRecord:
-    """One token signing key."""
-
-    kid: str
-    public_jwk: str
-    """JSON of the public JWK (RFC 7517)."""
-    sealed_private: bytes
-    """Sealed PKCS#8, DER."""
-    created_at: datetime
-    retire_at: datetime | None
-    """None: signs. Else: only published, until then."""
 
 
 class Clients(Protocol):
@@ -332,22 +319,6 @@ class Endings(Protocol):
 
         What the dead did not note goes into `chain`; without one such a session waits.
         """
-
-
-class Keys(Protocol):
-    """The keys that sign tokens. Every method may raise Unavailable."""
-
-    async def add(self, record: KeyRecord, *, retire_others_at: datetime | None) -> None:
-        """Add a key; all others are published until `retire_others_at` at the latest.
-
-        Raises Conflict if kid is taken, or if another signs and `retire_others_at` is None.
-        """
-
-    async def reseal(self, was: KeyRecord, sealed_private: bytes) -> bool:
-        """Seal the same key anew; whether it was still sealed as it `was`."""
-
-    async def published(self, now: datetime) -> Sequence[KeyRecord]:
-        """The signing key first, then those still published at `now`, newest first."""
 
 
 class Store(Protocol):

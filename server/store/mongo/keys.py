@@ -14,9 +14,10 @@ from bson.binary import Binary
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
+from server.store.keys import KeyRecord
 from server.store.mongo.database import Database
 from server.store.mongo.documents import TRIES, Document, utc
-from server.store.port import Conflict, KeyRecord
+from server.store.port import Conflict
 
 
 def _key(document: Mapping[str, Any]) -> KeyRecord:
@@ -76,6 +77,12 @@ class Keys:
                 if not same or await _set_list(db, rev, keys):
                     return bool(same)
             raise Conflict("key")
+
+    async def all(self) -> Sequence[KeyRecord]:
+        """By kid."""
+        async with self._database.turn() as db:
+            _, documents = await _read_list(db)
+        return sorted(map(_key, documents), key=lambda key: key.kid)
 
     async def published(self, now: datetime) -> Sequence[KeyRecord]:
         """Not those whose time is over at `now`."""

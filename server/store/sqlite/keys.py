@@ -9,7 +9,8 @@ from typing import Any
 
 import aiosqlite
 
-from server.store.port import Conflict, KeyRecord
+from server.store.keys import KeyRecord
+from server.store.port import Conflict
 from server.store.sqlite.database import Database
 from server.store.sqlite.rows import changed, micros, micros_or_none, moment, moment_or_none
 
@@ -62,6 +63,11 @@ class Keys:
                     was.sealed_private,
                 )
             )
+
+    async def all(self) -> Sequence[KeyRecord]:
+        """By kid."""
+        rows = await self._database.read(f"SELECT {_COLUMNS} FROM signing_keys ORDER BY kid")
+        return [_key(row) for row in rows]
 
     async def published(self, now: datetime) -> Sequence[KeyRecord]:
         """Not those whose time is over at `now`."""

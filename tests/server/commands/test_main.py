@@ -14,7 +14,8 @@ import pytest
 
 from models.errors import ModelError
 from server.commands import main
-from server.keys.vault import VaultError
+from server.keys.master_key import keys_from_text
+from server.keys.vault import VaultError, key_id_of
 from server.settings.load import load
 from server.store.opening import open_store
 from server.store.port import Unavailable, WrongSchema
@@ -403,3 +404,38 @@ async def test_the_store_that_the_command_line_made_is_the_servers(tmp_path: Pat
     await store.open()
     assert list(await store.clients.all()) == []
     await store.close()
+
+
+def test_everything_is_sealed_with_a_new_master_key(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _run(capsys, "keys", "rotate")
+    _run(capsys, "client", "add", "shop")
+    file = tmp_path / "data" / "master.key"
+    old, new = file.read_text(), base64.b64encode(bytes(32)).decode()
+    file.write_text(f"{new}\n{old}")
+    old_id, new_id = (key_id_of(keys_from_text(text)[0]) for text in (old, new))
+    status, out, _ = _run(capsys, "keys", "rotate-data")
+    assert status == 0
+    assert f"1 signing key(s) are sealed with master key {new_id} now" in out
+    assert f"still needed: master key {old_id} for" in out  # the audit of before is under it
+    assert "signing keys" not in out.split("still needed")[1]
+    file.write_text(new)
+    assert _run(capsys, "keys", "list")[1].endswith("  signs\n")
+    assert _run(capsys, "keys", "rotate")[0] == 0
+
+
+def test_templates_are_renewed_and_a_state_is_accepted(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for verb in (("renew-templates", "nobody", "--no-wait"), ("accept-state", "nobody")):
+        status, _, err = _run(capsys, "client", *verb)
+        assert (status, err.split(": ")[1]) == (2, "client_unknown")
+    _run(capsys, "client", "add", "shop")
+    status, _, err = _run(capsys, "client", "accept-state", "shop")
+    assert (status, err.split(": ")[1]) == (2, "anchor_missing")
+    status, out, _ = _run(capsys, "client", "renew-templates", "shop", "--no-wait")
+    assert status == 0
+    assert "0 template(s) of shop are rotated by a new secret." in out
+    assert "The old secret is gone" in out
+    assert _run(capsys, "client", "accept-state", "shop")[1].startswith("0 template(s) of shop")

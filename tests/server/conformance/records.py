@@ -7,7 +7,8 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from server.store.port import Client, KeyRecord, SessionRecord, Store, TemplateRecord
+from server.store.keys import KeyRecord
+from server.store.port import Client, SessionRecord, Store, TemplateRecord
 
 # Far away, so that no database's own clock finds anything here expired. Whole milliseconds.
 NOW = datetime(2090, 5, 17, 8, 30, 0, 123000, tzinfo=UTC)

@@ -17,7 +17,8 @@ import pytest
 from server.keys.keyring import CACHE_S, SETTLE_S, Keyring, make_key, open_key
 from server.keys.token import LIFETIME_S
 from server.keys.vault import Vault, VaultError
-from server.store.port import KeyRecord, Unavailable
+from server.store.keys import KeyRecord
+from server.store.port import Unavailable
 from server.store.sqlite.store import SqliteStore
 from tests.server.keys.test_token import FORGER, ISSUER, NOW, base64url, check, code_of, seconds
 
