@@ -140,6 +140,12 @@ def leans_against(rows: Sequence[Evidence]) -> bool:
     return told and liveness_sum(rows) < 0.0
 
 
+def speaks_against(rows: Sequence[Evidence]) -> bool:
+    """Whether a row of the face or of its owner stands against it, or all together lean so."""
+    against = any(row.stand is AGAINST and row.topic in (Topic.IDENTITY, LIVENESS) for row in rows)
+    return against or leans_against(rows)
+
+
 class Step(StrEnum):
     """What a decision tells the session to do."""
 

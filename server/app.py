@@ -46,8 +46,9 @@ from server.processes.link import Body
 from server.processes.member import Member, told
 from server.readiness import Readiness
 from server.recorded import recorded
-from server.rtc.connection import RtcSettings, prepare
+from server.rtc.connection import rtc_of
 from server.session.admission import Admission, Place, admission_of
+from server.session.lockout import Caller, Lockout
 from server.session.opening import Opening
 from server.session.peer import Peer
 from server.session.pressure import Pressure
@@ -105,8 +106,10 @@ def build(
     giving_back = memory.GivingBack(asyncio.get_running_loop().call_later)
     peers = Peers(giving_back.session_began, giving_back.session_ended)
     shelf = _shelf(settings)
+    decoys = secrets.token_bytes(32) if member is None else member.decoys
+    lockout = Lockout(found.tries, found.templates, decoys, now)
     audit, verdicts = recorded(
-        settings, found, protection, keyring, model_id=embedder.model_id, now=now
+        settings, found, protection, keyring, lockout, model_id=embedder.model_id, now=now
     )
     recording = None
     if shelf is not None:
@@ -128,7 +131,6 @@ def build(
             call_later=later,
         )
 
-    decoys = secrets.token_bytes(32) if member is None else member.decoys
     admission: Admission
     if member is None:
         admission = own = admission_of(
@@ -142,7 +144,8 @@ def build(
         admission, rates = member.admission, member.rates
     opening = Opening(
         sessions=found.sessions,
-        failures=found.failures,
+        endings=found.endings,
+        lockout=lockout,
         admission=admission,
         galleries=Galleries(
             found.templates, protection, model_id=embedder.model_id, unused=metrics.unused
@@ -150,7 +153,7 @@ def build(
         decoys=Decoys(decoys, embedder.dimensions),
         peers=peers,
         new_peer=new_peer,
-        rtc=_rtc(settings),
+        rtc=rtc_of(settings),
         clock=clock,
         now=now,
     )
@@ -191,20 +194,6 @@ def _shelf(settings: Settings) -> Shelf | None:
     except PrivateFolderError as error:
         raise ConfigError([f"LOOKGATE_RECORD {error}"]) from None
     return shelf
-
-
-def _rtc(settings: Settings) -> RtcSettings:
-    """How this server's connections are made; the stack is made ready for them."""
-    rtc = RtcSettings(
-        bind=settings.rtc_addresses,
-        advertised=settings.rtc_public_address,
-        ports=settings.rtc_ports,
-    )
-    try:
-        prepare(rtc)
-    except ValueError as error:
-        raise ConfigError([f"LOOKGATE_RTC_*: {error}"]) from None
-    return rtc
 
 
 def application(parts: Parts) -> web.Application:
@@ -326,7 +315,10 @@ async def among(member: Member, parts: Parts, ending: asyncio.Event) -> AsyncIte
                 raise Problem("ticket_invalid") from None
             raise
         ticket = bytes.fromhex(body["ticket"])
-        return {"sdp": await parts.opening.here(place, record, ticket, body["sdp"], policy)}
+        sdp = await parts.opening.here(
+            place, record, ticket, body["sdp"], policy, Caller(**body["caller"])
+        )
+        return {"sdp": sdp}
 
     tasks = [
         asyncio.create_task(member.run({"count": count, "fault": fault, "open": opened})),

@@ -1,22 +1,14 @@
-"""How often something may be tried, or is told: token buckets, the lockout after failed logins.
+"""How often something may be asked, or is told: token buckets.
 
-Pure: time is an argument. Not here: who is asked (routes, peer) and where failures are kept
-(store). Source: token bucket as in RFC 2697 section 3; lockout NIST SP 800-63B-4 section 3.2.2.
+Pure: time is an argument. Not here: who is asked (routes, peer), and the lockout after failed
+logins (server/store/tries.py). Source: token bucket as in RFC 2697 section 3.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from typing import Protocol
-
-LOCK_AFTER = 5
-"""Consecutive failures before a wait; NIST SP 800-63B-4 section 3.2.3 for biometrics."""
-LOCK_FIRST_S = 30.0
-"""The first wait, from the same place."""
-LOCK_LONGEST_S = 900.0
-"""Doubling stops here: an owner must be able to come back on the same day."""
 
 
 class Bucket:
@@ -147,16 +139,3 @@ class Once:
             return False
         self._told.add(what)
         return True
-
-
-def locked_for_s(failures: int, last: datetime | None, now: datetime) -> float:
-    """Seconds until the next login attempt is allowed; 0.0 if it is allowed now.
-
-    30 s after the fifth failure in a row, doubled by each further one, at most 15 min.
-    """
-    if failures < LOCK_AFTER or last is None:
-        return 0.0
-    # The exponent is capped so that a large count cannot overflow the float.
-    doublings = min(failures - LOCK_AFTER, 16)
-    wait = timedelta(seconds=min(LOCK_LONGEST_S, LOCK_FIRST_S * 2.0**doublings))
-    return max(0.0, (last + wait - now).total_seconds())

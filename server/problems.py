@@ -43,7 +43,10 @@ KINDS: Mapping[str, Kind] = {
     "ticket_used": Kind(409, "The ticket has been used."),
     "too_many_requests": Kind(429, "Requests come too fast.", True),
     "too_many_connections": Kind(503, "There are too many connections at this moment.", True),
-    "too_many_failures": Kind(429, "Too many failed logins of this subject in a row.", True),
+    "too_many_failures": Kind(429, "Too many failed attempts; wait before the next.", True),
+    "face_disabled": Kind(
+        403, "Too many failed attempts in all; use another factor until the face is unlocked."
+    ),
     "too_many_sessions": Kind(
         429, "This person or this address has as many sessions as it may at this moment.", True
     ),

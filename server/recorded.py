@@ -13,6 +13,7 @@ from server.audit.chain import Audit
 from server.audit.witness import Witness
 from server.keys.keyring import Keyring
 from server.people.protection import Protection
+from server.session.lockout import Lockout
 from server.session.verdict import Verdicts
 from server.settings.load import Settings
 from server.store.port import Store
@@ -23,6 +24,7 @@ def recorded(
     store: Store,
     protection: Protection,
     keyring: Keyring,
+    lockout: Lockout,
     *,
     model_id: str,
     now: Callable[[], datetime],
@@ -33,6 +35,7 @@ def recorded(
     )
     verdicts = Verdicts(
         endings=store.endings,
+        lockout=lockout,
         templates=store.templates,
         keyring=keyring,
         protection=protection,

@@ -25,7 +25,7 @@ from typing import assert_never
 from pipeline.cues import framing
 from pipeline.cues.camera import CameraCheck, Claim
 from pipeline.cues.continuity import Break
-from pipeline.decision import Evidence, Moment, Step, decide, undecided
+from pipeline.decision import Evidence, Moment, Step, decide, speaks_against, undecided
 from pipeline.events import Decided, Event, PhaseChanged
 from pipeline.inputs import (
     Began,
@@ -106,6 +106,7 @@ class SessionPipeline:
         """The policy, and what the open window's challenge asks beside it."""
         self._left: list[Evidence] = []
         """The table of the window before."""
+        self._doubted = False
         self._weighed: list[Evidence] = []
         """As they were when they were last looked at, as the next."""
         self._answers: list[Evidence] = []
@@ -138,6 +139,11 @@ class SessionPipeline:
         if self._window is None:
             return self._left + counted
         return self._window.rows(self._policy, self._heard_s) + self._answers + counted
+
+    @property
+    def doubted(self) -> bool:
+        """Whether what was gathered stood against the face when it was thrown away."""
+        return self._doubted
 
     def deadline_s(self) -> float:
         """When it must be told the time at the latest, if no frame comes before."""
@@ -374,6 +380,7 @@ class SessionPipeline:
         if self._window is None:
             return []
         self._left, self._window = self.evidence(), None
+        self._doubted = self._doubted or speaks_against(self._left)
         return [*self._move(Phase.FRAMING), *self._guidance.reach(0.0)]
 
     def _end(self, phase: Phase, *reasons: Reason) -> list[Event]:

@@ -26,6 +26,7 @@ from server.http.requests import (
 )
 from server.parts import Parts
 from server.problems import Problem
+from server.session.lockout import Caller
 from server.store.port import Client, NotFound, SessionRecord
 
 LONGEST_WAIT_S = 10.0
@@ -55,7 +56,7 @@ async def take_offer(request: web.Request) -> web.Response:
             ticket_hash,
             sdp,
             policy_of(parts, client),
-            address,
+            Caller(address),
             wait_s=_patience_s(request),
             there=lambda: request.transport is not None and not request.transport.is_closing(),
         )

@@ -61,9 +61,6 @@ async def create_session(request: web.Request) -> web.Response:
         replace=replace,
         challenge=challenge,
     )
-    wait_s = await whom.locked(parts.store.failures, record, now)
-    if wait_s:
-        raise Problem("too_many_failures", retry_after_s=wait_s)
     if purpose is Purpose.ENROLL and not replace and await _enrolled(parts, record):
         raise Problem("subject_enrolled")
     try:

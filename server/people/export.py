@@ -19,6 +19,7 @@ from server.keys.vault import Vault, VaultError
 from server.people.shelf import Shelf
 from server.people.templates import open_template
 from server.store.port import NotFound, SessionRecord, Store, TemplateRecord
+from server.store.tries import Held
 
 
 async def export_subject(
@@ -31,7 +32,7 @@ async def export_subject(
     except NotFound:
         template = None
     sessions = await store.sessions.of_subject(client_id, subject)
-    in_a_row, last = await store.failures.count(client_id, subject)
+    tries = await store.tries.of_subject(client_id, subject)
     tapes = []
     if shelf is not None:
         tapes = await asyncio.to_thread(shelf.of_subject, client_id, subject)
@@ -41,7 +42,7 @@ async def export_subject(
         "exported_at": _moment(now),
         "template": None if template is None else _template(vault, template),
         "sessions": [_session(record) for record in sessions],
-        "failures": {"in_a_row": in_a_row, "last_at": _moment(last)},
+        "tries": [_counter(held) for held in tries],
         "recordings": [{"name": name, "recorded_at": _moment(at)} for name, at in tapes],
     }
 
@@ -60,6 +61,17 @@ def _template(vault: Vault, record: TemplateRecord) -> dict[str, Any]:
         "vectors": vectors,
         "numbers": numbers,
         "bytes": len(record.sealed) + len(record.vector or b""),
+    }
+
+
+def _counter(held: Held) -> dict[str, Any]:
+    """A device has a random id, and is its browser's secret: it is not told."""
+    return {
+        "of": held.counter.kind.value,
+        "in_a_row": held.tally.n,
+        "in_all": held.tally.total,
+        "last_at": _moment(held.tally.last),
+        "known_until": _moment(held.until),
     }
 
 

@@ -15,6 +15,7 @@ from dataclasses import asdict
 from server.problems import Problem
 from server.processes.link import Body, Hears, Link, Silent
 from server.session.admission import Elsewhere
+from server.session.lockout import Caller
 from server.session.occupancy import BUSY_S, Holder
 from server.session.presence import Patience
 
@@ -122,8 +123,14 @@ class SharedAdmission:
         if found["child"] == self._number:
             return self.place(name, found["patience"])
 
-        async def answer(ticket_hash: bytes, sdp: str) -> str:
-            wish = {"place": name, "session": session_id, "ticket": ticket_hash.hex(), "sdp": sdp}
+        async def answer(ticket_hash: bytes, sdp: str, caller: Caller) -> str:
+            wish = {
+                "place": name,
+                "session": session_id,
+                "ticket": ticket_hash.hex(),
+                "sdp": sdp,
+                "caller": asdict(caller),
+            }
             try:
                 found = await self._ask("hand", wish, HAND_S)
             except BaseException as error:

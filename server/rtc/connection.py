@@ -30,6 +30,7 @@ from server.rtc.lines import BadOffer
 from server.rtc.network import Network, listening
 from server.rtc.offer import check_offer
 from server.rtc.slot import LatestSlot
+from server.settings.load import ConfigError, Settings
 
 LABEL = "lookgate"
 PROTOCOL = "lookgate.v1"
@@ -81,6 +82,23 @@ def prepare(settings: RtcSettings) -> None:
         raise ValueError("codecs are VP8 and H264")
     configuration(settings)
     stack.apply()
+
+
+def rtc_of(settings: Settings) -> RtcSettings:
+    """How a server's connections are made; the stack is made ready for them.
+
+    Raises ConfigError for settings that cannot work.
+    """
+    rtc = RtcSettings(
+        bind=settings.rtc_addresses,
+        advertised=settings.rtc_public_address,
+        ports=settings.rtc_ports,
+    )
+    try:
+        prepare(rtc)
+    except ValueError as error:
+        raise ConfigError([f"LOOKGATE_RTC_*: {error}"]) from None
+    return rtc
 
 
 def configuration(settings: RtcSettings) -> RTCConfiguration:

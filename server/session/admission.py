@@ -18,6 +18,7 @@ from server.metrics import Metrics
 from server.problems import Problem, Standing
 from server.session.forecast import Forecast
 from server.session.line import AGAIN_S, GRACE_S, Line, Waiting
+from server.session.lockout import Caller
 from server.session.occupancy import BUSY_S, Holder, Occupancy, Room
 from server.session.occupancy import Place as Held
 from server.session.presence import Patience
@@ -56,8 +57,9 @@ class Place(Protocol):
 class Elsewhere:
     """A place in another process of this server, which answers the offer."""
 
-    answer: Callable[[bytes, str], Awaitable[str]]
-    """Ticket's hash and offer in, answer out. Raises Problem. Gives the place back if it fails."""
+    answer: Callable[[bytes, str, Caller], Awaitable[str]]
+    """Ticket's hash, offer and whose in, answer out. Raises Problem. Gives the place back if it
+    fails."""
     give_back: Callable[[], None]
     """In place of `answer`."""
 

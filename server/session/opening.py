@@ -25,9 +25,11 @@ from server.rtc.offer import check_offer
 from server.session import whom
 from server.session.admission import Admission, Elsewhere, Place
 from server.session.line import AGAIN_S, GRACE_S
+from server.session.lockout import Caller, Lockout
 from server.session.occupancy import Holder
 from server.session.peer import Peer
-from server.store.port import Conflict, Failures, NotFound, SessionRecord, Sessions, Unavailable
+from server.store.port import Conflict, Endings, NotFound, SessionRecord, Sessions, Unavailable
+from server.store.tries import Counter
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +53,8 @@ class Opening:
     """Where pages come in."""
 
     sessions: Sessions
-    failures: Failures
+    endings: Endings
+    lockout: Lockout
     admission: Admission
     galleries: Galleries
     decoys: whom.Decoys
@@ -68,47 +71,53 @@ class Opening:
         ticket_hash: bytes,
         sdp: str,
         policy: Policy,
-        address: str,
+        caller: Caller,
         *,
         wait_s: float = 0.0,
         there: Callable[[], bool] = lambda: True,
     ) -> str:
         """The answer to an offer; the peer lives on in a task of its own.
 
-        `address`: the page's, as limits count it. `wait_s`: how long the page waits for a place.
+        `wait_s`: how long the page waits for a place.
         `there`: whether it still waits for the answer.
         Raises Problem (codes of server.rtc.lines, ticket_invalid, ticket_used, too_many_failures,
-        too_many_sessions, busy) and Unavailable.
+        face_disabled, too_many_sessions, busy) and Unavailable.
         """
         try:
             check_offer(sdp)  # a malformed offer must not burn the ticket
         except BadOffer as bad:
             raise Problem(bad.code, bad.text) from None
-        # Tickets from before the lock must not pass it; only who holds the ticket learns of it.
+        # Only who holds the ticket learns how its subject's counters stand.
         if record.ticket_hash == ticket_hash:
             # The claim says it again; but who cannot pass it stands in no line.
             if record.expires_at <= self.now():
                 raise Problem("ticket_invalid")
             if record.state != "new":
                 raise Problem("ticket_used")
-            locked_s = await whom.locked(self.failures, record, self.now())
-            if locked_s:
-                raise Problem("too_many_failures", retry_after_s=locked_s)
-        holder = Holder(record.client_id, record.subject, address)
+            await self.lockout.check(await self.lockout.counters(record, caller))
+        holder = Holder(record.client_id, record.subject, caller.address)
         place = await self._place(record, holder, wait_s)
         if not there():  # it went away in line, and its place is another's
             place.give_back()
             raise Problem("busy", retry_after_s=AGAIN_S)
         if isinstance(place, Elsewhere):
-            return await place.answer(ticket_hash, sdp)
-        return await self.here(place, record, ticket_hash, sdp, policy)
+            return await place.answer(ticket_hash, sdp, caller)
+        return await self.here(place, record, ticket_hash, sdp, policy, caller)
 
     async def here(
-        self, place: Place, record: SessionRecord, ticket_hash: bytes, sdp: str, policy: Policy
+        self,
+        place: Place,
+        record: SessionRecord,
+        ticket_hash: bytes,
+        sdp: str,
+        policy: Policy,
+        caller: Caller,
     ) -> str:
         """The rest of `answer`, for one who has a place in this process."""
         try:
+            counters = await self.lockout.counters(record, caller)
             claimed = await self._claim(record, ticket_hash)
+            await self._take(claimed, counters)
             place.take_over()
             peer, connection = await self._connect(claimed, sdp, policy, place)
         except BaseException:
@@ -148,6 +157,17 @@ class Opening:
         except Conflict:
             raise Problem("ticket_used") from None
 
+    async def _take(self, record: SessionRecord, counters: tuple[Counter, ...]) -> None:
+        """The session's try, before it looks at anything. Of several claims one gets here, so that
+        no session runs on another's try; a ticket that comes too late is used up."""
+        try:
+            await self.lockout.take(record.session_id, counters)
+        except BaseException as error:
+            await self._abandon(record)
+            if isinstance(error, NotFound):  # client or device are gone
+                raise Problem("ticket_invalid") from None
+            raise
+
     async def _connect(
         self, record: SessionRecord, sdp: str, policy: Policy, place: Place
     ) -> tuple[Peer, Connection]:
@@ -180,9 +200,8 @@ class Opening:
 
     async def _abandon(self, record: SessionRecord) -> None:
         try:
-            await self.sessions.finish(
+            await self.endings.refuse(
                 record.session_id,
-                was="live",
                 now_is="expired",
                 at=self.now(),
                 reasons=(Reason.INTERNAL.value,),

@@ -353,8 +353,9 @@ class Peer:
         first_s = self._presence.first_s
         if first_s is not None:
             self.metrics.stages.observe("verdict", began_s - first_s)
+        core = self._session
         said = await self.verdicts.record(
-            self.record, self.policy, decided, self._session.evidence(), self._session.moment
+            self.record, self.policy, decided, core.evidence(), core.moment, core.doubted
         )
         code = said.error or self._error
         if code == "session_over":

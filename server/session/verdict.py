@@ -20,15 +20,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from pipeline.decision import Evidence, Moment, Stand, Topic, leans_against
+from pipeline.decision import Evidence, Moment, speaks_against
 from pipeline.events import Decided
 from pipeline.policy import Policy
 from pipeline.reasons import Phase, Purpose, Reason
 from server.audit.chain import Audit
 from server.audit.verdicts import listed, verdict_entry
 from server.keys.keyring import Keyring
-from server.limits import locked_for_s
 from server.people.protection import Protection
+from server.session.lockout import Lockout
 from server.store.audit import AuditEntry
 from server.store.port import (
     Conflict,
@@ -40,6 +40,7 @@ from server.store.port import (
     Templates,
     Unavailable,
 )
+from server.store.tries import Refused
 
 MOST_OWED = 1000
 """Refusals that wait for the store: more than the places of any server in any outage."""
@@ -95,6 +96,7 @@ class Verdicts:
         self,
         *,
         endings: Endings,
+        lockout: Lockout,
         templates: Templates,
         keyring: Keyring,
         protection: Protection,
@@ -105,6 +107,7 @@ class Verdicts:
         """`model_id`: the embedder whose templates can be compared."""
         self._audit = audit
         self._endings = endings
+        self._lockout = lockout
         self._templates = templates
         self._keyring = keyring
         self._protection = protection
@@ -121,12 +124,16 @@ class Verdicts:
         decided: Decided,
         rows: Sequence[Evidence],
         moment: Moment | None = None,
+        doubted: bool = False,
     ) -> Said:
-        """Make the decision count. Never raises; what cannot be recorded is not accepted."""
+        """Make the decision count. Never raises; what cannot be recorded is not accepted.
+
+        `doubted`: the evidence stood against the face before it was gathered afresh.
+        """
         try:
             if decided.phase is Phase.ACCEPTED:
                 return await self._accept(session, policy, decided, rows, moment)
-            return await self._refuse(session, policy, decided, rows, moment)
+            return await self._refuse(session, policy, decided, rows, moment, doubted)
         except _Undone as undone:
             return Said(Phase.REJECTED, (undone.reason,), error=undone.code)
         except Exception as error:
@@ -154,6 +161,12 @@ class Verdicts:
                 kept = await self._templates.get(session.client_id, subject)
                 if kept.model_id != self.model_id:
                     raise NotFound  # what was compared was not this template
+                if session.purpose == Purpose.IDENTIFY and await self._lockout.locks(
+                    session.client_id, subject
+                ):
+                    # No way round a lock of theirs: who is found is nobody then.
+                    unknown = Decided(Phase.REJECTED, (Reason.NO_MATCH,))
+                    return await self._refuse(session, policy, unknown, rows, moment, True)
                 compared = kept.template_id
             token = await self._keyring.mint(
                 subject=subject,
@@ -175,7 +188,6 @@ class Verdicts:
                 evidence=table(rows),
                 template=template,
                 compared=compared,
-                forgive=session.purpose == Purpose.LOGIN,
                 note=self._audit.note(entry),
             )
         except Exception as error:
@@ -212,13 +224,13 @@ class Verdicts:
         decided: Decided,
         rows: Sequence[Evidence],
         moment: Moment | None,
+        doubted: bool,
     ) -> Said:
         # The refusal stands whatever the store says; the person learns the reason that is true.
-        failure = counts_as_failure(session, decided, rows)
+        failure = doubted or counts_as_failure(decided, rows)
         owed = self._owed_for(session, policy, decided, rows, moment, failure=failure)
-        error, count = await self._end(session, owed)
-        wait_s = locked_for_s(count, self._now(), self._now())
-        return Said(decided.phase, decided.reasons, retry=wait_s == 0.0, error=error)
+        error, refused = await self._end(session, owed)
+        return Said(decided.phase, decided.reasons, retry=refused is None, error=error)
 
     def _owed_for(
         self,
@@ -255,17 +267,17 @@ class Verdicts:
             model_id=self.model_id,
         )
 
-    async def _end(self, session: SessionRecord, owed: _Owed) -> tuple[str | None, int]:
-        """Record a refusal, now or when the store answers again: a code, failures in a row."""
+    async def _end(self, session: SessionRecord, owed: _Owed) -> tuple[str | None, Refused | None]:
+        """Record a refusal, now or when the store answers again: a code, why to try no more now."""
         try:
             return None, await self._pay(session.session_id, owed)
         except (Conflict, NotFound):
             if owed.won:
                 await self._correct(owed)
-            return "session_over", 0
+            return "session_over", None
         except Unavailable:
             self._owe(session, owed)
-            return "store_unavailable", 0
+            return "store_unavailable", None
 
     async def _correct(self, owed: _Owed) -> None:
         """The audit may have an acceptance that did not come to be; what was told comes behind."""
@@ -279,7 +291,7 @@ class Verdicts:
             logger.error("a refusal is not recorded", extra={"session": lost[:8]})
         self.owing.set()
 
-    async def _pay(self, session_id: str, owed: _Owed) -> int:
+    async def _pay(self, session_id: str, owed: _Owed) -> Refused | None:
         return await self._endings.refuse(
             session_id,
             now_is=owed.now_is,
@@ -318,19 +330,16 @@ def _why(error: Exception) -> _Undone:
             return _Undone("internal")
 
 
-def counts_as_failure(session: SessionRecord, decided: Decided, rows: Sequence[Evidence]) -> bool:
-    """Whether a login that was not accepted counts towards the lockout.
+def counts_as_failure(decided: Decided, rows: Sequence[Evidence]) -> bool:
+    """Whether an attempt that was not accepted costs the try that it took.
 
-    A refusal for the face does. So does giving up while the evidence stands or leans against it:
-    else whoever cancels in time could try for ever (NIST SP 800-63B-4 section 3.2.2).
+    A refusal for the face does. So does every other end while the evidence stands or leans against
+    the face, our own failures included: else whoever leaves in time could try for ever (NIST SP
+    800-63B-4 section 3.2.3).
     """
-    if session.purpose != Purpose.LOGIN:
-        return False
-    if decided.phase is Phase.REJECTED:
-        return bool({Reason.NO_MATCH, Reason.LIVENESS} & set(decided.reasons))
-    topics = (Topic.IDENTITY, Topic.LIVENESS)
-    against = any(row.stand is Stand.AGAINST and row.topic in topics for row in rows)
-    return against or leans_against(rows)
+    if {Reason.NO_MATCH, Reason.LIVENESS} & set(decided.reasons):
+        return True
+    return speaks_against(rows)
 
 
 def _liveness(decided: Decided) -> tuple[str, ...]:

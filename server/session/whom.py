@@ -9,17 +9,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass
-from datetime import datetime
 
 import numpy as np
 
 from pipeline.policy import Policy
 from pipeline.reasons import Purpose
 from pipeline.template import Gallery
-from server.limits import locked_for_s
 from server.people.galleries import Galleries
 from server.session.searching import for_session
-from server.store.port import Failures, SessionRecord
+from server.store.port import SessionRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +58,6 @@ async def gallery_for(galleries: Galleries, decoys: Decoys, record: SessionRecor
             found = await galleries.of_subject(record.client_id, subject)
             nobody = decoys.of(record.client_id, subject)
             return found if len(found) else nobody
-
-
-async def locked(failures: Failures, record: SessionRecord, now: datetime) -> float:
-    """Seconds until this subject may try to log in again; 0.0 if now. Raises Unavailable."""
-    if record.purpose != Purpose.LOGIN or record.subject is None:
-        return 0.0
-    count, last = await failures.count(record.client_id, record.subject)
-    return locked_for_s(count, last, now)
 
 
 def policy_seconds(policy: Policy) -> float:

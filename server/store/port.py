@@ -19,6 +19,7 @@ from server.store.anchors import Anchors
 from server.store.audit import AuditTrail, Chain, Note
 from server.store.gallery import Changes, GalleryVersion, VectorRecord
 from server.store.keys import Keys
+from server.store.tries import Refused, Tries
 
 KEPT_AFTER_EXPIRY = timedelta(days=1)
 """How long a session or a published key stays in the database after its time, for housekeeping."""
@@ -157,7 +158,7 @@ class Clients(Protocol):
         """
 
     async def remove(self, client_id: str) -> None:
-        """With its sessions, templates and failure counts. Raises NotFound."""
+        """With its sessions, templates and counted tries. Raises NotFound."""
 
 
 class Sessions(Protocol):
@@ -253,19 +254,6 @@ class Templates(Protocol):
         """
 
 
-class Failures(Protocol):
-    """Failed logins in a row, of each subject. Every method may raise Unavailable."""
-
-    async def add(self, client_id: str, subject: str, now: datetime) -> int:
-        """Count a failed login; how many in a row now. Raises NotFound: no such client."""
-
-    async def count(self, client_id: str, subject: str) -> tuple[int, datetime | None]:
-        """Failures in a row and the time of the last."""
-
-    async def clear(self, client_id: str, subject: str) -> None:
-        """After a success, or by the operator."""
-
-
 class Endings(Protocol):
     """How a session ends, with all that goes with it. Every method may raise Unavailable.
 
@@ -284,10 +272,10 @@ class Endings(Protocol):
         evidence: str = "[]",
         template: TemplateRecord | None = None,
         compared: str | None = None,
-        forgive: bool = False,
         note: Note | None = None,
     ) -> None:
-        """live -> accepted; `template` becomes the subject's, and its failures are forgiven.
+        """live -> accepted; `template` becomes the subject's, and the tries that the session took
+        are given back. A known device's counter begins anew.
 
         `compared`: the id of the template that the face was compared with, which must still be the
         subject's. All of it or nothing, also if the process dies within. When it returns, `note` is
@@ -306,8 +294,9 @@ class Endings(Protocol):
         failure: bool = False,
         won: bool = False,
         note: Note | None = None,
-    ) -> int:
-        """live -> rejected or expired, and a failed login is counted; how many in a row now, or 0.
+    ) -> Refused | None:
+        """live -> rejected or expired. The tries that the session took are failures, or are given
+        back; why another may not begin now.
 
         `won`: an `accept` of the caller became Unavailable, and what it may have written is refused
         as well. Raises Conflict, NotFound.
@@ -338,7 +327,7 @@ class Store(Protocol):
     def anchors(self) -> Anchors: ...
 
     @property
-    def failures(self) -> Failures: ...
+    def tries(self) -> Tries: ...
 
     @property
     def endings(self) -> Endings: ...
@@ -363,7 +352,7 @@ class Store(Protocol):
         """Remove what expired longer than KEPT_AFTER_EXPIRY ago; how many. Housekeeping only."""
 
     async def forget_subject(self, client_id: str, subject: str) -> Mapping[str, int]:
-        """Everything of a subject; how many of each noun: `sessions`, `templates`, `failures`.
+        """Everything of a subject; how many of each noun: `sessions`, `templates`, `tries`.
 
         A fence: its open sessions go first, and once this returns none of them stores anything any
         more, in whatever process it runs. Raises Unavailable while a server that does not answer

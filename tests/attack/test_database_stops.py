@@ -24,6 +24,7 @@ from server.keys.keyring import Keyring
 from server.keys.vault import Vault
 from server.people.protection import Protection, Space, protection_of
 from server.people.templates import seal_template
+from server.session.lockout import Lockout
 from server.session.verdict import Verdicts
 from server.store.mongo.store import MongoStore
 from server.store.port import NotFound, Unavailable
@@ -31,6 +32,7 @@ from tests.attack import verdict_steps
 from tests.pipeline.observations import template
 from tests.server.conformance.records import MINUTE, NOW, a_client, a_session
 from tests.server.conformance.secantus import Secantus
+from tests.server.failing import failures, strangers
 
 VAULT = Vault([bytes(32)])
 FACE = Evidence("face", Topic.QUALITY, Stand.FOR, "usable")
@@ -105,12 +107,15 @@ async def _stopped_at(secantus: Secantus, name: str, case: str, n: int) -> bool:
             await store.templates.put(record, replace=False)
         session = a_session(state="live", purpose=purpose, replace=case == "replace")
         await store.sessions.add(session)
+        if purpose == "login":
+            assert await store.tries.take("s1", [strangers("shop", "ada")], NOW) is None
         ring = Keyring(store.keys, VAULT, issuer="https://login.example")
         await ring.load(NOW)
         audit = Audit(store.audit, VAULT, now=lambda: NOW + MINUTE, by="test")
         await audit.record("settings")
         verdicts = Verdicts(
             endings=store.endings,
+            lockout=Lockout(store.tries, store.templates, bytes(32), lambda: NOW + MINUTE),
             templates=store.templates,
             keyring=ring,
             protection=_protection(store),
@@ -140,12 +145,12 @@ async def _stopped_at(secantus: Secantus, name: str, case: str, n: int) -> bool:
             await store.endings.settle(audit)
         state = (await store.sessions.get("s1")).state
         before = None if case == "enroll" else old
-        failures, _ = await store.failures.count("shop", "ada")
+        counted = await failures(store, "shop", "ada")
         assert (state == "accepted") == (said.token is not None), (case, n, said, state)
         assert state in ("accepted", "rejected")
         replaced = state == "accepted" and purpose == "enroll"
         assert _same(await _person(store), new if replaced else before), (case, n, state)
-        assert failures == (1 if case == "refuse" else 0), (case, n)
+        assert counted == (1 if case == "refuse" else 0), (case, n)
         return bool(stopped)
     finally:
         verdict_steps.end()

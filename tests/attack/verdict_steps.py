@@ -18,6 +18,7 @@ from server.store.mongo.store import MongoStore
 from server.store.port import Store
 from server.store.sqlite.store import SqliteStore
 from tests.server.conformance.records import MINUTE, NOW, a_client, a_session, a_template, everybody
+from tests.server.failing import failed, failures, strangers
 
 OLD = a_template(template_id="old", sealed=b"old")
 NEW = a_template(template_id="new", sealed=b"new", created_at=NOW + MINUTE)
@@ -60,12 +61,14 @@ async def prepare(store: Store, case: str) -> None:
     """A person with two failed logins and, but for a first enrolment, a template; one session."""
     await store.clients.add(a_client())
     for _ in range(2):
-        await store.failures.add("shop", "ada", NOW)
+        await failed(store, "shop", "ada", NOW)
     if case != "enroll":
         await store.templates.put(OLD, replace=False)
     purpose = "login" if case in ("login", "refuse") else "enroll"
     session = a_session(state="live", purpose=purpose, replace=case == "replace")
     await store.sessions.add(session)
+    if purpose == "login":
+        assert await store.tries.take("s1", [strangers("shop", "ada")], NOW) is None
 
 
 async def act(store: Store, case: str) -> None:
@@ -74,24 +77,24 @@ async def act(store: Store, case: str) -> None:
         await store.endings.refuse("s1", now_is="rejected", at=NOW, failure=True)
     else:
         template = None if case == "login" else NEW
-        await store.endings.accept(
-            "s1", at=NOW, subject="ada", template=template, forgive=case == "login"
-        )
+        await store.endings.accept("s1", at=NOW, subject="ada", template=template)
 
 
 async def whole(store: Store, case: str) -> str:
     """The session's state, once record, template and failures were seen to agree."""
     state = (await store.sessions.get("s1")).state
     templates = await everybody(store, "shop")
-    failures, _ = await store.failures.count("shop", "ada")
+    counted = await failures(store, "shop", "ada")
     before = [] if case == "enroll" else [OLD]
     expected = {
-        ("login", "accepted"): (before, 0),
+        ("login", "accepted"): (before, 2),
+        ("login", "live"): (before, 3),  # a try that nobody ends stays a failure
+        ("refuse", "live"): (before, 3),
         ("enroll", "accepted"): ([NEW], 2),
         ("replace", "accepted"): ([NEW], 2),
         ("refuse", "rejected"): (before, 3),
     }.get((case, state), (before, 2))
-    assert (templates, failures) == expected, (case, state)
+    assert (templates, counted) == expected, (case, state)
     return state
 
 

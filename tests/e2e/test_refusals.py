@@ -31,7 +31,13 @@ from server.store.port import Broken, Unavailable
 from tests.e2e.site import CHROMIUM, ROOT, browser
 from tests.pipeline.observations import Camera
 from tests.server.http.asking import AUTH, NONCE
-from tests.server.stage import CLIENT, close_parts, enrolled, make_parts
+from tests.server.stage import (
+    CLIENT,
+    close_parts,
+    enrolled,
+    failed,
+    make_parts,
+)
 
 pytestmark = [
     pytest.mark.e2e,
@@ -149,7 +155,7 @@ def _everywhere(world: World) -> Awaitable[tuple[int, str]]:
 async def _failed(world: World) -> tuple[int, str]:
     made = await world.open(subject="eve")
     for _ in range(5):
-        await world.parts.store.failures.add(CLIENT, "eve", world.parts.now())
+        await failed(world.parts, "eve")
     return await world.offer(GOOD_SDP, made=made)
 
 

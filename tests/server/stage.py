@@ -25,6 +25,7 @@ from server.keys.vault import Vault
 from server.life import open_parts
 from server.parts import Parts
 from server.session import whom
+from server.session.lockout import Caller
 from server.session.occupancy import Holder
 from server.session.peer import Peer
 from server.settings.load import Settings, load
@@ -148,7 +149,7 @@ async def enrolled(parts: Parts, subject: str, person: int) -> None:
 async def claimed(
     parts: Parts, purpose: str, subject: str | None, *, replace: bool = False
 ) -> SessionRecord:
-    """A session whose ticket was just taken."""
+    """A session whose ticket and try were just taken."""
     ticket_hash = hashlib.sha256(secrets.token_bytes(8)).digest()
     record = SessionRecord(
         session_id=secrets.token_urlsafe(32),
@@ -163,7 +164,23 @@ async def claimed(
         replace=replace,
     )
     await parts.store.sessions.add(record)
+    counters = await parts.opening.lockout.counters(record, Caller("192.0.2.1"))
+    await parts.opening.lockout.take(record.session_id, counters)
     return await parts.store.sessions.claim(record.session_id, ticket_hash, parts.now())
+
+
+async def failed(parts: Parts, subject: str, times: int = 1) -> None:
+    """A stranger failed to log in as this subject."""
+    for _ in range(times):
+        record = await claimed(parts, "login", subject)
+        counters = [await parts.opening.lockout.strangers(CLIENT, subject)]
+        await parts.store.tries.end(record.session_id, counters, failed=True, at=parts.now())
+
+
+async def failures(parts: Parts, subject: str) -> int:
+    """How often strangers failed in a row."""
+    counter = await parts.opening.lockout.strangers(CLIENT, subject)
+    return (await parts.store.tries.tally(counter)).n
 
 
 async def gallery_of(parts: Parts, record: SessionRecord) -> Gallery:

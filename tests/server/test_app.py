@@ -48,7 +48,11 @@ from server.tools.caller.attempt import Attempt, attempt
 from server.tools.caller.http_caller import HeadlessError, NoPlace
 from tests.pipeline.observations import Camera
 from tests.server.frames.test_look import pack
-from tests.server.stage import claimed, settings
+from tests.server.stage import (
+    claimed,
+    failures,
+    settings,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -355,7 +359,7 @@ async def test_a_refusal_that_the_store_did_not_hear_is_recorded_once_it_is_back
         monkeypatch.setattr(parts.store.endings, "refuse", refuse)
         while (await parts.store.sessions.get(record.session_id)).state == "live":  # noqa: ASYNC110
             await asyncio.sleep(0.02)
-    assert (await parts.store.failures.count("shop", "ann"))[0] == 1
+    assert (await failures(parts, "ann")) == 1
     assert not parts.verdicts.owing.is_set()
 
 

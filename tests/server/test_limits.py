@@ -1,16 +1,12 @@
-"""Token buckets and the lockout, with literal times."""
+"""Token buckets, with literal times."""
 
 from __future__ import annotations
-
-from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.limits import Bucket, Buckets, Once, locked_for_s
-
-NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+from server.limits import Bucket, Buckets, Once
 
 
 def test_a_bucket_gives_its_burst_then_its_rate() -> None:
@@ -38,19 +34,6 @@ def test_keys_do_not_share_and_memory_is_bounded() -> None:
     assert buckets.take("a", 0.0) > 0.0
     assert buckets.take("b", 0.0) == 0.0
     assert len(buckets._buckets) == 2
-
-
-@pytest.mark.parametrize(
-    ("failures", "wait_s"),
-    [(0, 0), (4, 0), (5, 30), (6, 60), (7, 120), (9, 480), (10, 900), (11, 900), (10**6, 900)],
-)
-def test_the_wait_doubles_from_30_s_to_15_min(failures: int, wait_s: float) -> None:
-    assert locked_for_s(failures, NOON, NOON) == wait_s
-    assert locked_for_s(failures, NOON, NOON + timedelta(seconds=wait_s)) == 0.0
-
-
-def test_no_failure_no_wait() -> None:
-    assert locked_for_s(9, None, NOON) == 0.0
 
 
 def test_what_was_told_is_not_told_again_and_strangers_fill_nothing() -> None:

@@ -1,9 +1,9 @@
 """How a session ends: its document is won first, with all that follows from it; then that is done.
 
 One write decides, and it carries what is still to be written, in `unsettled`: the audit's record,
-the template to store, failures to forgive or to count. Each of these may be done twice. The last
-write takes `unsettled` away. An acceptance whose record the audit did not take is Unavailable. A
-process that dies in between is followed by `settle` of another. One that lives and got no answer
+the template to store, tries that failed or are given back. Each of these may be done twice. The
+last write takes `unsettled` away. An acceptance whose record the audit did not take is Unavailable.
+A process that dies in between is followed by `settle` of another. One that lives and got no answer
 refuses what it may have won (`refuse` with `won`), before anybody else settles it, because `settle`
 leaves alone what it sees for the first time.
 Not here: what the verbs mean (port.py). Source: docs/decisions/verdicts.md, no-transactions.md.
@@ -20,13 +20,14 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
 from server.store.audit import AuditEntry, Chain, Note
-from server.store.mongo import audit, failures, galleries, templates
+from server.store.mongo import audit, galleries, templates, tries
 from server.store.mongo.clients import owned
 from server.store.mongo.database import Database
 from server.store.mongo.documents import Document, upsert, utc
 from server.store.mongo.sessions import FORGET, UNSETTLED
 from server.store.mongo.templates import content_of
 from server.store.port import Conflict, Enrolled, NotFound, TemplateRecord, Unavailable
+from server.store.tries import Refused
 
 
 class Endings:
@@ -48,7 +49,6 @@ class Endings:
         evidence: str = "[]",
         template: TemplateRecord | None = None,
         compared: str | None = None,
-        forgive: bool = False,
         note: Note | None = None,
     ) -> None:
         """Win, then do what follows. Once won it is so: what an outage keeps from being written
@@ -64,8 +64,7 @@ class Endings:
                 "subject": subject,
                 UNSETTLED: {
                     "at": utc(at),
-                    "forgive": forgive,
-                    "failure": False,
+                    "failure": None,
                     "compared": compared,
                     "template": None if template is None else content_of(template),
                     **_noted(note),
@@ -93,20 +92,14 @@ class Endings:
         failure: bool = False,
         won: bool = False,
         note: Note | None = None,
-    ) -> int:
+    ) -> Refused | None:
         """As `accept`. With `won`, also what was won and is not being settled by anybody."""
         change: Document = {
             "state": now_is,
             "finished_at": utc(at),
             "reasons": list(reasons),
             "evidence": evidence,
-            UNSETTLED: {
-                "at": utc(at),
-                "forgive": False,
-                "failure": failure,
-                "template": None,
-                **_noted(note),
-            },
+            UNSETTLED: {"at": utc(at), "failure": failure, "template": None, **_noted(note)},
         }
         states: Document = {"state": "live"}
         if won:
@@ -121,7 +114,7 @@ class Endings:
                 return await _follow(db, {**known, **change})
         except Unavailable:
             self._seen.add(session_id)
-            return 0
+            return None
 
     async def settle(self, chain: Chain | None = None) -> int:
         """What was left undone since the last time: its process is dead, or lost its answer."""
@@ -204,23 +197,19 @@ async def _win(
 
 async def _follow(
     db: AsyncDatabase[Document], ended: Mapping[str, Any], *, late: bool = False
-) -> int:
-    """What `unsettled` asks for, then the end of it; failures in a row, or 0.
+) -> Refused | None:
+    """What `unsettled` asks for, then the end of it; why another try may not begin now.
 
     `late`: somebody may have gone on meanwhile. Raises NotFound, Enrolled.
     """
     following = ended[UNSETTLED]
-    client_id, subject = ended["client_id"], ended["subject"]
-    owner = {"client_id": client_id, "subject": subject}
-    failed = 0
+    owner = {"client_id": ended["client_id"], "subject": ended["subject"]}
     if following.get("compared") is not None:
         await _still_there(db, ended, {**owner, "template_id": following["compared"]})
     if following["template"] is not None:
         await _store(db, ended, owner, following["template"], late=late)
-    if following["forgive"]:
-        await failures.forget(db, client_id, subject)
-    if following["failure"] and subject is not None:
-        failed = await failures.count_once(db, owner, ended["_id"], following["at"])
+    # None is a success. A session of a version before took no tries.
+    refused = await tries.end(db, ended, failed=following["failure"], at=following["at"])
     # The last word: a removal of the person that began before this waits until all is undone, one
     # that begins after it finds what was written.
     closed = await db["sessions"].update_one(
@@ -229,7 +218,7 @@ async def _follow(
     if not closed.matched_count:
         await _undo(db, ended)
         raise NotFound("session")
-    return failed
+    return refused
 
 
 async def _undo(db: AsyncDatabase[Document], ended: Mapping[str, Any]) -> None:

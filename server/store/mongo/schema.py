@@ -40,7 +40,8 @@ INDEXES: tuple[tuple[str, IndexModel], ...] = (
         "anchors",
         IndexModel([("client_id", ASCENDING), ("part", ASCENDING)], unique=True),
     ),
-    ("failures", IndexModel(_OWNER, unique=True)),
+    ("tries", IndexModel([*_OWNER[:1], ("kind", ASCENDING), ("key", ASCENDING)], unique=True)),
+    ("tries", IndexModel(_OWNER)),
     ("audit", IndexModel([("chain", ASCENDING), ("seq", ASCENDING)], unique=True)),
     ("audit", IndexModel("ref", unique=True)),
 )
@@ -52,7 +53,29 @@ async def prepare(db: AsyncDatabase[Document]) -> None:
     await check_version(db)
     for collection, index in INDEXES:
         await db[collection].create_indexes([index])  # safe where it is there
+    await move_failures(db)
     await check_one_winner(db)
+
+
+async def move_failures(db: AsyncDatabase[Document]) -> None:
+    """What a version before kept in `failures` becomes strangers' tries (tries.py); names without a
+    template are forgotten, because people type passwords into name fields."""
+    for old in await db["failures"].find({}).to_list():
+        owner = {"client_id": old["client_id"], "subject": old["subject"]}
+        if await db["templates"].find_one(owner, {"_id": 1}) is not None:
+            begin = {
+                "subject": old["subject"],
+                "n": old["n"],
+                "total": old["n"],
+                "since": old["last_at"],
+                "last_at": old["last_at"],
+                "taken": [],
+                "tag": "",
+                "turn": 0,
+            }
+            name = {"client_id": old["client_id"], "kind": "strangers", "key": old["subject"]}
+            await upsert(db, "tries", name, {"$setOnInsert": begin})
+        await db["failures"].delete_one({"_id": old["_id"]})
 
 
 async def check_version(db: AsyncDatabase[Document]) -> None:

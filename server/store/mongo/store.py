@@ -17,10 +17,10 @@ from server.store.mongo import (
     audit,
     clients,
     endings,
-    failures,
     keys,
     sessions,
     templates,
+    tries,
 )
 from server.store.mongo.database import WAIT_S, Database, Prepare
 from server.store.mongo.schema import prepare
@@ -50,7 +50,7 @@ class MongoStore:
         self.sessions = sessions.Sessions(self.database)
         self.templates = templates.Templates(self.database)
         self.anchors = anchors.Anchors(self.database)
-        self.failures = failures.Failures(self.database)
+        self.tries = tries.Tries(self.database)
         self.keys = keys.Keys(self.database)
         self.endings = endings.Endings(self.database)
         self.audit = audit.AuditTrail(self.database)
@@ -82,10 +82,11 @@ class MongoStore:
             raise Unavailable("MongoDB: what was written is not there")
 
     async def sweep(self, now: datetime) -> int:
-        """What the TTL index would remove, and published keys."""
+        """What the TTL index would remove, published keys and known devices."""
         before = now - KEPT_AFTER_EXPIRY
         async with self.database.turn(long=True) as db:
-            return await sessions.sweep(db, before) + await keys.sweep(db, before)
+            swept = await sessions.sweep(db, before) + await keys.sweep(db, before)
+            return swept + await tries.sweep(db, before)
 
     async def forget_subject(self, client_id: str, subject: str) -> Mapping[str, int]:
         """Sessions first, so that none of them stores anything any more (endings.py), and again at
@@ -95,7 +96,7 @@ class MongoStore:
         async with self.database.turn() as db:
             removed = {
                 "templates": await templates.forget(db, client_id, subject),
-                "failures": await failures.forget(db, client_id, subject),
+                "tries": await tries.forget(db, client_id, subject),
             }
         return {"sessions": before + await self._fence(client_id, subject), **removed}
 

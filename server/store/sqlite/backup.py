@@ -25,7 +25,7 @@ from server.store.sqlite.schema import MIGRATIONS
 
 WAIT_S = 10.0
 """How long a lock of a running server is waited for; its transactions take milliseconds."""
-TABLES = frozenset({"clients", "sessions", "templates", "galleries", "failures", "signing_keys"})
+TABLES = frozenset({"clients", "sessions", "templates", "galleries", "signing_keys"})
 
 
 class BackupError(Refusal):

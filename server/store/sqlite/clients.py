@@ -71,7 +71,7 @@ class Clients:
             raise Conflict("client") if list(rows) else NotFound("client")
 
     async def remove(self, client_id: str) -> None:
-        """One DELETE: sessions, templates and failures go by their foreign keys."""
+        """One DELETE: sessions, templates and tries go by their foreign keys."""
         async with self._database.transaction() as db:
             if not await changed(db, "DELETE FROM clients WHERE client_id = ?", client_id):
                 raise NotFound("client")

@@ -1,7 +1,7 @@
-"""How a session ends: its row, the template, failures and the audit's record in one transaction.
+"""How a session ends: its row, the template, tries and the audit's record in one transaction.
 
 So nothing is ever left to be settled. Not here: what the verbs mean (port.py), the tables' own
-verbs (sessions.py, templates.py, failures.py).
+verbs (sessions.py, templates.py, tries.py).
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ import aiosqlite
 
 from server.store.audit import Chain, Note
 from server.store.port import Conflict, Enrolled, NotFound, TemplateRecord
-from server.store.sqlite import failures, templates
+from server.store.sqlite import templates, tries
 from server.store.sqlite.audit import noted
 from server.store.sqlite.database import Database
 from server.store.sqlite.rows import is_missing_client, micros
+from server.store.tries import Refused
 
 
 class Endings:
@@ -35,7 +36,6 @@ class Endings:
         evidence: str = "[]",
         template: TemplateRecord | None = None,
         compared: str | None = None,
-        forgive: bool = False,
         note: Note | None = None,
     ) -> None:
         """One transaction; whatever is refused in it undoes the rest."""
@@ -44,7 +44,7 @@ class Endings:
                 await db.execute_fetchall(
                     "UPDATE sessions SET state = 'accepted', finished_at = ?, evidence = ?,"
                     " subject = ? WHERE session_id = ? AND state = 'live'"
-                    " AND coalesce(subject, ?) = ? RETURNING client_id, replace_template",
+                    " AND coalesce(subject, ?) = ? RETURNING client_id, replace_template, tries",
                     (micros(at), evidence, subject, session_id, subject, subject),
                 )
             )
@@ -55,8 +55,7 @@ class Endings:
                 await _still_there(db, client_id, subject, compared)
             if template is not None:
                 await _store(db, template, may_replace)
-            if forgive:
-                await failures.forget(db, client_id, subject)
+            await tries.end(db, client_id, session_id, rows[0][2], failed=None, at=at)
 
     async def refuse(
         self,
@@ -69,22 +68,20 @@ class Endings:
         failure: bool = False,
         won: bool = False,
         note: Note | None = None,
-    ) -> int:
+    ) -> Refused | None:
         """One transaction. `won` changes nothing: an `accept` that failed was rolled back."""
         async with noted(self._database, note) as db:
             rows = list(
                 await db.execute_fetchall(
                     "UPDATE sessions SET state = ?, finished_at = ?, reasons = ?, evidence = ?"
-                    " WHERE session_id = ? AND state = 'live' RETURNING client_id, subject",
+                    " WHERE session_id = ? AND state = 'live' RETURNING client_id, tries",
                     (now_is, micros(at), json.dumps(reasons), evidence, session_id),
                 )
             )
             if not rows:
                 raise await _not_live(db, session_id)
-            client_id, subject = rows[0]
-            if not failure or subject is None:
-                return 0
-            return await failures.count_one(db, client_id, subject, at)
+            client_id, taken = rows[0]
+            return await tries.end(db, client_id, session_id, taken, failed=failure, at=at)
 
     async def settle(self, chain: Chain | None = None) -> int:
         """Nothing: a transaction is whole or was not."""

@@ -74,6 +74,24 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             version INTEGER NOT NULL, sealed BLOB NOT NULL,
             PRIMARY KEY (client_id, part)) STRICT""",
     ),
+    (
+        # Counters (server/store/tries.py). What was counted of names that nobody has is forgotten:
+        # people type passwords into name fields.
+        """CREATE TABLE tries (
+            client_id TEXT NOT NULL REFERENCES clients ON DELETE CASCADE,
+            kind TEXT NOT NULL, key TEXT NOT NULL, subject TEXT,
+            n INTEGER NOT NULL DEFAULT 0, total INTEGER NOT NULL DEFAULT 0, since INTEGER,
+            last_at INTEGER, taken TEXT NOT NULL DEFAULT '[]', tag TEXT NOT NULL DEFAULT '',
+            expires_at INTEGER, PRIMARY KEY (client_id, kind, key)) STRICT, WITHOUT ROWID""",
+        "CREATE INDEX tries_by_subject ON tries (client_id, subject) WHERE subject IS NOT NULL",
+        "CREATE INDEX tries_by_expiry ON tries (expires_at) WHERE expires_at IS NOT NULL",
+        """INSERT INTO tries (client_id, kind, key, subject, n, total, since, last_at)
+            SELECT client_id, 'strangers', subject, subject, n, n, last_at, last_at FROM failures
+            WHERE EXISTS (SELECT 1 FROM templates WHERE templates.client_id = failures.client_id
+            AND templates.subject = failures.subject)""",
+        "DROP TABLE failures",
+        "ALTER TABLE sessions ADD COLUMN tries TEXT NOT NULL DEFAULT '[]'",
+    ),
 )
 """Statements that lead from schema version i to i + 1 (PRAGMA user_version); only ever appended."""
 

@@ -16,10 +16,10 @@ from server.store.sqlite import (
     audit,
     clients,
     endings,
-    failures,
     keys,
     sessions,
     templates,
+    tries,
 )
 from server.store.sqlite.database import IDLE_S, WAIT_S, Database
 from server.store.sqlite.rows import changed
@@ -34,7 +34,7 @@ class SqliteStore:
         self.sessions = sessions.Sessions(self.database)
         self.templates = templates.Templates(self.database)
         self.anchors = anchors.Anchors(self.database)
-        self.failures = failures.Failures(self.database)
+        self.tries = tries.Tries(self.database)
         self.keys = keys.Keys(self.database)
         self.endings = endings.Endings(self.database)
         self.audit = audit.AuditTrail(self.database)
@@ -71,10 +71,11 @@ class SqliteStore:
         await self.database.read("SELECT 1 FROM templates LIMIT 1")
 
     async def sweep(self, now: datetime) -> int:
-        """Sessions and published keys, in one transaction."""
+        """Sessions, published keys and known devices, in one transaction."""
         before = now - KEPT_AFTER_EXPIRY
         async with self.database.transaction() as db:
-            return await sessions.sweep(db, before) + await keys.sweep(db, before)
+            swept = await sessions.sweep(db, before) + await keys.sweep(db, before)
+            return swept + await tries.sweep(db, before)
 
     async def forget_subject(self, client_id: str, subject: str) -> Mapping[str, int]:
         """One transaction over all tables that name a subject."""
@@ -82,5 +83,5 @@ class SqliteStore:
             return {
                 "sessions": await sessions.forget(db, client_id, subject),
                 "templates": await templates.forget(db, client_id, subject),
-                "failures": await failures.forget(db, client_id, subject),
+                "tries": await tries.forget(db, client_id, subject),
             }

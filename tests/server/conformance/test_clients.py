@@ -7,6 +7,7 @@ import pytest
 from server.store.port import Conflict, NotFound, Store
 from tests.server.conformance.races import outcomes
 from tests.server.conformance.records import NOW, TICKET, a_client, a_session, a_template, everybody
+from tests.server.failing import failed, failures
 
 
 async def test_a_client_is_found_again(store: Store) -> None:
@@ -56,7 +57,7 @@ async def test_new_origins_replace_the_old_ones_and_nothing_else(shop: Store) ->
     await shop.clients.add(a_client("zoo"))
     await shop.sessions.add(a_session())
     await shop.templates.put(a_template(), replace=False)
-    await shop.failures.add("shop", "ada", NOW)
+    await failed(shop, "shop", "ada", NOW)
     was = a_client()
     for origins in (("https://new.example", "http://localhost:1"), ()):
         new = a_client(origins=origins)
@@ -66,7 +67,7 @@ async def test_new_origins_replace_the_old_ones_and_nothing_else(shop: Store) ->
     assert await shop.clients.get("zoo") == a_client("zoo")
     assert await shop.sessions.get("s1") == a_session()
     assert await everybody(shop, "shop") == [a_template()]
-    assert await shop.failures.count("shop", "ada") == (1, NOW)
+    assert await failures(shop, "shop", "ada") == 1
 
 
 async def test_removing_a_client_removes_what_it_owns_and_nothing_else(shop: Store) -> None:
@@ -74,7 +75,7 @@ async def test_removing_a_client_removes_what_it_owns_and_nothing_else(shop: Sto
     for client_id in ("shop", "zoo"):
         await shop.sessions.add(a_session(f"s-{client_id}", client_id=client_id))
         await shop.templates.put(a_template(client_id=client_id), replace=False)
-        await shop.failures.add(client_id, "ada", NOW)
+        await failed(shop, client_id, "ada", NOW)
     version = (await shop.templates.gallery_version("shop")).changes
 
     await shop.clients.remove("shop")
@@ -87,14 +88,14 @@ async def test_removing_a_client_removes_what_it_owns_and_nothing_else(shop: Sto
         with pytest.raises(NotFound):
             await gone
     assert await everybody(shop, "shop") == []
-    assert await shop.failures.count("shop", "ada") == (0, None)
+    assert await failures(shop, "shop", "ada") == 0
     assert (
         await shop.templates.gallery_version("shop")
     ).changes > version  # or a cached gallery would live on
     assert await shop.clients.all() == [a_client("zoo")]
     assert (await shop.sessions.get("s-zoo")).client_id == "zoo"
     assert len(await everybody(shop, "zoo")) == 1
-    assert await shop.failures.count("zoo", "ada") == (1, NOW)
+    assert await failures(shop, "zoo", "ada") == 1
 
     await shop.clients.add(a_client())
     assert await everybody(shop, "shop") == []
@@ -108,11 +109,11 @@ async def test_nothing_is_kept_for_a_client_that_is_gone(shop: Store) -> None:
     with pytest.raises(NotFound):
         await shop.templates.put(a_template(), replace=True)
     with pytest.raises(NotFound):
-        await shop.failures.add("shop", "ada", NOW)
+        await failed(shop, "shop", "ada", NOW)
     with pytest.raises(NotFound):
         await shop.sessions.get("s1")
     assert await everybody(shop, "shop") == []
-    assert await shop.failures.count("shop", "ada") == (0, None)
+    assert await failures(shop, "shop", "ada") == 0
 
 
 async def test_a_client_removed_while_it_is_written_for_leaves_nothing(

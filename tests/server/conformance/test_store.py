@@ -25,6 +25,7 @@ from tests.server.conformance.records import (
     a_template,
     everybody,
 )
+from tests.server.failing import failed, failures
 
 
 async def test_open_and_close_may_be_called_again(backend: Any) -> None:
@@ -51,7 +52,7 @@ async def test_reopening_keeps_everything(backend: Any) -> None:
     await first.clients.add(a_client())
     await first.sessions.add(a_session())
     await first.templates.put(a_template(), replace=False)
-    await first.failures.add("shop", "ada", NOW)
+    await failed(first, "shop", "ada", NOW)
     await first.keys.add(a_key("k1"), retire_others_at=None)
     version = (await first.templates.gallery_version("shop")).changes
     await first.close()
@@ -61,7 +62,7 @@ async def test_reopening_keeps_everything(backend: Any) -> None:
     assert await second.clients.get("shop") == a_client()
     assert await second.sessions.get("s1") == a_session()
     assert await second.templates.get("shop", "ada") == a_template()
-    assert await second.failures.count("shop", "ada") == (1, NOW)
+    assert await failures(second, "shop", "ada") == 1
     assert await second.keys.published(NOW) == [a_key("k1")]
     assert (await second.templates.gallery_version("shop")).changes == version
 
@@ -107,10 +108,10 @@ async def test_forget_subject_removes_everything_of_one_person(shop: Store) -> N
     for state in ("new", "live", "accepted", "rejected", "expired"):
         await shop.sessions.add(a_session(state, state=state))
         await shop.sessions.add(a_session(f"other {state}", state=state, subject="ada2"))
-    await shop.failures.add("shop", "ada", NOW)
-    await shop.failures.add("shop", "ada2", NOW)
+    await failed(shop, "shop", "ada", NOW)
+    await failed(shop, "shop", "ada2", NOW)
 
-    erased = {"sessions": 5, "templates": 1, "failures": 1}
+    erased = {"sessions": 5, "templates": 1, "tries": 1}
     assert await shop.forget_subject("shop", "ada") == erased
 
     with pytest.raises(NotFound):
@@ -119,8 +120,8 @@ async def test_forget_subject_removes_everything_of_one_person(shop: Store) -> N
         with pytest.raises(NotFound):
             await shop.sessions.get(state)
         await shop.sessions.get(f"other {state}")
-    assert await shop.failures.count("shop", "ada") == (0, None)
-    assert await shop.failures.count("shop", "ada2") == (1, NOW)
+    assert await failures(shop, "shop", "ada") == 0
+    assert await failures(shop, "shop", "ada2") == 1
     assert await everybody(shop, "shop") == [a_template("ada2")]
     assert (await shop.forget_subject("shop", "ada"))["templates"] == 0
     assert (await shop.forget_subject("nobody", "ada"))["templates"] == 0

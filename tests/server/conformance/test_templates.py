@@ -11,6 +11,7 @@ import pytest
 from server.store.port import Conflict, NotFound, Store
 from tests.server.conformance.races import outcomes
 from tests.server.conformance.records import NOW, a_client, a_template, everybody
+from tests.server.failing import failed
 
 
 async def test_a_template_is_kept_once_unless_replaced(shop: Store) -> None:
@@ -71,7 +72,7 @@ async def test_every_change_of_a_gallery_is_seen_by_the_other_process(
     await one.forget_subject("shop", "ada")
     seen.append((await other.templates.gallery_version("shop")).changes)
     assert sorted(set(seen)) == seen
-    await one.failures.add("shop", "bob", NOW)
+    await failed(one, "shop", "bob", NOW)
     assert (await other.templates.gallery_version("shop")).changes == seen[-1]
 
 

@@ -14,7 +14,10 @@ from server.parts import Parts
 from server.store.port import Client
 from server.tools.caller.rtc_caller import Caller
 from tests.server.http.asking import AUTH, NONCE, Http, code_of, create, post_offer
-from tests.server.stage import CLIENT, enrolled
+from tests.server.stage import (
+    enrolled,
+    failed,
+)
 
 
 async def test_a_session_is_made_and_shown(http: Http, parts: Parts) -> None:
@@ -103,24 +106,37 @@ async def test_a_login_of_an_unknown_subject_is_like_any_other(http: Http, parts
     assert {k: len(v) for k, v in known.items()} == {k: len(v) for k, v in unknown.items()}
 
 
-async def test_after_five_failures_no_login_but_everything_else(http: Http, parts: Parts) -> None:
+async def test_after_five_failures_no_offer_for_a_login_but_everything_else(
+    http: Http, parts: Parts
+) -> None:
+    """A session may be made: only the offer says whether its device is known."""
     await enrolled(parts, "ann", 1)
-    before = await create(http)
     for _ in range(5):
-        await parts.store.failures.add(CLIENT, "ann", parts.now())
-    wish = {"purpose": "login", "subject": "ann", "nonce": NONCE}
-    async with http.post("/v1/sessions", json=wish, headers=AUTH) as response:
-        assert await code_of(response, 429) == "too_many_failures"
-        assert response.headers["Retry-After"] == "30"
+        await failed(parts, "ann")
+    made = await create(http)
     await create(http, subject="bob")
     await create(http, purpose="enroll", replace=True)
-    # A ticket from before does not pass the lock, and is not burnt.
+    # The ticket does not pass the lock, and is not burnt.
     caller = await Caller.offer(iter(()), on_message=lambda _: None)
-    async with post_offer(http, before, caller.offer_sdp) as response:
+    async with post_offer(http, made, caller.offer_sdp) as response:
         assert await code_of(response, 429) == "too_many_failures"
+        assert response.headers["Retry-After"] == "30"
     clock: Any = parts.clock
     clock.s += 30
-    await create(http)
-    async with post_offer(http, before, caller.offer_sdp) as response:
+    async with post_offer(http, made, caller.offer_sdp) as response:
         assert response.status == 200
+    await caller.close()
+
+
+async def test_after_fifty_failures_the_face_is_switched_off(http: Http, parts: Parts) -> None:
+    clock: Any = parts.clock
+    await enrolled(parts, "ann", 1)
+    for _ in range(50):
+        clock.s += 901
+        await failed(parts, "ann")
+    clock.s += 1e6
+    made, caller = await create(http), await Caller.offer(iter(()), on_message=lambda _: None)
+    async with post_offer(http, made, caller.offer_sdp) as response:
+        assert await code_of(response, 403) == "face_disabled"
+        assert "Retry-After" not in response.headers
     await caller.close()

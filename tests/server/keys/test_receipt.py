@@ -17,7 +17,7 @@ ISSUER = "https://login.example"
 KEY = ec.generate_private_key(ec.SECP256R1())
 OTHER = ec.generate_private_key(ec.SECP256R1())
 JWKS = {"keys": [{**json.loads(jwt.algorithms.ECAlgorithm.to_jwk(KEY.public_key())), "kid": "k"}]}
-ERASED = {"sessions": 2, "templates": 1, "failures": 0, "recordings": 1}
+ERASED = {"sessions": 2, "templates": 1, "tries": 0, "recordings": 1}
 
 
 def receipt(key: ec.EllipticCurvePrivateKey = KEY) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pipeline.tape import LINES
+from server.people.anchors import Ledger
 from server.people.export import export_subject
 from server.people.forgetting import forget_subject
 from server.people.shelf import Shelf
@@ -18,6 +19,7 @@ from server.people.templates import seal_template
 from server.store.sqlite.store import SqliteStore
 from tests.pipeline.observations import template
 from tests.server.conformance.records import NOW, a_client, a_session
+from tests.server.failing import failed
 from tests.server.stage import VAULT
 
 AT = "2090-05-17T08:30:00.123Z"
@@ -32,7 +34,7 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
         whose = {"client_id": "shop", "subject": subject, "template_id": f"t-{subject}"}
         record = seal_template(VAULT, template(person), **whose, created_at=NOW)
         await store.templates.put(record, replace=False)
-        await store.failures.add("shop", subject, NOW)
+        await failed(store, "shop", subject, NOW)
         table = f'[{{"cue": "{subject}"}}]'
         await store.sessions.add(a_session(f"s-{subject}", subject=subject, evidence=table))
     yield store
@@ -91,7 +93,15 @@ async def test_everything_of_one_person_is_told(store: SqliteStore, shelf: Shelf
                 "evidence": [{"cue": "ada"}],
             }
         ],
-        "failures": {"in_a_row": 1, "last_at": AT},
+        "tries": [
+            {
+                "of": "strangers",
+                "in_a_row": 1,
+                "in_all": 1,
+                "last_at": AT,
+                "known_until": None,
+            }
+        ],
         "recordings": [
             {"name": "20900517T083000Z-None00000000", "recorded_at": "2090-05-17T08:30:00.000Z"},
             {"name": "20900517T083000Z-ada000000000", "recorded_at": "2090-05-17T08:30:00.000Z"},
@@ -110,11 +120,12 @@ async def test_what_nobody_can_open_is_held_all_the_same(store: SqliteStore) -> 
 async def test_of_nobody_and_of_who_was_removed_nothing_is_held(
     store: SqliteStore, shelf: Shelf
 ) -> None:
-    await forget_subject(store, shelf, "shop", "ada")
+    ledger = Ledger(store.anchors, VAULT, now=lambda: NOW)
+    await forget_subject(store, ledger, shelf, "shop", "ada")
     nothing = {
         "template": None,
         "sessions": [],
-        "failures": {"in_a_row": 0, "last_at": None},
+        "tries": [],
         "recordings": [],
     }
     for subject in ("ada", "eve"):

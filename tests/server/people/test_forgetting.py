@@ -17,6 +17,7 @@ from server.people.shelf import Shelf
 from server.store.port import NotFound
 from server.store.sqlite.store import SqliteStore
 from tests.server.conformance.records import NOW, TICKET, a_client, a_session, a_template
+from tests.server.failing import failed, failures
 
 
 def ledger_of(store: SqliteStore) -> Ledger:
@@ -34,7 +35,7 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
             whose = {"client_id": client, "subject": subject}
             name = f"{client}-{subject}"
             await store.templates.put(a_template(template_id=name, **whose), replace=False)
-            await store.failures.add(client, subject, NOW)
+            await failed(store, client, subject, NOW)
             await store.sessions.add(a_session(name, **whose))
             await store.sessions.claim(name, TICKET, NOW)
             await store.sessions.finish(name, was="live", now_is="rejected", at=NOW)
@@ -71,7 +72,7 @@ async def known(store: SqliteStore, shelf: Shelf) -> dict[str, set[str]]:
                     kinds.add(kind)
                 except NotFound:
                     pass
-            if (await store.failures.count(client, subject))[0]:
+            if await failures(store, client, subject):
                 kinds.add("failure")
             if list(shelf.folder.glob(f"{client}/*-{client}-{subject}*")):
                 kinds.add("recording")

@@ -15,17 +15,18 @@ from typing import Any
 
 import pytest
 
-from server.limits import LOCK_AFTER
 from server.parts import Parts
 from server.problems import Problem
 from server.rtc.connection import Connection, NoAddress
 from server.rtc.lines import BadOffer
 from server.session import opening
+from server.session.lockout import Caller
 from server.session.occupancy import Room
-from server.store.port import SessionRecord, Unavailable
+from server.store.port import NotFound, SessionRecord, Unavailable
+from server.store.tries import IN_A_ROW, Tally
 from tests.pipeline.observations import Camera
 from tests.server.fake_connection import FakeConnection
-from tests.server.stage import CLIENT, POLICY, close_parts, make_parts
+from tests.server.stage import CLIENT, POLICY, close_parts, failed, failures, make_parts
 
 TICKET = hashlib.sha256(b"ticket").digest()
 
@@ -68,7 +69,8 @@ class Door:
     async def answer(
         self, record: SessionRecord, ticket_hash: bytes = TICKET, address: str = "127.0.0.1"
     ) -> str:
-        return await self.parts.opening.answer(record, ticket_hash, "offer", POLICY, address)
+        caller = Caller(address)
+        return await self.parts.opening.answer(record, ticket_hash, "offer", POLICY, caller)
 
     async def refused(
         self, record: SessionRecord, ticket_hash: bytes = TICKET, address: str = "127.0.0.1"
@@ -93,7 +95,7 @@ async def door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     monkeypatch.setattr(opening, "check_offer", lambda sdp: sdp)
     monkeypatch.setattr(Connection, "accept", door.accept)
     yield door
-    await close_parts(parts)
+    await close_parts(door.parts)
 
 
 async def test_an_offer_is_answered_and_its_peer_lives_until_it_is_stopped(door: Door) -> None:
@@ -155,11 +157,51 @@ async def test_a_person_at_too_many_addresses_burns_no_ticket(
 
 async def test_a_lock_burns_no_ticket_and_is_told_to_its_holder_alone(door: Door) -> None:
     record = await door.session()
-    for _ in range(LOCK_AFTER):
-        await door.parts.store.failures.add(CLIENT, "ann", door.parts.now())
+    for _ in range(IN_A_ROW):
+        await failed(door.parts, "ann")
     assert await door.refused(record) == "too_many_failures"
     assert await door.refused(record, bytes(32)) == "ticket_invalid"
     assert (door.taken, await door.state(record)) == ((0, 0), "new")
+
+
+async def test_of_eight_offers_at_once_only_those_before_the_limit_look_at_a_face(
+    door: Door, tmp_path: Path
+) -> None:
+    """All eight saw four failures when they came in."""
+    room = {"max_sessions": "20", "max_connecting": "20", "subject_addresses": "20"}
+    await close_parts(door.parts)
+    door.parts, _ = await make_parts(tmp_path / "room", Camera(), **room)
+    occupancy: Any = door.parts.opening.admission.occupancy  # type: ignore[attr-defined]
+    occupancy.limit = lambda: 20
+    for _ in range(IN_A_ROW - 1):
+        await failed(door.parts, "ann")
+    records = [await door.session(f"s{n}") for n in range(8)]
+    said = await asyncio.gather(
+        *(door.answer(record, address=f"10.0.0.{n}") for n, record in enumerate(records)),
+        return_exceptions=True,
+    )
+    assert said.count("answer") == 1
+    codes = {one.code for one in said if isinstance(one, Problem)}
+    assert "too_many_failures" in codes
+    assert codes <= {"too_many_failures", "busy"}  # a place may be between two holders
+    assert (len(door.made), door.taken) == (1, (1, 1))
+
+
+async def test_what_fails_after_the_try_was_taken_gives_it_back(door: Door) -> None:
+    door.fault = ZeroDivisionError()
+    with pytest.raises(ZeroDivisionError):
+        await door.answer(await door.session())
+    assert await failures(door.parts, "ann") == 0
+
+
+async def test_a_removed_client_takes_no_try(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def gone(*_: Any) -> Tally:
+        raise NotFound
+
+    record = await door.session()
+    monkeypatch.setattr(type(door.parts.store.tries), "take", gone)
+    assert await door.refused(record) == "ticket_invalid"
+    assert (door.taken, await door.state(record)) == ((0, 0), "expired")
 
 
 async def test_a_wrong_or_used_ticket_takes_no_place(door: Door) -> None:

@@ -35,6 +35,8 @@ from tests.server.stage import (
     claimed,
     close_parts,
     enrolled,
+    failed,
+    failures,
     gallery_of,
     make_parts,
 )
@@ -111,7 +113,7 @@ async def test_a_login_is_recorded_and_gets_a_token(
 ) -> None:
     parts, clock = opened
     await enrolled(parts, "ann", 1)
-    await parts.store.failures.add(CLIENT, "ann", clock.now())
+    await failed(parts, "ann")
     stage, verdict = await _ended(opened, camera, "login", "ann")
     assert (verdict["outcome"], verdict["reasons"], verdict["retry"]) == ("accepted", [], False)
     claims = verify(
@@ -129,7 +131,7 @@ async def test_a_login_is_recorded_and_gets_a_token(
     record = await _state(stage)
     assert record.state == "accepted"
     assert {row["cue"] for row in json.loads(record.evidence)} >= {"face", "spoof", "identity"}
-    assert await parts.store.failures.count(CLIENT, "ann") == (0, None)
+    assert await failures(parts, "ann") == 1  # that of another, who must not gain by this
     assert stage.connection.sent[0]["type"] == "welcome"
     assert [m["phase"] for m in stage.connection.of("phase")] == [
         "framing",
@@ -244,7 +246,7 @@ async def test_another_person_is_refused_and_counted(
         True,
     )
     assert "token" not in verdict
-    assert (await parts.store.failures.count(CLIENT, "ann"))[0] == 1
+    assert (await failures(parts, "ann")) == 1
     assert (await _state(stage)).reasons == ("no_match",)
     _let_go(stage)
 
@@ -261,7 +263,7 @@ async def test_a_wearer_who_shows_is_refused_counted_and_on_record(
     await stage.show(LONG)
     verdict = await stage.end()
     assert (verdict["outcome"], verdict["reasons"]) == ("rejected", ["liveness"])
-    assert (await parts.store.failures.count(CLIENT, "ann"))[0] == 1
+    assert (await failures(parts, "ann")) == 1
     record = await _state(stage)
     rows = {row["cue"]: row for row in json.loads(record.evidence or "[]")}
     row = rows["continuity"]
@@ -281,7 +283,7 @@ async def test_an_unknown_subject_ends_as_a_mismatch_does(
         # But progress, which is that of other pictures of the same camera.
         told = [m for m in stage.connection.sent if m["type"] != "progress"]
         ends.append([{**m, "session": ""} for m in told])
-        assert (await parts.store.failures.count(CLIENT, subject))[0] == 1
+        assert (await failures(parts, subject)) == 1
     assert ends[0] == ends[1]
 
 
@@ -312,7 +314,7 @@ async def test_a_template_of_another_embedder_is_as_good_as_none(
     camera.person = person
     _, verdict = await _ended(opened, camera, "login", "ann")
     assert verdict["reasons"] == ["no_match"]
-    assert (await parts.store.failures.count(CLIENT, "ann"))[0] == 1
+    assert (await failures(parts, "ann")) == 1
 
 
 async def test_an_acceptance_does_not_stand_on_a_template_that_was_not_compared(
@@ -335,10 +337,10 @@ async def test_an_acceptance_does_not_stand_on_a_template_that_was_not_compared(
 async def test_the_fifth_failure_says_that_trying_again_makes_no_sense(
     opened: tuple[Parts, Clock], camera: Camera
 ) -> None:
-    parts, clock = opened
+    parts, _ = opened
     await enrolled(parts, "ann", 1)
     for _ in range(4):
-        await parts.store.failures.add(CLIENT, "ann", clock.now())
+        await failed(parts, "ann")
     camera.person = 2
     _, verdict = await _ended(opened, camera, "login", "ann")
     assert verdict["retry"] is False
@@ -670,7 +672,7 @@ async def test_an_early_cancel_does_not_count(opened: tuple[Parts, Clock], camer
     await stage.show(3)
     stage.peer.on_message(_message("cancel"))
     await stage.end()
-    assert (await parts.store.failures.count(CLIENT, "ann"))[0] == 0
+    assert (await failures(parts, "ann")) == 0
 
 
 async def test_a_stopped_server_says_so(opened: tuple[Parts, Clock], camera: Camera) -> None:
@@ -743,7 +745,26 @@ async def test_a_replaced_session_says_so_and_counts_what_stood_against_it(
     verdict = await stage.end()
     assert (verdict["outcome"], verdict["reasons"]) == ("expired", ["cancelled"])
     assert [one["error"]["code"] for one in stage.connection.of("error")] == ["session_replaced"]
-    assert (await parts.store.failures.count(CLIENT, "ann"))[0] == 1
+    assert (await failures(parts, "ann")) == 1
+    _let_go(stage)
+
+
+@pytest.mark.parametrize(("person", "frames", "counted"), [(2, 23, 1), (1, 15, 0)])
+async def test_who_loses_the_face_and_then_cancels_counts_if_it_stood_against_him(
+    opened: tuple[Parts, Clock], camera: Camera, person: int, frames: int, counted: int
+) -> None:
+    """The evidence is thrown away at the break; how it stood is not."""
+    parts, _ = opened
+    await enrolled(parts, "ann", 1)
+    camera.person = person
+    stage = await _stage(opened, camera, "login", "ann")
+    await stage.show(frames)
+    camera.person = None
+    await stage.show(15)
+    assert not stage.connection.of("verdict")
+    stage.peer.on_message(_message("cancel"))
+    assert (await stage.end())["reasons"] == ["cancelled"]
+    assert await failures(parts, "ann") == counted
     _let_go(stage)
 
 

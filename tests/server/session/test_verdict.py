@@ -18,11 +18,12 @@ import pytest
 from pipeline.decision import Evidence, Stand, Topic
 from pipeline.events import Decided
 from pipeline.reasons import Phase, Reason
-from server.limits import LOCK_AFTER
 from server.parts import Parts
 from server.session import verdict
+from server.session.lockout import Caller
 from server.session.verdict import Said, Verdicts, counts_as_failure, table
 from server.store.port import NotFound, SessionRecord, Unavailable
+from server.store.tries import IN_A_ROW
 from tests.pipeline.observations import Camera, template
 from tests.server.stage import (
     CLIENT,
@@ -31,6 +32,8 @@ from tests.server.stage import (
     claimed,
     close_parts,
     enrolled,
+    failed,
+    failures,
     make_parts,
 )
 
@@ -60,7 +63,7 @@ class House:
         return (await self.parts.store.sessions.get(session.session_id)).state
 
     async def failures(self) -> int:
-        return (await self.parts.store.failures.count(CLIENT, "ann"))[0]
+        return await failures(self.parts, "ann")
 
 
 @pytest.fixture
@@ -84,7 +87,7 @@ async def test_a_login_is_won_then_told_with_a_token(
     house: House, acr: str | None, level: str
 ) -> None:
     await enrolled(house.parts, "ann", 1)
-    await house.parts.store.failures.add(CLIENT, "ann", house.clock.now())
+    await failed(house.parts, "ann")
     session = await house.session()
     said = await house.said(session, replace(ANN, acr=acr))
     assert (said.phase, said.reasons, said.retry, said.error) == (Phase.ACCEPTED, (), False, None)
@@ -95,12 +98,12 @@ async def test_a_login_is_won_then_told_with_a_token(
     assert (claims["nonce"], claims["purpose"], claims["acr"]) == (session.nonce, "login", level)
     assert claims["lookgate_liveness"] == (["passive"] if acr is None else ["passive", acr])
     assert await house.state(session) == "accepted"
-    assert await house.failures() == 0
+    assert await house.failures() == 1  # that of another, who must not gain by this
 
 
 async def test_identify_names_whom_it_found_and_forgives_no_failures(house: House) -> None:
     await enrolled(house.parts, "ann", 1)
-    await house.parts.store.failures.add(CLIENT, "ann", house.clock.now())
+    await failed(house.parts, "ann")
     said = await house.said(await house.session("identify"), ANN)
     assert said.token is not None
     assert jwt.decode(said.token, options={"verify_signature": False})["sub"] == "ann"
@@ -228,7 +231,7 @@ async def test_what_is_owed_for_a_session_that_is_over_or_forgotten_is_let_go(
     await store.forget_subject(CLIENT, "ann")
     await house.verdicts.settle()
     assert not house.verdicts.owing.is_set()
-    assert await house.failures() == 0
+    assert await house.failures() == 2  # nobody gave back what they took
 
 
 async def test_only_so_many_refusals_wait(
@@ -260,20 +263,42 @@ async def test_a_refusal_stands_whatever_the_store_says(house: House) -> None:
 
 
 async def test_who_failed_too_often_is_told_not_to_try_again_now(house: House) -> None:
-    retries = [
-        (await house.said(await house.session(), STRANGER)).retry for _ in range(LOCK_AFTER + 1)
-    ]
-    assert retries == [True] * (LOCK_AFTER - 1) + [False] * 2
+    retries = [(await house.said(await house.session(), STRANGER)).retry for _ in range(IN_A_ROW)]
+    assert retries == [True] * (IN_A_ROW - 1) + [False]
 
 
-async def test_only_a_login_counts_failures(house: House) -> None:
-    for purpose in ("enroll", "identify"):
-        await house.said(await house.session(purpose), STRANGER)
-    assert await house.failures() == 0
+@pytest.mark.parametrize("times", [IN_A_ROW - 1, IN_A_ROW])
+async def test_identify_answers_nothing_better_while_login_is_locked(
+    house: House, times: int
+) -> None:
+    await enrolled(house.parts, "ann", 1)
+    await failed(house.parts, "ann", times)
+    session = await house.session("identify")
+    said = await house.said(session, ANN)
+    if times < IN_A_ROW:
+        assert said.token is not None
+        return
+    assert said == Said(Phase.REJECTED, (Reason.NO_MATCH,))
+    assert await house.state(session) == "rejected"
+    counters = await house.parts.opening.lockout.counters(session, Caller("192.0.2.1"))
+    tallies = [await house.parts.store.tries.tally(counter) for counter in counters]
+    assert [one.n for one in tallies] == [times + 1, 1]
+    assert not any(session.session_id in dict(one.taken) for one in tallies)
 
 
-def _session(purpose: str) -> SessionRecord:
-    return SessionRecord("s", "c", purpose, "ann", "n", b"", "live", NOON, NOON)
+async def test_whom_nobody_found_counts_at_the_address_and_with_the_app(house: House) -> None:
+    session = await house.session("identify")
+    await house.said(session, STRANGER)
+    counters = await house.parts.opening.lockout.counters(session, Caller("192.0.2.1"))
+    assert [(await house.parts.store.tries.tally(one)).n for one in counters] == [1, 1]
+
+
+async def test_what_was_thrown_away_counts(house: House) -> None:
+    gone = Decided(Phase.EXPIRED, (Reason.CANCELLED,))
+    for doubted in (False, True):
+        session = await house.session()
+        await house.verdicts.record(session, POLICY, gone, [FACE], doubted=doubted)
+        assert await house.failures() == int(doubted)
 
 
 def _row(stand: Stand, topic: Topic) -> Evidence:
@@ -281,25 +306,23 @@ def _row(stand: Stand, topic: Topic) -> Evidence:
 
 
 @pytest.mark.parametrize(
-    ("purpose", "phase", "reasons", "stand", "counts"),
+    ("phase", "reasons", "stand", "counts"),
     [
-        ("login", Phase.REJECTED, (Reason.NO_MATCH,), Stand.UNKNOWN, True),
-        ("login", Phase.REJECTED, (Reason.QUALITY, Reason.LIVENESS), Stand.UNKNOWN, True),
-        ("login", Phase.REJECTED, (Reason.QUALITY,), Stand.AGAINST, False),
-        ("login", Phase.REJECTED, (Reason.INTERNAL,), Stand.AGAINST, False),
-        ("login", Phase.EXPIRED, (Reason.TIMEOUT,), Stand.UNKNOWN, False),
-        ("login", Phase.EXPIRED, (Reason.CANCELLED,), Stand.FOR, False),
-        ("login", Phase.EXPIRED, (Reason.CANCELLED,), Stand.AGAINST, True),
-        ("login", Phase.EXPIRED, (Reason.DISCONNECTED,), Stand.AGAINST, True),
-        ("enroll", Phase.REJECTED, (Reason.LIVENESS,), Stand.AGAINST, False),
-        ("identify", Phase.REJECTED, (Reason.NO_MATCH,), Stand.AGAINST, False),
+        (Phase.REJECTED, (Reason.NO_MATCH,), Stand.UNKNOWN, True),
+        (Phase.REJECTED, (Reason.QUALITY, Reason.LIVENESS), Stand.UNKNOWN, True),
+        (Phase.REJECTED, (Reason.QUALITY,), Stand.UNKNOWN, False),
+        (Phase.REJECTED, (Reason.QUALITY,), Stand.AGAINST, True),
+        (Phase.REJECTED, (Reason.INTERNAL,), Stand.FOR, False),
+        (Phase.REJECTED, (Reason.INTERNAL,), Stand.AGAINST, True),
+        (Phase.EXPIRED, (Reason.TIMEOUT,), Stand.UNKNOWN, False),
+        (Phase.EXPIRED, (Reason.CANCELLED,), Stand.FOR, False),
+        (Phase.EXPIRED, (Reason.CANCELLED,), Stand.AGAINST, True),
+        (Phase.EXPIRED, (Reason.DISCONNECTED,), Stand.AGAINST, True),
     ],
 )
-def test_what_counts(
-    purpose: str, phase: Phase, reasons: tuple[Reason, ...], stand: Stand, counts: bool
-) -> None:
+def test_what_counts(phase: Phase, reasons: tuple[Reason, ...], stand: Stand, counts: bool) -> None:
     rows = [_row(stand, Topic.IDENTITY), _row(Stand.AGAINST, Topic.QUALITY)]
-    assert counts_as_failure(_session(purpose), Decided(phase, reasons), rows) is counts
+    assert counts_as_failure(Decided(phase, reasons), rows) is counts
 
 
 @pytest.mark.parametrize(("llr", "counts"), [(-0.4, True), (0.0, False), (0.4, False)])
@@ -308,7 +331,7 @@ def test_giving_up_counts_where_the_evidence_leans_against_the_face(
 ) -> None:
     rows = [Evidence("spoof", Topic.LIVENESS, Stand.OPEN, "spoof", llr)]
     decided = Decided(Phase.EXPIRED, (Reason.CANCELLED,))
-    assert counts_as_failure(_session("login"), decided, rows) is counts
+    assert counts_as_failure(decided, rows) is counts
 
 
 def test_the_table_is_json_without_nan() -> None:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from server.limits import LOCK_AFTER, LOCK_FIRST_S
 from server.parts import Parts
 from server.people.galleries import Galleries
-from server.session.whom import Decoys, gallery_for, locked
+from server.session.whom import Decoys, gallery_for
 from tests.pipeline.observations import Camera, gallery
 from tests.server.stage import CLIENT, claimed, close_parts, enrolled, make_parts
 
@@ -80,23 +78,3 @@ def test_decoys_of_different_people_clients_and_servers_differ(
 ) -> None:
     one = Decoys(b"k" * 32, 128).of("shop", "ann").matrix
     assert abs(float((one @ Decoys(key, 128).of(client, subject).matrix.T).item())) < 0.4
-
-
-async def test_a_subject_is_locked_after_so_many_failures_for_so_long(parts: Parts) -> None:
-    failures, record, now = parts.store.failures, await claimed(parts, "login", "ann"), parts.now()
-    for _ in range(LOCK_AFTER - 1):
-        await failures.add(CLIENT, "ann", now)
-    assert await locked(failures, record, now) == 0.0
-    await failures.add(CLIENT, "ann", now)
-    assert await locked(failures, record, now) == LOCK_FIRST_S
-    assert await locked(failures, record, now + timedelta(seconds=LOCK_FIRST_S)) == 0.0
-
-
-@pytest.mark.parametrize(
-    ("purpose", "subject"), [("login", "bob"), ("enroll", "ann"), ("identify", None)]
-)
-async def test_nobody_else_is_locked(parts: Parts, purpose: str, subject: str | None) -> None:
-    for _ in range(LOCK_AFTER):
-        await parts.store.failures.add(CLIENT, "ann", parts.now())
-    record = await claimed(parts, purpose, subject)
-    assert await locked(parts.store.failures, record, parts.now()) == 0.0

@@ -13,6 +13,7 @@ from server.store.mongo.templates import content_of
 from server.store.port import Conflict, NotFound, TemplateRecord, Unavailable
 from tests.server.conformance.backends import MongoBackend
 from tests.server.conformance.records import MINUTE, NOW, a_client, a_session, a_template, everybody
+from tests.server.failing import failed, failures, strangers
 
 NEW = a_template(template_id="new", sealed=b"new", created_at=NOW + MINUTE)
 
@@ -26,10 +27,10 @@ class Left:
 
     async def won(self, *, may_replace: bool, template: TemplateRecord | None = NEW) -> None:
         await self.store.sessions.add(a_session(state="live", replace=may_replace))
+        await self.store.tries.take("s1", [strangers("shop", "ada")], NOW)
         following = {
             "at": NOW,
-            "forgive": True,
-            "failure": False,
+            "failure": None,
             "template": None if template is None else content_of(template),
         }
         async with AsyncMongoClient[dict[str, Any]](self.mongo.url) as client:
@@ -51,7 +52,7 @@ async def left(mongo: MongoBackend) -> Left:
     assert isinstance(store, MongoStore)
     await store.open()
     await store.clients.add(a_client())
-    await store.failures.add("shop", "ada", NOW)
+    await failed(store, "shop", "ada", NOW)
     return Left(mongo, store)
 
 
@@ -64,7 +65,7 @@ async def test_it_is_done_by_another_after_a_minute_and_open_until_then(left: Le
     assert await left.settled() == (1, 0, 0)
     assert (await left.store.sessions.get("s1")).state == "accepted"
     assert await left.store.templates.get("shop", "ada") == NEW
-    assert await left.store.failures.count("shop", "ada") == (0, None)
+    assert await failures(left.store, "shop", "ada") == 1  # its own was given back
 
 
 async def test_the_one_who_won_it_without_knowing_may_refuse_it_until_then(left: Left) -> None:
@@ -77,7 +78,7 @@ async def test_the_one_who_won_it_without_knowing_may_refuse_it_until_then(left:
     assert (await left.store.sessions.get("s1")).state == "rejected"
     with pytest.raises(NotFound):
         await left.store.templates.get("shop", "ada")
-    assert await left.store.failures.count("shop", "ada") == (1, NOW)
+    assert await failures(left.store, "shop", "ada") == 1
 
 
 async def test_who_enrolled_again_meanwhile_keeps_that(left: Left) -> None:
@@ -125,4 +126,4 @@ async def test_nobody_is_called_forgotten_while_a_dead_server_may_have_stored_th
     assert await left.settled() == (1, 0, 0)
     assert await everybody(left.store, "shop") == []
     erased = await left.store.forget_subject("shop", "ada")
-    assert erased == {"sessions": 0, "templates": 0, "failures": 1}
+    assert erased == {"sessions": 0, "templates": 0, "tries": 1}

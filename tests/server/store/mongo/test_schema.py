@@ -7,8 +7,10 @@ from pymongo import AsyncMongoClient
 
 from server.store.mongo.schema import SCHEMA_VERSION
 from server.store.port import Unavailable, WrongSchema
+from server.store.tries import Tally
 from tests.server.conformance.backends import MongoBackend
-from tests.server.conformance.records import NOW
+from tests.server.conformance.records import NOW, a_client, a_template
+from tests.server.failing import strangers
 
 
 async def test_a_newer_schema_is_refused(mongo: MongoBackend) -> None:
@@ -29,8 +31,26 @@ async def test_indexes_keep_owners_unique_and_clean_up_sessions(mongo: MongoBack
     await mongo.store().open()
     async with AsyncMongoClient(mongo.url) as client:
         db = client[mongo.name]
-        for name in ("templates", "failures"):
-            made = await db[name].index_information()
-            assert made["client_id_1_subject_1"]["unique"] is True
+        made = await db["templates"].index_information()
+        assert made["client_id_1_subject_1"]["unique"] is True
+        made = await db["tries"].index_information()
+        assert made["client_id_1_kind_1_key_1"]["unique"] is True
         made = await db["sessions"].index_information()
         assert made["expires_at_1"]["expireAfterSeconds"] == 86400
+
+
+async def test_failures_of_a_version_before_become_strangers_tries(mongo: MongoBackend) -> None:
+    """But for names that nobody has."""
+    store = mongo.store()
+    await store.open()
+    await store.clients.add(a_client())
+    await store.templates.put(a_template(), replace=False)
+    async with AsyncMongoClient(mongo.url) as client:
+        old = client[mongo.name]["failures"]
+        for subject in ("ada", "hunter2"):
+            await old.insert_one({"client_id": "shop", "subject": subject, "n": 3, "last_at": NOW})
+        await store.close()
+        await store.open()
+        assert await old.count_documents({}) == 0
+    assert await store.tries.tally(strangers("shop", "ada")) == Tally(3, 3, NOW, NOW)
+    assert b"hunter2" not in await mongo.raw()

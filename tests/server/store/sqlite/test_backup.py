@@ -18,6 +18,7 @@ from server.store.sqlite.backup import BackupError, backup, restore
 from server.store.sqlite.schema import MIGRATIONS
 from server.store.sqlite.store import SqliteStore
 from tests.server.conformance.records import NOW, a_client, a_key, a_session, a_template, everybody
+from tests.server.failing import failed, failures
 from tests.server.store.sqlite.another import another
 
 
@@ -256,7 +257,7 @@ def test_an_interrupted_one_leaves_what_was_there_and_is_run_again(
 async def test_a_taken_back_database_knows_what_it_knew(
     store: SqliteStore, path: Path, tmp_path: Path
 ) -> None:
-    await store.failures.add("shop", "ada", NOW)
+    await failed(store, "shop", "ada", NOW)
     copy = tmp_path / "copy"
     await asyncio.to_thread(backup, path, copy)
     await store.close()
@@ -264,6 +265,6 @@ async def test_a_taken_back_database_knows_what_it_knew(
     await asyncio.to_thread(restore, copy, path, NOW)
     await store.open()
     assert await store.clients.get("shop") == a_client()
-    assert await store.failures.count("shop", "ada") == (1, NOW)
+    assert await failures(store, "shop", "ada") == 1
     with pytest.raises(NotFound):
         await store.templates.get("shop", "ada")

@@ -14,6 +14,7 @@ import pytest
 from server.store.port import Broken, Unavailable
 from server.store.sqlite.store import SqliteStore
 from tests.server.conformance.records import NOW, TICKET, a_client, a_session, a_template, everybody
+from tests.server.failing import failed, failures
 from tests.server.store.sqlite.another import another
 
 
@@ -33,12 +34,12 @@ async def test_a_locked_file_is_unavailable_until_it_is_free(
             await store.sessions.claim("s1", TICKET, NOW)
         assert (await store.sessions.get("s1")).state == "new"  # reading goes on
         told = await asyncio.gather(
-            *(store.failures.add("shop", "ada", NOW) for _ in range(10)), return_exceptions=True
+            *(failed(store, "shop", "ada", NOW) for _ in range(10)), return_exceptions=True
         )
         assert {type(answer) for answer in told} == {Unavailable}
         db.execute("ROLLBACK")
     assert (await store.sessions.claim("s1", TICKET, NOW)).state == "live"
-    assert await store.failures.count("shop", "ada") == (0, None)
+    assert await failures(store, "shop", "ada") == 0
 
 
 async def test_a_full_disk_is_unavailable_until_there_is_room(store: SqliteStore) -> None:

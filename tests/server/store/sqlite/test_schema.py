@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from server.store.port import Unavailable, WrongSchema
+from server.store.sqlite.rows import micros
 from server.store.sqlite.schema import MIGRATIONS
 from server.store.sqlite.store import SqliteStore
+from server.store.tries import Tally
 from tests.server.conformance.records import NOW
+from tests.server.failing import strangers
 from tests.server.store.sqlite.another import another
 
 
@@ -33,3 +36,26 @@ async def test_a_newer_schema_is_refused(store: SqliteStore, path: Path) -> None
         await store.open()
     with pytest.raises(Unavailable):
         await store.check(NOW)
+
+
+async def test_failures_of_a_version_before_become_strangers_tries(path: Path) -> None:
+    """But for names that nobody has: people type passwords into name fields."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with another(path) as db:
+        for n, statements in enumerate(MIGRATIONS[:3], 1):
+            for statement in statements:
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version = {n}")
+        db.execute("INSERT INTO clients VALUES ('shop', x'00', '[]', 'standard', 0)")
+        db.execute(
+            "INSERT INTO templates (client_id, subject, template_id, model_id, created_at,"
+            " quality, key_id, sealed) VALUES ('shop', 'ada', 't', 'm', 0, 1.0, 'k', x'00')"
+        )
+        for subject in ("ada", "hunter2"):
+            db.execute("INSERT INTO failures VALUES ('shop', ?, 3, ?)", (subject, micros(NOW)))
+        db.commit()
+    store = SqliteStore(path)
+    await store.open()
+    assert await store.tries.tally(strangers("shop", "ada")) == Tally(3, 3, NOW, NOW)
+    assert await store.tries.tally(strangers("shop", "hunter2")) == Tally()
+    await store.close()

@@ -11,6 +11,7 @@ import pytest
 from server.store.port import NotFound
 from server.store.sqlite.store import SqliteStore
 from tests.server.conformance.records import NOW, a_session, a_template
+from tests.server.failing import failed, failures
 from tests.server.store.sqlite.another import another
 
 
@@ -28,7 +29,7 @@ async def test_who_was_removed_is_not_left_in_a_free_page(store: SqliteStore, pa
 
 async def test_a_person_is_forgotten_wholly_or_not_at_all(store: SqliteStore, path: Path) -> None:
     await store.templates.put(a_template(), replace=False)
-    await store.failures.add("shop", "ada", NOW)
+    await failed(store, "shop", "ada", NOW)
     await store.sessions.add(a_session(state="accepted"))
     with another(path) as db:
         db.execute(
@@ -37,7 +38,7 @@ async def test_a_person_is_forgotten_wholly_or_not_at_all(store: SqliteStore, pa
         with pytest.raises(sqlite3.IntegrityError):
             await store.forget_subject("shop", "ada")
         assert await store.templates.get("shop", "ada") == a_template()
-        assert await store.failures.count("shop", "ada") == (1, NOW)
+        assert await failures(store, "shop", "ada") == 1
         assert (await store.templates.gallery_version("shop")).changes == 1
         db.execute("DROP TRIGGER kept")
     assert (await store.forget_subject("shop", "ada"))["templates"] == 1
