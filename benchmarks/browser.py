@@ -34,7 +34,7 @@ READ_S = 2.0
 """Between a page and its login: nobody presses the button sooner, and its modules have loaded."""
 PAGE = """<!doctype html><title>login</title>
 <script type="module" src="{server}/web/face-login.js"></script>
-<face-login server="{server}" session-url="/session"></face-login>"""
+<face-login purpose="login" server="{server}" session-url="/session"></face-login>"""
 LOGIN = """async () => {
   await customElements.whenDefined('face-login');
   const element = document.querySelector('face-login');

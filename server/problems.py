@@ -39,6 +39,9 @@ KINDS: Mapping[str, Kind] = {
     "origin_not_allowed": Kind(403, "This web origin may not use this session."),
     "session_unknown": Kind(404, "There is no such session."),
     "subject_enrolled": Kind(409, "This subject has a template; ask for it to be replaced."),
+    "consent_needed": Kind(
+        409, "An enrolment needs the person's consent, to the text that this client asks for now."
+    ),
     "ticket_invalid": Kind(401, "The ticket is wrong or has expired."),
     "ticket_used": Kind(409, "The ticket has been used."),
     "too_many_requests": Kind(429, "Requests come too fast.", True),

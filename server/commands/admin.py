@@ -24,6 +24,7 @@ from server.keys.master_key import fit, open_vault
 from server.keys.vault import Vault
 from server.origins import origin_of
 from server.parts import utc_now
+from server.people import consent
 from server.people.export import export_subject
 from server.people.forgetting import forget_client, withdraw_subject
 from server.people.shelf import Shelf
@@ -152,6 +153,43 @@ class Admin:
             except Conflict:
                 continue
         raise Unavailable(f"a change met others {TRIES} times")
+
+    async def add_consent(self, client_id: str, raw: bytes) -> Sequence[consent.Wording]:
+        """The text that a client asks its people to agree to from now on. Raises AdminError,
+        ConsentError.
+
+        The same text again changes nothing; other words need another version.
+        """
+        try:
+            wordings = consent.read_text(raw.decode("utf-8"))
+        except UnicodeDecodeError:
+            raise AdminError("consent_invalid", "The text is not UTF-8.") from None
+        record = consent.text_record(client_id, wordings, utc_now())
+        try:
+            await self.store.consents.add(record)
+        except NotFound:
+            raise _unknown(client_id) from None
+        except Conflict:
+            for known in await self.store.consents.of_client(client_id):
+                if (known.text_id, known.version) == (record.text_id, record.version):
+                    if known.content == record.content:
+                        return wordings
+                    break
+            raise AdminError(
+                "consent_exists",
+                f"People agreed to other words as {record.text_id}/{record.version}: give these"
+                " another version.",
+            ) from None
+        return wordings
+
+    async def consents(self, client_id: str) -> Sequence[Sequence[consent.Wording]]:
+        """A client's texts, the one that it asks for first. Raises AdminError."""
+        try:
+            await self.store.clients.get(client_id)
+        except NotFound:
+            raise _unknown(client_id) from None
+        own = await self.store.consents.of_client(client_id)
+        return [*map(consent.of_record, own), *consent.shipped()]
 
     async def remove_client(self, client_id: str) -> None:
         """With its sessions, templates and recordings. Raises AdminError."""

@@ -9,11 +9,13 @@ import argparse
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 
 from server.commands import protect_verbs
-from server.commands.admin import Admin
+from server.commands.admin import Admin, AdminError
 from server.keys.keyring import JWKS_MAX_AGE_S, SETTLE_S, signs_from
 from server.parts import utc_now
+from server.people.consent import MAX_FILE_BYTES
 from server.settings.load import Settings
 
 
@@ -46,6 +48,28 @@ async def _client_rotate(admin: Admin, given: argparse.Namespace) -> None:
 async def _client_set(admin: Admin, given: argparse.Namespace) -> None:
     stored = await admin.set_origins(given.client, given.origin)
     print(f"{given.client}  {' '.join(stored) or '(no web origin)'}")
+
+
+async def _client_consent(admin: Admin, given: argparse.Namespace) -> None:
+    if given.file is None:
+        asked, *others = await admin.consents(given.client)
+        for state, text in (("asked", asked), *(("kept", other) for other in others)):
+            for one in text:
+                print(f"{state:<6}{one.name}  {one.sha256}")
+                if given.text:
+                    print(f"\n{one.purpose}\n\n{one.body}\n")
+        return
+    raw = await asyncio.to_thread(_read, given.file)
+    for one in await admin.add_consent(given.client, raw):
+        print(f"set   {one.name}  {one.sha256}")
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        raw = file.read(MAX_FILE_BYTES + 1)
+    if len(raw) > MAX_FILE_BYTES:
+        raise AdminError("consent_invalid", f"The text has more than {MAX_FILE_BYTES} bytes.")
+    return raw
 
 
 async def _client_remove(admin: Admin, given: argparse.Namespace) -> None:
@@ -93,6 +117,7 @@ _VERBS: Mapping[tuple[str, str], Callable[[Admin, argparse.Namespace], Awaitable
     ("client", "list"): _client_list,
     ("client", "rotate"): _client_rotate,
     ("client", "set"): _client_set,
+    ("client", "consent"): _client_consent,
     ("client", "remove"): _client_remove,
     ("client", "renew-templates"): protect_verbs.renew_templates,
     ("client", "accept-state"): protect_verbs.accept_state,

@@ -59,6 +59,11 @@ def parser() -> argparse.ArgumentParser:
     ):
         _add(client, name, text).add_argument("client")
 
+    consent = _add(client, "consent", "set the text that its people agree to, or print it")
+    consent.add_argument("client")
+    consent.add_argument("file", nargs="?", type=Path, help="TOML, docs/consent.md; default: print")
+    consent.add_argument("--text", action="store_true", help="print the words, too")
+
     change = _add(client, "set", "change its web origins; secret and people stay")
     change.add_argument("client")
     origins = change.add_mutually_exclusive_group(required=True)
@@ -150,6 +155,12 @@ def parser() -> argparse.ArgumentParser:
             attempt.add_argument("--subject", required=True)
         if name == "enroll":
             attempt.add_argument("--replace", action="store_true")
+            attempt.add_argument(
+                "--consent",
+                required=True,
+                metavar="ID",
+                help="the text that the person agreed to, as it stands below it: lookgate/1/en",
+            )
 
     again = _add(verbs, "replay", "play a recorded session again")
     again.add_argument("tape", type=Path, help="a tape's folder, or a zip file of it")
@@ -170,6 +181,9 @@ def parser() -> argparse.ArgumentParser:
     again.add_argument("--secret-file", type=Path, help="else LOOKGATE_CLIENT_SECRET")
     again.add_argument("--subject", help="with --webrtc; default: the tape's")
     again.add_argument("--origin", help="with --webrtc; send this Origin header")
+    again.add_argument(
+        "--consent", metavar="ID", help="with --webrtc, of an enrolment; as `lookgate enroll`"
+    )
     told = _add(verbs, "explain", "print a recorded session's decision table")
     told.add_argument("tape", type=Path, help="a tape's folder, or a zip file of it")
     told.add_argument("--html", type=Path, help="write one page with pictures and evidence")

@@ -27,7 +27,7 @@ from server import app, log
 from server.commands.admin import Admin
 from server.settings.load import Settings, child_environ, load
 from server.tools import clips
-from server.tools.caller.attempt import Attempt, attempt, report
+from server.tools.caller.attempt import AS_ASKED, Attempt, attempt, report
 
 CLIENT = "demo"
 HEADLESS = "demo-headless"
@@ -208,6 +208,7 @@ async def _show(url: str, secret: str, clips: dict[str, Path]) -> int:
             subject="alice",
             replace=purpose == "enroll",
             video=video,
+            consent=AS_ASKED,
         )
         print("\n".join(f"  {line}" for line in report(result)), flush=True)
         if not as_expected(result, expected):

@@ -203,6 +203,7 @@ def _attempt(given: argparse.Namespace) -> int:
             purpose=given.command,
             subject=getattr(given, "subject", None),
             replace=getattr(given, "replace", False),
+            consent=getattr(given, "consent", None),
             video=given.video,
             origin=given.origin,
             wait_on=attempt.in_line(lambda text: print(f"lookgate: {text}", file=sys.stderr)),

@@ -164,6 +164,7 @@ def _webrtc(given: argparse.Namespace, tape: Tape) -> int:
             subject=None if purpose == "identify" else subject,
             video=video,
             origin=given.origin,
+            consent=given.consent,
         )
     )
     print("\n".join(attempt.report(result)))

@@ -16,8 +16,8 @@ from server.problems import Problem
 from server.store.port import Broken, Unavailable
 
 CORS_ORIGIN: web.RequestKey[str | None] = web.RequestKey("cors_origin")
-"""The origin that an offer may come from, once that is known (offers.py)."""
-FOR_PAGES = ("take_offer",)
+"""The origin that a page may ask from, once that is known (offers.py, consents.py)."""
+FOR_PAGES = ("take_offer", "show_consent")
 """Names of the routes whose answers a page of that origin may read (Fetch standard section 3.2).
 Refusals may be read by any (answers.py)."""
 
@@ -86,7 +86,7 @@ def _preflight() -> web.Response:
         status=204,
         headers={
             "Access-Control-Allow-Origin": "*",
-            "Access-Control-Allow-Methods": "POST",
+            "Access-Control-Allow-Methods": "GET, POST",
             "Access-Control-Allow-Headers": "authorization, content-type, content-encoding, prefer",
             "Access-Control-Max-Age": "600",
         },

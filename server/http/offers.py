@@ -12,22 +12,21 @@ import re
 
 from aiohttp import web
 
+from server.http.consents import with_consent
 from server.http.middleware import CORS_ORIGIN
 from server.http.requests import (
     MAX_BODY_BYTES,
     address_of,
+    addressed,
     body_of,
     check_origin,
     offered,
     policy_of,
-    session_of,
     taking_parts,
     ticket_of,
 )
-from server.parts import Parts
 from server.problems import Problem
 from server.session.lockout import Caller
-from server.store.port import Client, NotFound, SessionRecord
 
 LONGEST_WAIT_S = 10.0
 """A question is held no longer: proxies give up after 30 to 60 s."""
@@ -37,7 +36,7 @@ _WAIT = re.compile(r'wait\s*=\s*"?([0-9]{1,6})"?', re.IGNORECASE)
 async def take_offer(request: web.Request) -> web.Response:
     """A page brings its ticket and its offer."""
     parts = taking_parts(request)
-    record, client = await _addressed(request, parts)
+    record, client = await addressed(request, parts)
     if client is not None:  # else the session is unknown, which is refused below
         request[CORS_ORIGIN] = check_origin(request, parts, client)
     address, session_id = address_of(request, parts), request.match_info["session"]
@@ -49,7 +48,8 @@ async def take_offer(request: web.Request) -> web.Response:
     # Nothing costly for strangers: the ticket is compared before the body is read.
     if record is None or client is None or not hmac.compare_digest(record.ticket_hash, ticket_hash):
         raise Problem("ticket_invalid")
-    sdp = offered(await body_of(request, MAX_BODY_BYTES))
+    sdp, given = offered(await body_of(request, MAX_BODY_BYTES))
+    record = await with_consent(parts, record, ticket_hash, given)
     try:
         answer = await parts.opening.answer(
             record,
@@ -76,15 +76,3 @@ def _patience_s(request: web.Request) -> float:
         if (found := _WAIT.fullmatch(part.strip())) is not None:
             return min(float(found[1]), LONGEST_WAIT_S)
     return 0.0
-
-
-async def _addressed(
-    request: web.Request, parts: Parts
-) -> tuple[SessionRecord | None, Client | None]:
-    record = await session_of(parts, request.match_info["session"])
-    if record is None:
-        return None, None
-    try:
-        return record, await parts.store.clients.get(record.client_id)
-    except NotFound:
-        return None, None

@@ -211,6 +211,20 @@ async def session_of(parts: Parts, session_id: str) -> SessionRecord | None:
         return None
 
 
+async def addressed(
+    request: web.Request, parts: Parts
+) -> tuple[SessionRecord | None, Client | None]:
+    """The session that a page's request names, and whose it is; both or neither. Raises
+    Unavailable."""
+    record = await session_of(parts, request.match_info["session"])
+    if record is None:
+        return None, None
+    try:
+        return record, await parts.store.clients.get(record.client_id)
+    except NotFound:
+        return None, None
+
+
 async def body_of(request: web.Request, limit: int) -> dict[str, Any]:
     """The JSON object of a body of at most `limit` bytes.
 
@@ -279,10 +293,22 @@ def is_session(value: str) -> bool:
     return _TICKET.fullmatch(value) is not None
 
 
-def offered(fields: Mapping[str, Any]) -> str:
-    """The SDP of an offer's body. Raises Problem request_invalid."""
-    if fields.keys() != {"type", "sdp"} or fields["type"] != "offer":
+def offered(fields: Mapping[str, Any]) -> tuple[str, dict[str, str] | None]:
+    """The SDP of an offer's body, and the consent beside it. Raises Problem request_invalid."""
+    if fields.keys() - {"consent"} != {"type", "sdp"} or fields["type"] != "offer":
         raise Problem("request_invalid", 'An offer is {"type": "offer", "sdp": "..."}.')
     if not isinstance(fields["sdp"], str):
         raise invalid("sdp", "must be text")
-    return fields["sdp"]
+    given = fields.get("consent")
+    if given is not None and not _is_consent(given):
+        raise invalid("consent", f"must have {', '.join(_CONSENT)}, each a text")
+    return fields["sdp"], given
+
+
+_CONSENT = ("text_id", "version", "language", "sha256")
+
+
+def _is_consent(value: object) -> bool:
+    if not isinstance(value, dict) or value.keys() != set(_CONSENT):
+        return False
+    return all(isinstance(one, str) and len(one) <= 64 for one in value.values())

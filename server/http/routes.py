@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from server.http.consents import show_consent
 from server.http.offers import take_offer
 from server.http.operator import healthz, metrics, readyz
 from server.http.published import jwks, widget
@@ -20,6 +21,9 @@ def add(app: web.Application) -> None:
     router = app.router
     router.add_post("/v1/sessions", create_session, name="create_session")
     router.add_get("/v1/sessions/{session}", show_session, name="show_session", allow_head=False)
+    router.add_get(
+        "/v1/sessions/{session}/consent", show_consent, name="show_consent", allow_head=False
+    )
     router.add_post("/v1/sessions/{session}/offer", take_offer, name="take_offer")
     router.add_get("/v1/subjects/{subject}", show_subject, name="show_subject", allow_head=False)
     router.add_delete("/v1/subjects/{subject}", remove_subject, name="remove_subject")

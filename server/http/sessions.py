@@ -17,6 +17,7 @@ from pipeline.policy import Policy
 from pipeline.reasons import Purpose
 from server.http import ice
 from server.http.answers import rfc3339
+from server.http.consents import READING_S
 from server.http.requests import (
     MAX_REQUEST_BYTES,
     body_of,
@@ -69,12 +70,15 @@ async def create_session(request: web.Request) -> web.Response:
         raise Problem("client_unauthorized") from None
     parts.metrics.created.add(purpose.value)
     until = record.expires_at + timedelta(seconds=policy_of(parts, client).time_limit_s)
+    if purpose is Purpose.ENROLL:  # whose ticket lasts while the person reads
+        until += timedelta(seconds=READING_S)
     return web.json_response(
         {
             "session": session_id,
             "ticket": ticket,
             "expires_at": rfc3339(record.expires_at),
             "ice_servers": ice.servers(parts.settings, session_id, until),
+            "consent": purpose is Purpose.ENROLL,
         },
         status=201,
         headers={"Cache-Control": "no-store"},

@@ -8,6 +8,7 @@ Source: docs/protocol.md, "HTTP".
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
 from aiohttp import web
 
@@ -15,6 +16,7 @@ from server.http.answers import rfc3339
 from server.http.requests import count, is_subject, known_client, opened_parts
 from server.keys.vault import VaultError
 from server.parts import Parts
+from server.people import consent
 from server.people.export import export_subject
 from server.people.forgetting import withdraw_subject
 from server.people.protection import space_of
@@ -38,6 +40,7 @@ async def show_subject(request: web.Request) -> web.Response:
             "usable": record is not None and await _usable(parts, record),
             "since": None if record is None else rfc3339(record.created_at),
             "model": None if record is None else record.model_id,
+            "consent": None if record is None else _consent(parts, record),
         },
         headers={"Cache-Control": "no-store"},
     )
@@ -68,6 +71,14 @@ async def _usable(parts: Parts, record: TemplateRecord) -> bool:
     except VaultError:
         return False
     return True
+
+
+def _consent(parts: Parts, record: TemplateRecord) -> dict[str, Any] | None:
+    """What the person agreed to; None where nobody was asked, or it does not open any more."""
+    try:
+        return consent.shown(consent.open_consent(parts.vault, record))
+    except VaultError:
+        return None
 
 
 async def remove_subject(request: web.Request) -> web.Response:

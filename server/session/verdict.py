@@ -17,7 +17,7 @@ import logging
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pipeline.decision import Evidence, Moment, speaks_against
@@ -27,6 +27,7 @@ from pipeline.reasons import Phase, Purpose, Reason
 from server.audit.chain import Audit
 from server.audit.verdicts import listed, verdict_entry
 from server.keys.keyring import Keyring
+from server.people.consent import seal_consent
 from server.people.protection import Protection
 from server.session.lockout import Lockout
 from server.store.audit import AuditEntry
@@ -209,13 +210,23 @@ class Verdicts:
     ) -> TemplateRecord:
         if decided.template is None:
             raise AssertionError("an accepted enrolment has a template")
-        return await self._protection.seal(
+        if session.consent is None:
+            raise AssertionError("an enrolment's offer is taken with a consent only")
+        template = await self._protection.seal(
             decided.template,
             client_id=session.client_id,
             subject=subject,
             template_id=secrets.token_hex(16),
             created_at=self._now(),
         )
+        consent = seal_consent(
+            self._protection.vault,
+            session.consent,
+            client_id=session.client_id,
+            subject=subject,
+            template_id=template.template_id,
+        )
+        return replace(template, consent=consent)
 
     async def _refuse(
         self,

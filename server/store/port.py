@@ -17,6 +17,7 @@ from typing import Protocol
 from pipeline.refusal import Refusal
 from server.store.anchors import Anchors
 from server.store.audit import AuditTrail, Chain, Note
+from server.store.consents import Consents
 from server.store.gallery import Changes, GalleryVersion, VectorRecord
 from server.store.keys import Keys
 from server.store.tries import Refused, Tries
@@ -114,6 +115,8 @@ class SessionRecord:
     """Enrolment may replace an existing template."""
     challenge: str = "none"
     """What the client wants answered: none (what the policy says) or light."""
+    consent: str | None = None
+    """JSON: what the person agreed to for this enrolment, and when; None: nothing yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +140,9 @@ class TemplateRecord:
     count."""
     epoch: int = 0
     """Which secret of the client its vectors are rotated by; 0: by none, of the same versions."""
+    consent: bytes | None = None
+    """What the person agreed to, sealed with the same key; it comes and goes with the template.
+    None: stored by a version that asked nobody."""
 
 
 class Clients(Protocol):
@@ -158,7 +164,7 @@ class Clients(Protocol):
         """
 
     async def remove(self, client_id: str) -> None:
-        """With its sessions, templates and counted tries. Raises NotFound."""
+        """With its sessions, templates, counted tries and consent texts. Raises NotFound."""
 
 
 class Sessions(Protocol):
@@ -181,6 +187,14 @@ class Sessions(Protocol):
 
     async def live(self, session_ids: Sequence[str]) -> frozenset[str]:
         """Those of these that are live: neither ended nor removed."""
+
+    async def agree(
+        self, session_id: str, ticket_hash: bytes, consent: str, now: datetime
+    ) -> SessionRecord:
+        """Keep what the person of a new session agreed to, instead of what was kept before.
+
+        Raises as `claim`.
+        """
 
     async def extend(self, session_id: str, until: datetime) -> None:
         """A new session may be claimed until then, or for longer if that was said before.
@@ -334,6 +348,9 @@ class Store(Protocol):
 
     @property
     def audit(self) -> AuditTrail: ...
+
+    @property
+    def consents(self) -> Consents: ...
 
     @property
     def keys(self) -> Keys: ...

@@ -33,6 +33,7 @@ from tests.pipeline.observations import template
 from tests.server.conformance.records import MINUTE, NOW, a_client, a_session
 from tests.server.conformance.secantus import Secantus
 from tests.server.failing import failures, strangers
+from tests.server.stage import agreed_to
 
 VAULT = Vault([bytes(32)])
 FACE = Evidence("face", Topic.QUALITY, Stand.FOR, "usable")
@@ -105,7 +106,9 @@ async def _stopped_at(secantus: Secantus, name: str, case: str, n: int) -> bool:
                 VAULT, old, client_id="shop", subject="ada", template_id="old", created_at=NOW
             )
             await store.templates.put(record, replace=False)
-        session = a_session(state="live", purpose=purpose, replace=case == "replace")
+        session = a_session(
+            state="live", purpose=purpose, replace=case == "replace", consent=agreed_to("s1")
+        )
         await store.sessions.add(session)
         if purpose == "login":
             assert await store.tries.take("s1", [strangers("shop", "ada")], NOW) is None

@@ -13,6 +13,7 @@ import pytest
 from pipeline.tape.video import packet
 from server.rtc.intake import MAX_TOO_LARGE
 from server.tools.caller import headless
+from server.tools.caller.http_caller import agreed
 from server.tools.caller.rtc_caller import Encoded
 from tests.attack.large_pictures import BOMBS
 from tests.pipeline.streams import BOMB
@@ -60,12 +61,16 @@ async def test_the_page_hears_why_and_the_operator_counts(tmp_path: Path) -> Non
     heard: list[dict[str, Any]] = []
     async with Running(tmp_path, Scene()) as running:
         made = await running.post("/v1/sessions", purpose="enroll", subject="ann", nonce="n" * 20)
+        url = str(running.server.make_url("")).rstrip("/")
         result = await headless.run(
-            server_url=str(running.server.make_url("")).rstrip("/"),
+            server_url=url,
             session=made["session"],
             ticket=made["ticket"],
             video=Encoded("VP8", frames),
             on_message=heard.append,
+            consent=await agreed(
+                url, made["session"], ticket=made["ticket"], origin=None, named=None
+            ),
         )
         undecoded = running.parts.metrics.undecoded.value("too_large")
     assert (result.verdict["outcome"], result.verdict["reasons"]) == ("expired", ["disconnected"])

@@ -242,6 +242,11 @@ async def start(page: Page) -> None:
     await page.locator("face-login button.primary:visible").click()
 
 
+async def agree(page: Page) -> None:
+    """Read what an enrolment asks, and agree to it."""
+    await page.locator("face-login button[part~=agree]").click()
+
+
 def log_records(site: Site) -> list[dict[str, object]]:
     """The server's log lines that are JSON."""
     records = []

@@ -23,6 +23,7 @@ from tests.e2e import cameras
 from tests.e2e.site import (
     CHROMIUM,
     Site,
+    agree,
     browser,
     enter_password,
     first_page,
@@ -76,6 +77,8 @@ async def owner(site: Site, films: dict[str, Path]) -> str:
         page = await first_page(context)
         await register(page, site, "owner")
         await start(page)
+        await shot(page, "consent")
+        await agree(page)
         await page.wait_for_url("**/codes", timeout=VERDICT_MS)
         await shot(page, "enrolled")
     return "owner"

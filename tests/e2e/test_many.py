@@ -49,7 +49,7 @@ pytestmark = [
 PEOPLE = ("ann", "ben")
 PAGE = """<!doctype html><html lang=en><meta charset=utf-8>
 <script type=module src="{server}/web/face-login.js"></script>
-<face-login session-url="/session/{person}" auto-start></face-login>"""
+<face-login purpose="login" session-url="/session/{person}" auto-start></face-login>"""
 
 
 @dataclass

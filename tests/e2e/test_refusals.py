@@ -202,6 +202,11 @@ async def _limited(world: World) -> tuple[int, str]:
     return await world.offer()
 
 
+async def _unasked(world: World) -> tuple[int, str]:
+    """A page of before that asks nobody for a consent."""
+    return await world.offer(GOOD_SDP, made=await world.open(purpose="enroll"))
+
+
 async def _elsewhere(world: World) -> tuple[int, str]:
     client = await world.parts.store.clients.get(CLIENT)
     other = replace(client, origins=("https://shop.example",))
@@ -249,6 +254,7 @@ PROVOKE: dict[str, Provoke] = {
     "origin_not_allowed": _elsewhere,
     "session_unknown": lambda world: world.ask("/v1/sessions/x", headers=AUTH),
     "subject_enrolled": lambda world: world.create(purpose="enroll", subject="bob"),
+    "consent_needed": _unasked,
     "ticket_invalid": lambda world: world.offer(made={"session": "x", "ticket": "x" * 43}),
     "ticket_used": _used,
     "too_many_requests": _limited,

@@ -25,7 +25,7 @@ from playwright.async_api import expect
 
 from models.clips import ClipMissing
 from tests.e2e import cameras
-from tests.e2e.site import CHROMIUM, ROOT, browser, first_page, free_ports, start, until
+from tests.e2e.site import CHROMIUM, ROOT, agree, browser, first_page, free_ports, start, until
 
 pytestmark = [
     pytest.mark.e2e,
@@ -150,6 +150,8 @@ async def test_a_face_gets_in_and_logs_in(place: Place, film: Path, kind: str) -
         for purpose in ("enroll", "login"):
             await page.goto(f"{app}/?{purpose}")
             await start(page)
+            if purpose == "enroll":
+                await agree(page)
             await expect(page).to_have_title("Welcome, alice", timeout=VERDICT_MS)
         # A second face is refused with the server's own words, which the element shows.
         await page.goto(f"{app}/?enroll")

@@ -24,6 +24,7 @@ from server.app import build
 from server.keys.vault import Vault
 from server.life import open_parts
 from server.parts import Parts
+from server.people.consent import Consent, shipped
 from server.session import whom
 from server.session.lockout import Caller
 from server.session.occupancy import Holder
@@ -146,13 +147,24 @@ async def enrolled(parts: Parts, subject: str, person: int) -> None:
     await parts.protection.settle(record)
 
 
+def agreed_to(session_id: str, client_id: str = CLIENT) -> str:
+    """A session's consent to the shipped text, as the server records it."""
+    one = shipped()[0][0]
+    words = {"text_id": one.text_id, "version": one.version, "language": one.language}
+    at = "2026-01-01T12:00:00.000Z"
+    return Consent(
+        **words, sha256=one.sha256, purpose=one.purpose, at=at, client=client_id, session=session_id
+    ).to_json()
+
+
 async def claimed(
     parts: Parts, purpose: str, subject: str | None, *, replace: bool = False
 ) -> SessionRecord:
     """A session whose ticket and try were just taken."""
     ticket_hash = hashlib.sha256(secrets.token_bytes(8)).digest()
+    session_id = secrets.token_urlsafe(32)
     record = SessionRecord(
-        session_id=secrets.token_urlsafe(32),
+        session_id=session_id,
         client_id=CLIENT,
         purpose=purpose,
         subject=subject,
@@ -162,6 +174,7 @@ async def claimed(
         created_at=parts.now(),
         expires_at=parts.now() + timedelta(seconds=60),
         replace=replace,
+        consent=agreed_to(session_id) if purpose == "enroll" else None,
     )
     await parts.store.sessions.add(record)
     counters = await parts.opening.lockout.counters(record, Caller("192.0.2.1"))

@@ -39,6 +39,7 @@ from server.commands.admin import Admin
 from server.http.requests import PARTS
 from server.keys.master_key import KEY_FILE
 from server.parts import Parts
+from server.people.consent import open_consent
 from server.session.occupancy import Holder
 from server.settings.load import ConfigError, load
 from server.store.port import Broken, SessionRecord, Store, Unavailable
@@ -178,6 +179,9 @@ async def test_a_template_never_reaches_the_store_in_clear(running: Running) -> 
     raw += b"".join(p.read_bytes() for p in running.settings.data_dir.glob("*-wal"))
     assert b"LGT1" not in raw
     assert not any(vector[:16] in raw for vector in running.scene.vectors)
+    agreed = open_consent(running.parts.vault, record)
+    assert agreed is not None
+    assert (agreed.text_id, agreed.language, agreed.client) == ("lookgate", "en", "shop")
 
 
 PAGE = """

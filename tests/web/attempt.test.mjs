@@ -8,7 +8,7 @@ const t = (code, options) => new Trouble(code, options);
 const ANEW_NOW = { pause: 0, lost: true };
 
 test('the numbers people wait for', () => {
-  assert.deepEqual({ ...ANEW }, { times: 2, within: 15_000, pause: 1_000, patience: 120_000 });
+  assert.deepEqual({ ...ANEW }, { times: 2, within: 15_000, pause: 1_000, patience: 120_000, fresh: 30_000 });
 });
 
 for (const code of ['server_silent', 'connection_lost', 'server_stopping']) {
@@ -85,4 +85,17 @@ test('a second loss has its own pauses, from the shortest on', () => {
     assert.deepEqual([1, 2].map(() => attempt.after(t('ticket_failed'), 'connecting', now)?.pause), [1000, 2000]);
     attempt.mended();
   }
+});
+
+test('a ticket that was taken early is used once, and not when it is old and there are more', () => {
+  const ticket = { server: '', session: 's', ticket: 't', ice_servers: [] };
+  const attempt = new Attempt();
+  assert.equal(attempt.early(0, true), null);
+  attempt.keep(ticket, 1000);
+  assert.equal(attempt.early(1000 + ANEW.fresh - 1, true), ticket);
+  assert.equal(attempt.early(1000, true), null);
+  attempt.keep(ticket, 1000);
+  assert.equal(attempt.early(1000 + ANEW.fresh, true), null);
+  attempt.keep(ticket, 1000);
+  assert.equal(attempt.early(1000 + 10 * ANEW.fresh, false), ticket);
 });

@@ -84,6 +84,10 @@ class FakeLookgate:
     def __init__(self) -> None:
         self.script: Script | None = None
         self.refuse: web.Response | None = None
+        self.consent: Any = None
+        """What the next session's person is asked; a web.Response is the answer itself."""
+        self.asked: list[Any] = []
+        """Headers of the questions for it."""
         self.line: list[Turn] = []
         """What the next offers are told, one after the other; then there is a place."""
         self.pongs = True
@@ -100,7 +104,9 @@ class FakeLookgate:
     def add_to(self, app: web.Application) -> None:
         for path in ("", "/below/a/path"):  # as behind a proxy that serves it below one
             app.router.add_get(path + "/web/{name}", self._module)
-            app.router.add_route("OPTIONS", path + "/v1/sessions/{id}/offer", self._preflight)
+            for name in ("offer", "consent"):
+                app.router.add_route("OPTIONS", path + "/v1/sessions/{id}/" + name, self._preflight)
+            app.router.add_get(path + "/v1/sessions/{id}/consent", self._consent)
             app.router.add_post(path + "/v1/sessions/{id}/offer", self._offer)
 
     async def close(self) -> None:
@@ -123,9 +129,19 @@ class FakeLookgate:
             headers={
                 "Access-Control-Allow-Origin": request.headers["Origin"],
                 "Access-Control-Allow-Headers": "Authorization, Content-Type, Prefer",
-                "Access-Control-Allow-Methods": "POST",
+                "Access-Control-Allow-Methods": "GET, POST",
             },
         )
+
+    async def _consent(self, request: web.Request) -> web.Response:
+        self.asked.append(request.headers)
+        cors = {"Access-Control-Allow-Origin": request.headers["Origin"]}
+        if isinstance(self.consent, web.Response):
+            status, body = self.consent.status, self.consent.body
+            return web.Response(
+                status=status, body=body, content_type="application/json", headers=cors
+            )
+        return web.json_response({"consent": self.consent}, headers=cors)
 
     async def _offer(self, request: web.Request) -> web.Response:
         cors = {"Access-Control-Allow-Origin": request.headers["Origin"]}

@@ -37,12 +37,13 @@ CSP = (
 )
 EVENTS = ["success", "failure", "error", "phase", "hint", "cancel", "retry"]
 KEEP = """
-window.seen = []; window.tracks = []; window.logged = [];
+window.seen = []; window.tracks = []; window.logged = []; window.calls = 0;
 for (const name of NAMES)
   document.addEventListener('face-login:' + name, (e) => seen.push([name, e.detail]));
 if (navigator.mediaDevices) {
   const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
   navigator.mediaDevices.getUserMedia = async (c) => {
+    window.calls++;
     if (window.refuseWith) throw new DOMException('no', window.refuseWith);
     const stream = await real(c);
     window.tracks.push(...stream.getTracks());
@@ -99,7 +100,13 @@ async def bench() -> AsyncIterator[Bench]:
 
 
 def ticket(server_url: str) -> dict[str, Any]:
-    return {"server": server_url, "session": "s1", "ticket": TICKET, "ice_servers": []}
+    return {
+        "server": server_url,
+        "session": "s1",
+        "ticket": TICKET,
+        "ice_servers": [],
+        "consent": False,
+    }
 
 
 @pytest_asyncio.fixture(loop_scope="module", autouse=True)
@@ -108,6 +115,7 @@ async def clean(bench: Bench) -> AsyncIterator[None]:
     bench.server.line.clear()
     bench.server.lines.clear()
     bench.server.offers.clear()
+    bench.server.consent, bench.server.asked = None, []
     bench.app.update(posts=[], session=None)
     yield
     for context in bench.browser.contexts:
@@ -115,13 +123,13 @@ async def clean(bench: Bench) -> AsyncIterator[None]:
     await bench.server.close()
 
 
-GIVEN = f'<face-login session="s1" ticket="{TICKET}"></face-login>'
+GIVEN = f'<face-login purpose="login" session="s1" ticket="{TICKET}"></face-login>'
 """A page with one ticket and no way to another."""
 
 
 async def open_page(
     bench: Bench,
-    tag: str = '<face-login session-url="/session"></face-login>',
+    tag: str = '<face-login purpose="login" session-url="/session"></face-login>',
     *,
     camera: bool = True,
     refuse_with: str = "",

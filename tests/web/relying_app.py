@@ -88,6 +88,7 @@ class StandIn:
                 "ticket": "tick",
                 "expires_at": "2030-01-01T00:00:00Z",
                 "ice_servers": [],
+                "consent": body["purpose"] == "enroll",
             },
             status=201,
         )

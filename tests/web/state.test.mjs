@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { START, STATES, TABLE, isEnd, isLive, step } from '../../web/widget/state.js';
 
-const MOVES = ['start', 'camera_ready', 'wait', 'enter', 'lose', 'framing', 'gathering', 'accept', 'reject', 'expire', 'fail', 'cancel', 'reset'];
+const MOVES = ['prepare', 'ask', 'start', 'camera_ready', 'wait', 'enter', 'lose', 'framing', 'gathering', 'accept', 'reject', 'expire', 'fail', 'cancel', 'reset'];
 const at = (state) => ({ ...START, state });
 
 test('the table names only known states and moves, and every state can be reached', () => {
@@ -38,7 +38,10 @@ test('every live state can be cancelled and can fail; every end can be started a
     assert.equal(step(at(state), { move: 'cancel' }).state, 'cancelled');
     assert.equal(step(at(state), { move: 'fail', problem: 'camera_ended' }).state, 'failed');
   }
-  for (const state of STATES.filter(isEnd)) assert.equal(step(at(state), { move: 'start' }).state, 'asking_camera');
+  for (const state of STATES.filter(isEnd)) {
+    assert.equal(step(at(state), { move: 'start' }).state, 'asking_camera');
+    assert.equal(step(at(state), { move: 'prepare' }).state, 'preparing');
+  }
 });
 
 test('only `accept` leads to accepted, and only from a connection', () => {

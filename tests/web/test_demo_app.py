@@ -40,6 +40,7 @@ async def test_register_enrol_log_out_log_in(person: Person, lookgate: StandIn) 
         "session": "s0",
         "ticket": "tick",
         "ice_servers": [],
+        "consent": True,
     }
     asked = lookgate.sessions[0]
     assert (asked["purpose"], asked["replace"]) == ("enroll", False)

@@ -100,6 +100,7 @@ class Lookgate:
         answer = await self._call("POST", "/v1/sessions", body)
         try:
             session, ticket, ice = answer["session"], answer["ticket"], answer["ice_servers"]
+            consent = answer["consent"]
         except KeyError as missing:
             raise Refused("lookgate_refused", f"answer without {missing}") from None
         page = {
@@ -107,6 +108,7 @@ class Lookgate:
             "session": session,
             "ticket": ticket,
             "ice_servers": ice,
+            "consent": consent,
         }
         return Opened(session, nonce, page)
 

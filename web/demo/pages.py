@@ -205,7 +205,7 @@ def fresh_codes(visit: Visit, texts: Sequence[str]) -> Html:
 
 _FACE = """<h1>{title}</h1>{intro}
 <div class="face" data-finish="/api/face/finish">
-<face-login session-url="{url}" csrf-token="{csrf}">
+<face-login purpose="{purpose}" session-url="{url}" csrf-token="{csrf}">
 <p class="card">Loading the camera… If this stays, the face-login server cannot be reached.
 <a href="">Try again</a></p>
 </face-login>
@@ -224,7 +224,7 @@ def face(
         intro = html(
             """<p class="lead">Your camera's picture goes to the face-login server, which makes
 encrypted numbers of it and keeps no picture. It is used only to log you in here, and you can delete
-it at any time. By pressing Start you agree to that.</p>"""
+it at any time. Before the camera opens you are asked whether you agree to that.</p>"""
         )
         url = "/api/face/enroll"
         if user is not None and visit.level != "member":
@@ -240,7 +240,7 @@ it at any time. By pressing Start you agree to that.</p>"""
 <script type="module" src="/static/demo.js"></script>""",
         server=server,
     )
-    main = html(_FACE, title=title, intro=intro, url=url, csrf=visit.csrf)
+    main = html(_FACE, title=title, intro=intro, purpose=purpose, url=url, csrf=visit.csrf)
     return layout(title, join([main, more]), visit=visit, head=head)
 
 

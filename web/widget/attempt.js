@@ -6,9 +6,9 @@ import { NEW_TICKET_HELPS } from './line.js';
 
 /**
  * How often an attempt starts anew; and milliseconds: how long a server may take to come back, from a loss on; what the pauses between
- * two tries grow by; how long a person waits in line.
+ * two tries grow by; how long a person waits in line; how old a ticket may be before another one is asked for (60 s is its life).
  */
-export const ANEW = Object.freeze({ times: 2, within: 15_000, pause: 1_000, patience: 120_000 });
+export const ANEW = Object.freeze({ times: 2, within: 15_000, pause: 1_000, patience: 120_000, fresh: 30_000 });
 
 /** The server is gone, or the line to it, before there was a verdict. */
 const LOST = ['server_silent', 'connection_lost', 'server_stopping'];
@@ -25,6 +25,9 @@ export class Attempt {
   abort = new AbortController();
   /** @type {import('./camera.js').Camera | null} */ camera = null;
   /** @type {import('./connection.js').Connection | null} */ connection = null;
+  /** What the person agreed to, for every session of this attempt. @type {import('./protocol.js').Consent | null} */ consent = null;
+  /** The person agrees; without effect where nothing is asked. */ agree = () => {};
+  /** Taken before the camera opened, with the time. @type {{ticket: import('./connection.js').Ticket, at: number} | null} */ #early = null;
   #times = 0;
   #tries = 0;
   #renewed = false;
@@ -70,6 +73,22 @@ export class Attempt {
     return this.#patient === null ? ANEW.patience : this.#patient - now;
   }
 
+  /** A ticket that was needed before the camera. @param {import('./connection.js').Ticket} ticket @param {number} now  milliseconds */
+  keep(ticket, now) {
+    this.#early = { ticket, at: now };
+  }
+
+  /**
+   * That ticket, once. Who thought about the camera's prompt for long gets a new one, if there are more.
+   * @param {number} now  milliseconds
+   * @param {boolean} more
+   */
+  early(now, more) {
+    const kept = this.#early;
+    this.#early = null;
+    return kept && (!more || now - kept.at < ANEW.fresh) ? kept.ticket : null;
+  }
+
   /** Let go of the connection, for another one. */
   disconnect() {
     this.connection?.close();
@@ -79,6 +98,7 @@ export class Attempt {
   /** Let go of all. */
   close() {
     this.abort.abort();
+    this.#early = null;
     this.disconnect();
     this.camera?.close();
   }

@@ -28,6 +28,7 @@ export const CONNECTION_CODES = Object.freeze([
  * @property {string} session
  * @property {string} ticket   a secret; goes into one Authorization header and nowhere else
  * @property {RTCIceServer[]} ice_servers
+ * @property {boolean | null} [consent]  whether the person must agree to a text first; null: the server knows
  */
 
 /**
@@ -47,6 +48,7 @@ export class Connection {
   /** @type {Ends} */ #ends;
   /** @type {typeof DEADLINES} */ #deadlines;
   /** @type {import('./protocol.js').Hello} */ #hello;
+  /** @type {import('./protocol.js').Consent | null} */ #consent;
   /** @type {Uplink} */ #uplink;
   #abort = new AbortController();
   /** @type {number} */ #patience;
@@ -55,12 +57,13 @@ export class Connection {
   /** @type {Map<string, ReturnType<typeof setTimeout>>} */ #timers = new Map();
 
   /**
-   * @param {{ticket: Ticket, stream: MediaStream, track: MediaStreamTrack, hello: import('./protocol.js').Hello, patience?: number} & Ends} options
-   *   patience: milliseconds to wait in line; by default not at all
+   * @param {{ticket: Ticket, stream: MediaStream, track: MediaStreamTrack, hello: import('./protocol.js').Hello, consent?: import('./protocol.js').Consent | null, patience?: number} & Ends} options
+   *   consent: what the person of an enrolment agreed to; patience: milliseconds to wait in line, by default not at all
    * @throws {Trouble}
    */
-  constructor({ ticket, stream, track, hello, patience = 0, ...ends }) {
+  constructor({ ticket, stream, track, hello, consent = null, patience = 0, ...ends }) {
     this.#ticket = ticket;
+    this.#consent = consent;
     this.#ends = ends;
     this.#deadlines = ends.deadlines ?? DEADLINES;
     this.#hello = hello;
@@ -106,7 +109,7 @@ export class Connection {
     const answer = await askForPlace(`${ticket.server.replace(/\/+$/, '')}/v1/sessions/${encodeURIComponent(ticket.session)}/offer`, {
       method: 'POST',
       headers: { 'Authorization': `Bearer ${ticket.ticket}`, 'Content-Type': 'application/json' },
-      body: JSON.stringify({ type: 'offer', sdp }),
+      body: JSON.stringify({ type: 'offer', sdp, ...(this.#consent && { consent: this.#consent }) }),
       credentials: 'omit',
       cache: 'no-store',
       redirect: 'error',

@@ -8,6 +8,7 @@ import { Challenge, wantsLessMotion } from './challenge.js';
 import { Connection } from './connection.js';
 import { ServerProblem } from './line.js';
 import { hello } from './protocol.js';
+import { Leaving, languagesOf, upgrade } from './page.js';
 import { START, isEnd, isLive, step } from './state.js';
 import { pickLanguage, sentence } from './texts.js';
 import { readJsonAttribute, takeTicket } from './ticket.js';
@@ -21,9 +22,6 @@ export const WIDGET = 'face-login/0.1.0';
 /** The server's address when the page names none: it serves this module under `web/`, perhaps below a path of a proxy. */
 const HOME = new URL('..', import.meta.url).href;
 
-/** A tab that is left stops sending pictures; a short look away (a permission dialog on a phone) does not end it. */
-const HIDDEN_MS = 2_000;
-
 export class FaceLogin extends HTMLElement {
   static observedAttributes = ['server', 'session', 'ticket', 'ice-servers', 'session-url', 'auto-start', 'lang'];
 
@@ -34,7 +32,7 @@ export class FaceLogin extends HTMLElement {
   /** The ticket attribute is read into here and taken out of the DOM; one attempt takes it. @type {string} */ #ticket = '';
   /** @type {Readonly<Record<string, string>>} */ #texts = {};
   /** @type {{id: string, label: string}[]} */ #cameras = [];
-  /** @type {ReturnType<typeof setTimeout> | undefined} */ #hiddenTimer;
+  #leaving = new Leaving(() => this.#leave());
   #began = false; // auto-start happens once
   #retryAsked = false; // a retry waits for the page's new ticket
   #declined = false; // whoever declined once is not asked again by this element
@@ -45,6 +43,7 @@ export class FaceLogin extends HTMLElement {
     super();
     this.#view = new View(this.attachShadow({ mode: 'open', delegatesFocus: true }), {
       start: () => this.start(),
+      agree: () => this.#attempt?.agree(),
       cancel: () => this.cancel(),
       retry: () => this.retry(),
       decline: () => this.decline(),
@@ -69,7 +68,7 @@ export class FaceLogin extends HTMLElement {
     this.#render();
   }
 
-  /** The page's way to a new session: called once for each attempt, after the camera was granted. */
+  /** The page's way to a new session: called once for each attempt, and again after a loss. */
   get getTicket() {
     return this.#getTicket;
   }
@@ -80,15 +79,8 @@ export class FaceLogin extends HTMLElement {
   }
 
   connectedCallback() {
-    // What a page set before the element was defined would shadow the accessors: hand it through them.
-    for (const name of ['texts', 'getTicket']) {
-      if (!Object.hasOwn(this, name)) continue;
-      const value = Reflect.get(this, name);
-      Reflect.deleteProperty(this, name);
-      Reflect.set(this, name, value);
-    }
-    document.addEventListener('visibilitychange', this.#onvisibility);
-    window.addEventListener('pagehide', this.#onpagehide);
+    upgrade(this, ['texts', 'getTicket']);
+    this.#leaving.watch();
     navigator.mediaDevices?.addEventListener?.('devicechange', this.#ondevices);
     this.#render();
     this.#autoStart();
@@ -98,10 +90,8 @@ export class FaceLogin extends HTMLElement {
     // A move within the page disconnects and connects again in one go: only a real removal ends the attempt.
     queueMicrotask(() => {
       if (this.isConnected) return;
-      document.removeEventListener('visibilitychange', this.#onvisibility);
-      window.removeEventListener('pagehide', this.#onpagehide);
+      this.#leaving.stop();
       navigator.mediaDevices?.removeEventListener?.('devicechange', this.#ondevices);
-      clearTimeout(this.#hiddenTimer);
       this.#ticket = '';
       this.#release();
       if (isLive(this.#model.state)) this.#step({ move: 'cancel' });
@@ -127,7 +117,7 @@ export class FaceLogin extends HTMLElement {
     this.#began = true;
     this.#release();
     const attempt = this.#attempt = new Attempt();
-    this.#step({ move: 'start' });
+    this.#step({ move: this.#asksNothing ? 'start' : 'prepare' });
     this.#run(attempt).catch((error) => this.#fail(attempt, error));
   }
 
@@ -164,23 +154,35 @@ export class FaceLogin extends HTMLElement {
 
   /** @param {Attempt} attempt */
   async #run(attempt) {
+    if (!this.#asksNothing) {
+      const ticket = await this.#takeTicket(attempt.abort.signal);
+      if (attempt !== this.#attempt) return;
+      attempt.keep(ticket, performance.now());
+      if (ticket.consent !== false) {
+        const { ask } = await import('./consent.js');
+        await ask(attempt, ticket, { box: this.#view.consent, languages: languagesOf(this), onask: () => this.#step({ move: 'ask' }) });
+      }
+      if (attempt !== this.#attempt) return;
+      this.#step({ move: 'start' });
+    }
     const camera = await openCamera({ deviceId: this.getAttribute('camera') ?? '', signal: attempt.abort.signal });
     if (!this.#adopt(attempt, camera)) return;
     this.#step({ move: 'camera_ready' });
-    // The session is asked for only now: a person who thinks about the camera prompt does not use up its time.
     await this.#connect(attempt);
   }
 
   /** A new session for this attempt. @param {Attempt} attempt */
   async #connect(attempt) {
-    const ticket = await this.#takeTicket(attempt.abort.signal);
+    const ticket = attempt.early(performance.now(), this.#canAskAgain) ?? await this.#takeTicket(attempt.abort.signal);
     if (attempt !== this.#attempt || !attempt.camera) return;
+    if (ticket.consent && !attempt.consent) throw new Trouble('consent_needed'); // the page said that it is a login
     const opened = attempt.camera; // may have been changed meanwhile
     const connection = attempt.connection = new Connection({
       ticket,
       stream: opened.stream,
       track: opened.track,
       hello: hello(WIDGET, opened.settings, { kind: opened.kind, lessMotion: wantsLessMotion() }),
+      consent: attempt.consent,
       patience: attempt.patience(performance.now()),
       onmessage: (message) => this.#hear(attempt, message),
       onfault: (trouble) => this.#fail(attempt, trouble),
@@ -338,6 +340,11 @@ export class FaceLogin extends HTMLElement {
     return Boolean(this.getTicket || this.getAttribute('session-url'));
   }
 
+  /** The page knows that this is no enrolment, so that the camera may open at once. */
+  get #asksNothing() {
+    return ['login', 'identify'].includes(this.getAttribute('purpose') ?? '');
+  }
+
   #canStart() {
     return this.#canAskAgain || Boolean(this.getAttribute('session') && this.#ticket);
   }
@@ -369,7 +376,7 @@ export class FaceLogin extends HTMLElement {
   }
 
   get #language() {
-    return pickLanguage([this.closest('[lang]')?.getAttribute('lang'), ...navigator.languages]);
+    return pickLanguage(languagesOf(this));
   }
 
   #render() {
@@ -383,17 +390,10 @@ export class FaceLogin extends HTMLElement {
     this.#render();
   };
 
-  #onvisibility = () => {
-    clearTimeout(this.#hiddenTimer);
-    if (document.visibilityState === 'hidden') this.#hiddenTimer = setTimeout(() => this.#leave(), HIDDEN_MS);
-  };
-
-  /** Also on the way into the back/forward cache, where a live camera is not allowed. */
-  #onpagehide = () => this.#leave();
-
   #leave() {
     const attempt = this.#attempt;
-    if (attempt && isLive(this.#model.state)) this.#fail(attempt, new Trouble('page_hidden'));
+    // Who reads may look something up.
+    if (attempt && isLive(this.#model.state) && this.#model.state !== 'consenting') this.#fail(attempt, new Trouble('page_hidden'));
   }
 }
 

@@ -24,7 +24,7 @@ export const NEW_TICKET_HELPS = Object.freeze(['ticket_invalid', 'ticket_used', 
 export class ServerProblem extends Trouble {
   /** @param {import('./protocol.js').Problem} problem  its text is for developers, in English: texts.js has better */
   constructor({ code, retry }) {
-    super(code, { retry: retry || NEW_TICKET_HELPS.includes(code) });
+    super(code, { retry: retry || code === 'consent_needed' || NEW_TICKET_HELPS.includes(code) });
   }
 }
 

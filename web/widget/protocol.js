@@ -12,6 +12,7 @@ export const CHANNEL_PROTOCOL = 'lookgate.v1';
 /**
  * @typedef {{width: number, height: number, fps: number, kind?: string}} CameraSettings  pixels, pixels, frames a second, sort of camera
  * @typedef {{code: string, text: string, retry: boolean}} Problem
+ * @typedef {{text_id: string, version: string, language: string, sha256: string}} Consent  what the person of an enrolment agreed to
  * @typedef {{type: 'hello', version: number, widget: string, camera?: CameraSettings, reduced_motion?: boolean}} Hello
  * @typedef {{type: 'ping', n: number}} Ping
  * @typedef {{type: 'cancel'}} Cancel

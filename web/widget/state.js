@@ -1,27 +1,30 @@
 // The widget's state machine: one table of allowed moves and one function that moves.
 // No camera, no network, no DOM, no clock: an input in, the next model out.
 // Rules: only a verdict with a token ends in `accepted`; an input that the table does not allow in a state changes nothing
-// (a late message of a closed attempt, a double click); every end can be left by `start`, which is a new attempt, or `reset`.
+// (a late message of a closed attempt, a double click); every end can be left by `prepare` or
+// `start`, which is a new attempt, or `reset`. `preparing` and `consenting` know of no camera: the first asks what is needed, the second is a person who reads.
 // `lose` is no end: the same attempt goes on with a new ticket, and nothing that the old session saw is kept.
 
 /**
- * @typedef {'idle' | 'asking_camera' | 'connecting' | 'waiting' | 'framing' | 'gathering' | 'accepted' | 'rejected' | 'expired' | 'failed' | 'cancelled'} State
- * @typedef {'start' | 'camera_ready' | 'wait' | 'enter' | 'lose' | 'framing' | 'gathering' | 'accept' | 'reject' | 'expire' | 'fail' | 'cancel' | 'reset'} Move
+ * @typedef {'idle' | 'preparing' | 'consenting' | 'asking_camera' | 'connecting' | 'waiting' | 'framing' | 'gathering' | 'accepted' | 'rejected' | 'expired' | 'failed' | 'cancelled'} State
+ * @typedef {'prepare' | 'ask' | 'start' | 'camera_ready' | 'wait' | 'enter' | 'lose' | 'framing' | 'gathering' | 'accept' | 'reject' | 'expire' | 'fail' | 'cancel' | 'reset'} Move
  */
 
 /** @type {Readonly<Record<State, Readonly<Partial<Record<Move, State>>>>>} */
 export const TABLE = Object.freeze({
-  idle: { start: 'asking_camera', fail: 'failed' },
+  idle: { prepare: 'preparing', start: 'asking_camera', fail: 'failed' },
+  preparing: { ask: 'consenting', start: 'asking_camera', fail: 'failed', cancel: 'cancelled' },
+  consenting: { start: 'asking_camera', fail: 'failed', cancel: 'cancelled' },
   asking_camera: { camera_ready: 'connecting', fail: 'failed', cancel: 'cancelled' },
   connecting: { wait: 'waiting', lose: 'connecting', framing: 'framing', gathering: 'gathering', accept: 'accepted', reject: 'rejected', expire: 'expired', fail: 'failed', cancel: 'cancelled' },
   waiting: { wait: 'waiting', enter: 'connecting', lose: 'connecting', fail: 'failed', cancel: 'cancelled' },
   framing: { lose: 'connecting', gathering: 'gathering', accept: 'accepted', reject: 'rejected', expire: 'expired', fail: 'failed', cancel: 'cancelled' },
   gathering: { lose: 'connecting', framing: 'framing', accept: 'accepted', reject: 'rejected', expire: 'expired', fail: 'failed', cancel: 'cancelled' },
-  accepted: { start: 'asking_camera', reset: 'idle' },
-  rejected: { start: 'asking_camera', reset: 'idle' },
-  expired: { start: 'asking_camera', reset: 'idle' },
-  failed: { start: 'asking_camera', reset: 'idle' },
-  cancelled: { start: 'asking_camera', reset: 'idle' },
+  accepted: { prepare: 'preparing', start: 'asking_camera', reset: 'idle' },
+  rejected: { prepare: 'preparing', start: 'asking_camera', reset: 'idle' },
+  expired: { prepare: 'preparing', start: 'asking_camera', reset: 'idle' },
+  failed: { prepare: 'preparing', start: 'asking_camera', reset: 'idle' },
+  cancelled: { prepare: 'preparing', start: 'asking_camera', reset: 'idle' },
 });
 
 /** @type {readonly State[]} */
@@ -57,8 +60,8 @@ export const START = Object.freeze({
   wait: null, told: null, lost: null,
 });
 
-/** @param {State} state whether an attempt is running: camera or connection may be open */
-export const isLive = (state) => ['asking_camera', 'connecting', 'waiting', 'framing', 'gathering'].includes(state);
+/** @param {State} state whether an attempt is running: camera or connection may be open, or will be */
+export const isLive = (state) => ['preparing', 'consenting', 'asking_camera', 'connecting', 'waiting', 'framing', 'gathering'].includes(state);
 
 /** @param {State} state whether this attempt is over */
 export const isEnd = (state) => state !== 'idle' && !isLive(state);
@@ -78,7 +81,7 @@ export function step(model, input) {
     // Evidence is thrown away on the way back to framing (the server does the same), so is what we drew of it.
     const lost = input.move === 'lose' ? input.problem ?? 'connection_lost' : next === 'connecting' ? model.lost : null;
     if (next === 'connecting') return { ...START, state: next, slow: model.slow, lost };
-    const fresh = next === 'asking_camera' || next === 'idle';
+    const fresh = ['idle', 'preparing', 'consenting', 'asking_camera'].includes(next);
     return { ...START, state: next, hint: fresh ? null : model.hint, recorded: fresh ? false : model.recorded, slow: fresh ? false : model.slow };
   }
   return {

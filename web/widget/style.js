@@ -29,9 +29,9 @@ svg{position:absolute;inset:0;width:100%;height:100%;fill:none;stroke-linecap:ro
 .track{stroke:var(--line);stroke-width:6}
 .ring{stroke:var(--accent);stroke-width:6;stroke-dasharray:0 100;opacity:0;transition:stroke-dasharray .25s linear}
 .mark{stroke:var(--muted);stroke-width:8;display:none}
-[data-state=idle] .face,[data-state=asking_camera] .face,[data-state=cancelled] .face,[data-state=accepted] .tick,[data-state=rejected] .cross,[data-state=failed] .cross,[data-state=expired] .clock{display:block}
-:is([data-state=gathering],[data-state=accepted],[data-state=connecting],[data-state=asking_camera],[data-state=waiting]) .ring{opacity:1}
-:is([data-state=connecting],[data-state=asking_camera],[data-state=waiting]) .ring{stroke-dasharray:12 88;animation:go 1.4s linear infinite}
+[data-state=idle] .face,[data-state=preparing] .face,[data-state=asking_camera] .face,[data-state=cancelled] .face,[data-state=accepted] .tick,[data-state=rejected] .cross,[data-state=failed] .cross,[data-state=expired] .clock{display:block}
+:is([data-state=gathering],[data-state=accepted],[data-state=connecting],[data-state=preparing],[data-state=asking_camera],[data-state=waiting]) .ring{opacity:1}
+:is([data-state=connecting],[data-state=preparing],[data-state=asking_camera],[data-state=waiting]) .ring{stroke-dasharray:12 88;animation:go 1.4s linear infinite}
 [data-state=waiting] .ring{animation-duration:4s}
 [data-state=framing] .track{stroke:var(--accent);stroke-dasharray:2.2 2.8}
 [data-state=accepted] :is(.ring,.tick){stroke:var(--success)}
@@ -57,15 +57,16 @@ select{width:100%;padding:.3em .6em}
 /**
  * Give a shadow root its style. A constructed sheet needs no `style-src 'unsafe-inline'` in the page's CSP.
  * @param {ShadowRoot} root
+ * @param {string} [css]  beside what it has
  */
-export function dress(root) {
+export function dress(root, css = CSS) {
   try {
     const sheet = new CSSStyleSheet();
-    sheet.replaceSync(CSS);
-    root.adoptedStyleSheets = [sheet];
+    sheet.replaceSync(css);
+    root.adoptedStyleSheets = [...root.adoptedStyleSheets, sheet];
   } catch { // Safari before 16.4 has no constructed sheets
     const style = document.createElement('style');
-    style.textContent = CSS;
+    style.textContent = css;
     root.prepend(style);
   }
 }

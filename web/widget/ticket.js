@@ -10,7 +10,7 @@ import { isObject, readProblem } from './protocol.js';
 /** Milliseconds: a relying app that says nothing for so long is taken for gone. */
 export const TICKET_MS = 10_000;
 
-/** @typedef {{server?: string, session: string, ticket: string, ice_servers?: RTCIceServer[]}} Given  what a page's function or URL answers */
+/** @typedef {{server?: string, session: string, ticket: string, ice_servers?: RTCIceServer[], consent?: boolean}} Given  what a page's function or URL answers */
 
 /**
  * Ask the relying app's own endpoint. A POST, because it creates something; the page's cookies go along.
@@ -51,11 +51,11 @@ export async function fetchTicket(url, { signal, csrf }) {
  */
 export function readTicket(given, server) {
   if (!isObject(given)) throw new Trouble('ticket_failed');
-  const { session, ticket, ice_servers = [] } = given;
+  const { session, ticket, ice_servers = [], consent } = given;
   const origin = given.server ?? server;
   if (typeof session !== 'string' || !session || typeof ticket !== 'string' || !ticket) throw new Trouble('ticket_failed');
   if (!Array.isArray(ice_servers) || typeof origin !== 'string' || !isHttp(origin)) throw new Trouble('ticket_failed');
-  return { server: origin, session, ticket, ice_servers };
+  return { server: origin, session, ticket, ice_servers, consent: typeof consent === 'boolean' ? consent : null };
 }
 
 /** Only http and https: a ticket is never sent anywhere else. @param {string} url */

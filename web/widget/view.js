@@ -7,7 +7,7 @@ import { dress } from './style.js';
 import { placeInLine, say, sentence } from './texts.js';
 
 /** @typedef {Readonly<import('./state.js').Model>} Model */
-/** @typedef {{start: () => void, cancel: () => void, retry: () => void, decline: () => void, camera: (id: string) => void}} Clicks */
+/** @typedef {{start: () => void, agree: () => void, cancel: () => void, retry: () => void, decline: () => void, camera: (id: string) => void}} Clicks */
 /** @typedef {{language: string, own: Readonly<Record<string, string>>, cameras: {id: string, label: string}[], cameraId: string}} Setting */
 
 const SVG = 'http://www.w3.org/2000/svg';
@@ -56,6 +56,9 @@ export class View {
   #wait = make('p', { class: 'wait', dir: 'auto', part: 'wait' });
   #told = make('p', { class: 'told', 'aria-live': 'polite', 'aria-atomic': 'true' });
   #notice = make('p', { class: 'notice', dir: 'auto', part: 'notice' });
+  /** What consent.js shows, within `consenting`. */
+  consent = make('div', { class: 'consent', dir: 'auto', part: 'consent' });
+  #agree = make('button', { class: 'primary', part: 'button agree', type: 'button' });
   #start = make('button', { class: 'primary', part: 'button start', type: 'button' });
   #retry = make('button', { class: 'primary', part: 'button retry', type: 'button' });
   #cancel = make('button', { part: 'button cancel', type: 'button' });
@@ -76,10 +79,11 @@ export class View {
     svg.setAttribute('aria-hidden', 'true');
     svg.append(path(RING, 'track'), this.#ring, ...Object.entries(MARKS).map(([name, d]) => path(d, `mark ${name}`)));
     this.#stage.append(make('div', { class: 'oval' }, this.#video), svg);
-    this.#frame.append(this.#stage, this.#says, this.#wait, this.#told, this.#notice, this.#decline, make('div', { class: 'buttons' }, this.#start, this.#retry, this.#cancel), this.#choice);
+    this.#frame.append(this.#stage, this.#says, this.consent, this.#wait, this.#told, this.#notice, this.#decline, make('div', { class: 'buttons' }, this.#start, this.#agree, this.#retry, this.#cancel), this.#choice);
     root.append(this.layer, this.#frame);
     dress(root);
     this.#start.onclick = clicks.start;
+    this.#agree.onclick = clicks.agree;
     this.#retry.onclick = clicks.retry;
     this.#cancel.onclick = clicks.cancel;
     this.#decline.onclick = clicks.decline;
@@ -128,9 +132,12 @@ export class View {
     this.#notice.hidden = this.#decline.hidden = !(live && model.recorded);
 
     write(this.#start, text('button_start'));
+    write(this.#agree, text('button_agree'));
     write(this.#retry, text('button_retry'));
     write(this.#cancel, text('button_cancel'));
     this.#start.hidden = state !== 'idle';
+    this.consent.hidden = this.#agree.hidden = state !== 'consenting';
+    this.#stage.hidden = state === 'consenting';
     this.#cancel.hidden = !live;
     this.#retry.hidden = !(isEnd(state) && model.retry);
     this.#choose(cameras, cameraId, text);
@@ -143,7 +150,7 @@ export class View {
 
   /** @param {Setting['cameras']} cameras @param {string} current @param {(key: string) => string} text */
   #choose(cameras, current, text) {
-    this.#choice.hidden = cameras.length < 2 || this.#frame.dataset.state === 'accepted' || this.#frame.dataset.state === 'asking_camera';
+    this.#choice.hidden = cameras.length < 2 || ['accepted', 'preparing', 'consenting', 'asking_camera'].includes(this.#frame.dataset.state ?? '');
     write(this.#label, text('label_camera'));
     const wanted = JSON.stringify([cameras, text('label_camera_number')]);
     if (this.#select.dataset.of !== wanted) {

@@ -102,7 +102,7 @@ class Clients:
             )
             if not hidden.matched_count:
                 raise NotFound("client")
-            for name in ("sessions", "templates", "anchors", "tries"):
+            for name in ("sessions", "templates", "anchors", "tries", "consent_texts"):
                 await db[name].delete_many({"client_id": client_id})
             await galleries.forget_client(db, client_id)
             await db["clients"].delete_one({"_id": client_id, "removing": True})

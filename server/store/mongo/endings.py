@@ -255,7 +255,7 @@ async def _store(
     """The template becomes the subject's; raises Enrolled, NotFound, and then takes it back."""
     this = {**owner, "template_id": content["template_id"]}
     async with galleries.changing(db, owner["client_id"], owner["subject"]) as number:
-        whole = {"vector": None, **content, "changed": number}
+        whole = {"vector": None, "consent": None, **content, "changed": number}
         before = None
         if ended["replace"]:
             before = await db["templates"].find_one(owner, {"template_id": 1})

@@ -44,6 +44,10 @@ INDEXES: tuple[tuple[str, IndexModel], ...] = (
     ("tries", IndexModel(_OWNER)),
     ("audit", IndexModel([("chain", ASCENDING), ("seq", ASCENDING)], unique=True)),
     ("audit", IndexModel("ref", unique=True)),
+    (
+        "consent_texts",
+        IndexModel([*_OWNER[:1], ("text_id", ASCENDING), ("version", ASCENDING)], unique=True),
+    ),
 )
 """Collection and index."""
 

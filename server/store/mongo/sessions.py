@@ -42,6 +42,7 @@ def _session(document: Mapping[str, Any]) -> SessionRecord:
         evidence=document["evidence"],
         replace=document["replace"],
         challenge=document.get("challenge", "none"),  # older rows have none
+        consent=document.get("consent"),
     )
 
 
@@ -72,6 +73,7 @@ class Sessions:
                         "evidence": record.evidence,
                         "replace": record.replace,
                         "challenge": record.challenge,
+                        "consent": record.consent,
                     }
                 )
                 await owned(db, "sessions", record.client_id, {"_id": record.session_id})
@@ -94,7 +96,20 @@ class Sessions:
             return [_session(document) async for document in found]
 
     async def claim(self, session_id: str, ticket_hash: bytes, now: datetime) -> SessionRecord:
-        """One update whose filter holds every condition: it matches for one caller.
+        """As `_of_new`: it matches for one caller."""
+        change: Document = {"state": "live", "claimed_at": utc(now)}
+        return await self._of_new(session_id, ticket_hash, now, change)
+
+    async def agree(
+        self, session_id: str, ticket_hash: bytes, consent: str, now: datetime
+    ) -> SessionRecord:
+        """As `_of_new`."""
+        return await self._of_new(session_id, ticket_hash, now, {"consent": consent})
+
+    async def _of_new(
+        self, session_id: str, ticket_hash: bytes, now: datetime, change: Document
+    ) -> SessionRecord:
+        """One update whose filter holds every condition.
 
         Not find_one_and_update: that one scans the collection on the server that the tests use.
         """
@@ -104,15 +119,13 @@ class Sessions:
             "expires_at": {"$gt": utc(now)},
         }
         async with self._database.turn() as db:
-            won = await db["sessions"].update_one(
-                {**mine, "state": "new"}, {"$set": {"state": "live", "claimed_at": utc(now)}}
-            )
+            won = await db["sessions"].update_one({**mine, "state": "new"}, {"$set": change})
             document = await db["sessions"].find_one(mine)
         if document is None:
             raise NotFound("session")
         if not won.matched_count:
             raise Conflict("session")
-        return _session({**document, "state": "live"})
+        return _session({**document, **change})
 
     async def live(self, session_ids: Sequence[str]) -> frozenset[str]:
         """By `_id`."""

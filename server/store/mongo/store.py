@@ -16,6 +16,7 @@ from server.store.mongo import (
     anchors,
     audit,
     clients,
+    consents,
     endings,
     keys,
     sessions,
@@ -54,6 +55,7 @@ class MongoStore:
         self.keys = keys.Keys(self.database)
         self.endings = endings.Endings(self.database)
         self.audit = audit.AuditTrail(self.database)
+        self.consents = consents.Consents(self.database)
 
     async def open(self) -> None:
         """Connect, check the schema, make the indexes, hold a race that one must win. Raises

@@ -45,6 +45,7 @@ def _template(document: Mapping[str, Any]) -> TemplateRecord:
         vector=_bytes_or_none(document.get("vector")),
         counter=document.get("counter", 0),  # older rows have none
         epoch=document.get("epoch", 0),
+        consent=_bytes_or_none(document.get("consent")),
     )
 
 
@@ -75,6 +76,7 @@ def content_of(record: TemplateRecord) -> Document:
         "vector": None if record.vector is None else Binary(record.vector),
         "counter": record.counter,
         "epoch": record.epoch,
+        "consent": None if record.consent is None else Binary(record.consent),
     }
 
 

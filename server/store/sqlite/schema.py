@@ -92,6 +92,14 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "DROP TABLE failures",
         "ALTER TABLE sessions ADD COLUMN tries TEXT NOT NULL DEFAULT '[]'",
     ),
+    (
+        """CREATE TABLE consent_texts (
+            client_id TEXT NOT NULL REFERENCES clients ON DELETE CASCADE,
+            text_id TEXT NOT NULL, version TEXT NOT NULL, set_at INTEGER NOT NULL,
+            content TEXT NOT NULL, PRIMARY KEY (client_id, text_id, version)) STRICT""",
+        "ALTER TABLE sessions ADD COLUMN consent TEXT",
+        "ALTER TABLE templates ADD COLUMN consent BLOB",
+    ),
 )
 """Statements that lead from schema version i to i + 1 (PRAGMA user_version); only ever appended."""
 

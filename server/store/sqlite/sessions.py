@@ -23,7 +23,7 @@ from server.store.sqlite.rows import (
 
 _COLUMNS = (
     "session_id, client_id, purpose, subject, nonce, ticket_hash, state, created_at, expires_at,"
-    " claimed_at, finished_at, reasons, evidence, replace_template, challenge"
+    " claimed_at, finished_at, reasons, evidence, replace_template, challenge, consent"
 )
 
 
@@ -44,6 +44,7 @@ def _session(row: Sequence[Any]) -> SessionRecord:
         evidence=row[12],
         replace=bool(row[13]),
         challenge=row[14],
+        consent=row[15],
     )
 
 
@@ -83,15 +84,28 @@ class Sessions:
         return [_session(row) for row in rows]
 
     async def claim(self, session_id: str, ticket_hash: bytes, now: datetime) -> SessionRecord:
+        """As `_of_new`; its one winner has the session."""
+        change = "state = 'live', claimed_at = ?"
+        return await self._of_new(session_id, ticket_hash, now, change, micros(now))
+
+    async def agree(
+        self, session_id: str, ticket_hash: bytes, consent: str, now: datetime
+    ) -> SessionRecord:
+        """As `_of_new`."""
+        return await self._of_new(session_id, ticket_hash, now, "consent = ?", consent)
+
+    async def _of_new(
+        self, session_id: str, ticket_hash: bytes, now: datetime, change: str, value: object
+    ) -> SessionRecord:
         """One UPDATE whose WHERE holds every condition; the row it returns is the winner's."""
         this = (session_id, ticket_hash, micros(now))
         mine = "session_id = ? AND ticket_hash = ? AND expires_at > ?"
         async with self._database.transaction() as db:
             rows = list(
                 await db.execute_fetchall(
-                    "UPDATE sessions SET state = 'live', claimed_at = ?"
-                    f" WHERE state = 'new' AND {mine} RETURNING {_COLUMNS}",
-                    (micros(now), *this),
+                    f"UPDATE sessions SET {change} WHERE state = 'new' AND {mine}"
+                    f" RETURNING {_COLUMNS}",
+                    (value, *this),
                 )
             )
             if rows:
@@ -164,7 +178,7 @@ class Sessions:
 async def insert(db: aiosqlite.Connection, record: SessionRecord) -> None:
     """Add a row, within the caller's transaction. Raises IntegrityError."""
     await db.execute_fetchall(
-        f"INSERT INTO sessions ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO sessions ({_COLUMNS}) VALUES (?{', ?' * 15})",
         (
             record.session_id,
             record.client_id,
@@ -181,6 +195,7 @@ async def insert(db: aiosqlite.Connection, record: SessionRecord) -> None:
             record.evidence,
             int(record.replace),
             record.challenge,
+            record.consent,
         ),
     )
 

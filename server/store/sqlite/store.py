@@ -15,6 +15,7 @@ from server.store.sqlite import (
     anchors,
     audit,
     clients,
+    consents,
     endings,
     keys,
     sessions,
@@ -38,6 +39,7 @@ class SqliteStore:
         self.keys = keys.Keys(self.database)
         self.endings = endings.Endings(self.database)
         self.audit = audit.AuditTrail(self.database)
+        self.consents = consents.Consents(self.database)
 
     async def open(self) -> None:
         """Create the file (mode 0600) and its tables. Raises Unavailable, Broken, WrongSchema."""

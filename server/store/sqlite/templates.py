@@ -21,7 +21,7 @@ from server.store.sqlite.rows import changed, is_missing_client, micros, moment
 
 _COLUMNS = (
     "client_id, subject, template_id, model_id, created_at, quality, key_id, sealed, vector,"
-    " counter, epoch"
+    " counter, epoch, consent"
 )
 _VECTOR = "subject, template_id, model_id, vector, counter, epoch"
 
@@ -165,11 +165,11 @@ async def insert(db: aiosqlite.Connection, record: TemplateRecord, *, replace: b
         " ON CONFLICT (client_id, subject) DO UPDATE SET template_id = excluded.template_id,"
         " model_id = excluded.model_id, created_at = excluded.created_at,"
         " quality = excluded.quality, key_id = excluded.key_id, sealed = excluded.sealed,"
-        " vector = excluded.vector, counter = excluded.counter, epoch = excluded.epoch,"
-        " changed = excluded.changed"
+        " vector = excluded.vector, counter = excluded.counter,"
+        " epoch = excluded.epoch, consent = excluded.consent, changed = excluded.changed"
     )
     await db.execute_fetchall(
-        f"INSERT INTO templates ({_COLUMNS}, changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        f"INSERT INTO templates ({_COLUMNS}, changed) VALUES (?{', ?' * 12})"
         + (instead if replace else ""),
         (
             record.client_id,
@@ -183,6 +183,7 @@ async def insert(db: aiosqlite.Connection, record: TemplateRecord, *, replace: b
             record.vector,
             record.counter,
             record.epoch,
+            record.consent,
             number,
         ),
     )

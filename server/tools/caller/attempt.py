@@ -25,6 +25,7 @@ from server.tools.caller import headless
 from server.tools.caller.http_caller import (
     HeadlessError,
     NoPlace,
+    agreed,
     create_session,
     published_keys,
 )
@@ -32,6 +33,8 @@ from server.tools.caller.rtc_caller import Encoded
 
 IN_LINE_S = 120.0
 """A person at a terminal waits no longer for a place."""
+AS_ASKED = "*"
+"""The `consent` of recordings whose people agreed to be enrolled, whatever a server asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +71,11 @@ async def attempt(
     loop: bool = False,
     on_message: Callable[[dict[str, Any]], None] | None = None,
     wait_on: Callable[[NoPlace], bool] | None = None,
+    consent: str | None = AS_ASKED,
 ) -> Attempt:
     """Run one; `wait_on` as in headless.run.
+
+    `consent`: the text that the person of an enrolment agreed to, such as lookgate/1/en.
 
     Raises HeadlessError with the server's code, TokenError, MediaError.
     """
@@ -80,6 +86,17 @@ async def attempt(
     if replace:
         wish["replace"] = True
     session = await create_session(server_url, client_id=client_id, secret=secret, wish=wish)
+    given = None
+    if purpose == "enroll":
+        if consent is None:
+            raise HeadlessError("consent_needed", "give --consent, the text that they agreed to")
+        given = await agreed(
+            server_url,
+            session["session"],
+            ticket=session["ticket"],
+            origin=origin,
+            named=None if consent == AS_ASKED else consent,
+        )
     result = await headless.run(
         server_url=server_url,
         session=session["session"],
@@ -90,6 +107,7 @@ async def attempt(
         loop=loop,
         on_message=on_message,
         wait_on=wait_on,
+        consent=given,
     )
     said = dict(result.verdict)
     token = said.pop("token", None)

@@ -1,6 +1,6 @@
 """The server's HTTP as a client sees it: start a session, post an offer, read the keys.
 
-Here: the three requests that an attempt makes, and what is told when they fail. Not here: what is
+Here: the requests that an attempt makes, and what is told when they fail. Not here: what is
 done with the answers (attempt.py, headless.py). Source: docs/protocol.md, "HTTP".
 """
 
@@ -64,21 +64,29 @@ async def published_keys(server_url: str) -> dict[str, Any]:
 
 
 async def post_offer(
-    server_url: str, session: str, *, ticket: str, origin: str | None, sdp: str, hold_s: int = 0
+    server_url: str,
+    session: str,
+    *,
+    ticket: str,
+    origin: str | None,
+    sdp: str,
+    hold_s: int = 0,
+    consent: Mapping[str, str] | None = None,
 ) -> str:
     """The SDP of the answer to a page's offer. Raises HeadlessError, of which NoPlace says when to
     ask again.
 
     `hold_s`: the server may answer so much later, once there is a place.
     """
-    headers = {"Authorization": f"Bearer {ticket}"}
+    headers = _of_page(ticket, origin)
     if hold_s:
         headers["Prefer"] = f"wait={hold_s}"
-    if origin is not None:
-        headers["Origin"] = origin
-    url = f"{server_url.rstrip('/')}/v1/sessions/{quote(session, safe='')}/offer"
+    url = _session_url(server_url, session, "offer")
+    offer: dict[str, Any] = {"type": "offer", "sdp": sdp}
+    if consent is not None:
+        offer["consent"] = dict(consent)
     try:
-        said = await _request("POST", url, body={"type": "offer", "sdp": sdp}, headers=headers)
+        said = await _request("POST", url, body=offer, headers=headers)
     except OSError as fault:
         raise HeadlessError("headless_unreachable", "the server cannot be reached") from fault
     if said.status == 200 and isinstance(said.body, dict) and "sdp" in said.body:
@@ -88,6 +96,37 @@ async def post_offer(
     if refused.code == "busy":
         raise _no_place(said, refused.text)
     raise refused
+
+
+async def agreed(
+    server_url: str, session: str, *, ticket: str, origin: str | None, named: str | None
+) -> dict[str, str]:
+    """The consent for an enrolment's offer, after the person agreed to the text `named` as it
+    stands on paper (lookgate/1/en); None: to what is asked. Raises HeadlessError, consent_needed
+    where the server asks for another text.
+    """
+    headers = _of_page(ticket, origin)
+    if named is not None:
+        headers["Accept-Language"] = named.rpartition("/")[2]
+    try:
+        said = await _object("GET", _session_url(server_url, session, "consent"), headers=headers)
+        asked = said["consent"]
+        given = {name: str(asked[name]) for name in ("text_id", "version", "language", "sha256")}
+    except (KeyError, TypeError, ValueError):
+        raise HeadlessError("server_strange", "the server names no text to agree to") from None
+    name = "/".join((given["text_id"], given["version"], given["language"]))
+    if named is not None and named != name:
+        raise HeadlessError("consent_needed", f"this client asks for the text {name} now")
+    return given
+
+
+def _of_page(ticket: str, origin: str | None) -> dict[str, str]:
+    headers = {"Authorization": f"Bearer {ticket}"}
+    return headers if origin is None else {**headers, "Origin": origin}
+
+
+def _session_url(server_url: str, session: str, what: str) -> str:
+    return f"{server_url.rstrip('/')}/v1/sessions/{quote(session, safe='')}/{what}"
 
 
 async def _object(

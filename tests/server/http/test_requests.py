@@ -155,13 +155,20 @@ def test_one_thing_wrong_refuses_the_wish(changes: dict[str, Any]) -> None:
 
 
 def test_an_offer_is_read_or_refused() -> None:
-    assert offered({"type": "offer", "sdp": "v=0"}) == "v=0"
+    assert offered({"type": "offer", "sdp": "v=0"}) == ("v=0", None)
+    given = {"text_id": "t", "version": "1", "language": "en", "sha256": "0" * 64}
+    assert offered({"type": "offer", "sdp": "v=0", "consent": given}) == ("v=0", given)
     for fields in (
         {},
         {"type": "offer"},
         {"type": "answer", "sdp": "v=0"},
         {"type": "offer", "sdp": None},
         {"type": "offer", "sdp": "v=0", "x": 1},
+        {"type": "offer", "consent": given},
+        {"type": "offer", "sdp": "v=0", "consent": True},
+        {"type": "offer", "sdp": "v=0", "consent": {**given, "at": "now"}},
+        {"type": "offer", "sdp": "v=0", "consent": {**given, "version": 1}},
+        {"type": "offer", "sdp": "v=0", "consent": {**given, "sha256": "0" * 65}},
     ):
         with refused("request_invalid"):
             offered(fields)
@@ -186,7 +193,8 @@ def test_an_offer_is_exact_or_refused(fields: dict[str, Any]) -> None:
     if isinstance(found, Problem):
         assert found.code == "request_invalid"
     else:
-        assert fields == {"type": "offer", "sdp": found}
+        sdp, given = found
+        assert {"consent": None, **fields} == {"type": "offer", "sdp": sdp, "consent": given}
 
 
 @given(st.text(max_size=100) | st.text(max_size=60).map(lambda rest: "Basic " + rest))

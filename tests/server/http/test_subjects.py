@@ -35,6 +35,7 @@ async def test_a_backend_learns_whether_a_person_is_enrolled(http: Http, parts: 
             "usable": True,
             "since": "2026-01-01T12:00:00.000Z",
             "model": "test",
+            "consent": None,
         }
     async with http.get("/v1/subjects/bob", headers=AUTH) as response:
         assert await response.json() == {
@@ -43,6 +44,7 @@ async def test_a_backend_learns_whether_a_person_is_enrolled(http: Http, parts: 
             "usable": False,
             "since": None,
             "model": None,
+            "consent": None,
         }
     async with http.get("/v1/subjects/a%20b", headers=AUTH) as response:
         assert await code_of(response, 400) == "request_invalid"

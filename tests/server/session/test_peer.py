@@ -22,6 +22,7 @@ from pipeline.session import SessionPipeline
 from pipeline.template import Floats, Gallery, Match
 from server.keys.token import verify
 from server.parts import Parts
+from server.people.consent import open_consent
 from server.session import peer, protocol, searching
 from server.session.occupancy import YOUNG_S, Holder, Place
 from server.store.port import Conflict, NotFound, SessionRecord, Unavailable
@@ -30,6 +31,7 @@ from tests.server.stage import (
     CLIENT,
     PIXELS,
     POLICY,
+    VAULT,
     Clock,
     Stage,
     claimed,
@@ -364,6 +366,9 @@ async def test_an_enrolment_stores_a_template_that_logs_in(
     assert verdict["outcome"] == "accepted"
     sealed = await parts.store.templates.get(CLIENT, "ann")
     assert sealed.model_id == "test"
+    agreed = open_consent(VAULT, sealed)
+    assert agreed is not None
+    assert (agreed.text_id, agreed.client) == ("lookgate", CLIENT)
     _, verdict = await _ended(opened, camera, "login", "ann")
     assert verdict["outcome"] == "accepted"
 

@@ -341,3 +341,12 @@ def test_the_table_is_json_without_nan() -> None:
 
 def test_a_token_is_not_in_any_repr() -> None:
     assert "t0ken" not in repr(Said(Phase.ACCEPTED, token="t0ken"))
+
+
+async def test_an_enrolment_that_nobody_agreed_to_is_refused(house: House) -> None:
+    session = replace(await house.session("enroll"), consent=None)
+    said = await house.said(session, Decided(Phase.ACCEPTED, template=template(1)))
+    assert (said.phase, said.token, said.error) == (Phase.REJECTED, None, "internal")
+    assert await house.state(session) == "rejected"
+    with pytest.raises(NotFound):
+        await house.parts.store.templates.get(CLIENT, "ann")

@@ -12,6 +12,7 @@ from aiohttp.test_utils import TestServer
 from server.tools.caller.http_caller import (
     HeadlessError,
     NoPlace,
+    agreed,
     create_session,
     post_offer,
     published_keys,
@@ -141,3 +142,35 @@ async def test_nobody_there(ask: Ask) -> None:
         await ask("http://127.0.0.1:9")
     unreachable = "headless_unreachable" if ask is _offer else "server_unreachable"
     assert (caught.value.code, caught.value.text) == (unreachable, "the server cannot be reached")
+
+
+ASKED = {"text_id": "club", "version": "1", "language": "de", "sha256": "0" * 64}
+
+
+@pytest.mark.parametrize("named", [None, "club/1/de"])
+async def test_a_person_agrees_to_what_is_asked(other: Other, named: str | None) -> None:
+    other.text = web.json_response({"consent": {**ASKED, "body": "Ja."}}).text or ""
+    given = await agreed(other.url, "s", ticket="t", origin="https://x", named=named)
+    assert given == ASKED
+    assert other.asked == [("GET", "/v1/sessions/s/consent", None)]
+    assert other.headers[0]["Authorization"] == "Bearer t"
+    assert other.headers[0].get("Accept-Language") == (named and "de")
+    other.text = '{"type": "answer", "sdp": "v=0"}'
+    await post_offer(other.url, "s", ticket="t", origin=None, sdp="v=0", consent=given)
+    assert other.asked[1][2] == {"type": "offer", "sdp": "v=0", "consent": ASKED}
+
+
+@pytest.mark.parametrize("named", ["club/2/de", "club/1/en", "club", ""])
+async def test_another_text_than_the_one_on_paper_is_not_agreed_to(
+    other: Other, named: str
+) -> None:
+    other.text = web.json_response({"consent": ASKED}).text or ""
+    with pytest.raises(HeadlessError, match="consent_needed"):
+        await agreed(other.url, "s", ticket="t", origin=None, named=named)
+
+
+@pytest.mark.parametrize("text", ["{}", '{"consent": null}', '{"consent": {"text_id": "x"}}'])
+async def test_a_server_that_asks_nothing_is_strange(other: Other, text: str) -> None:
+    other.text = text
+    with pytest.raises(HeadlessError, match="server_strange"):
+        await agreed(other.url, "s", ticket="t", origin=None, named=None)

@@ -1,0 +1,52 @@
+// What the element reads of the page around it: properties that were set too early, its languages, and whether it is left.
+// No attribute of the element is read here. Source: web.dev, "Lazy properties"; BCP 47; HTML "page visibility", `pagehide`.
+
+/** A tab that is left stops sending pictures; a short look away (a permission dialog on a phone) does not end it. */
+const HIDDEN_MS = 2_000;
+
+/**
+ * What a page set before the element was defined would shadow its accessors: hand it through them.
+ * @param {HTMLElement} element
+ * @param {readonly string[]} names
+ */
+export function upgrade(element, names) {
+  for (const name of names) {
+    if (!Object.hasOwn(element, name)) continue;
+    const value = Reflect.get(element, name);
+    Reflect.deleteProperty(element, name);
+    Reflect.set(element, name, value);
+  }
+}
+
+/** @param {Element} element @returns {string[]} tags, best first: the page's own, then the browser's */
+export function languagesOf(element) {
+  const page = element.closest('[lang]')?.getAttribute('lang');
+  return [...(page ? [page] : []), ...navigator.languages].filter((tag) => /^[A-Za-z0-9-]{1,32}$/.test(tag));
+}
+
+/** Says when the page is left, also on the way into the back/forward cache, where a live camera is not allowed. */
+export class Leaving {
+  #onleave;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #timer;
+
+  /** @param {() => void} onleave */
+  constructor(onleave) {
+    this.#onleave = onleave;
+  }
+
+  watch() {
+    document.addEventListener('visibilitychange', this.#onvisibility);
+    window.addEventListener('pagehide', this.#onleave);
+  }
+
+  stop() {
+    document.removeEventListener('visibilitychange', this.#onvisibility);
+    window.removeEventListener('pagehide', this.#onleave);
+    clearTimeout(this.#timer);
+  }
+
+  #onvisibility = () => {
+    clearTimeout(this.#timer);
+    if (document.visibilityState === 'hidden') this.#timer = setTimeout(this.#onleave, HIDDEN_MS);
+  };
+}
