@@ -30,6 +30,7 @@ from server.people.forgetting import forget_client, withdraw_subject
 from server.people.shelf import Shelf
 from server.private_folder import PrivateFolderError, private_folder
 from server.settings.load import ConfigError, Settings
+from server.store.consents import ConsentText
 from server.store.keys import KeyRecord
 from server.store.opening import open_store
 from server.store.port import Client, Conflict, NotFound, Store, Unavailable
@@ -165,22 +166,27 @@ class Admin:
         except UnicodeDecodeError:
             raise AdminError("consent_invalid", "The text is not UTF-8.") from None
         record = consent.text_record(client_id, wordings, utc_now())
-        try:
-            await self.store.consents.add(record)
-        except NotFound:
-            raise _unknown(client_id) from None
-        except Conflict:
-            for known in await self.store.consents.of_client(client_id):
-                if (known.text_id, known.version) == (record.text_id, record.version):
-                    if known.content == record.content:
-                        return wordings
-                    break
-            raise AdminError(
-                "consent_exists",
-                f"People agreed to other words as {record.text_id}/{record.version}: give these"
-                " another version.",
-            ) from None
+        told: dict[str, Any] = {"act": "consent", "text": {one.name: one.sha256 for one in wordings}}
+        async with (await self.recorded()).act("client", client_id=client_id, **told):
+            try:
+                await self.store.consents.add(record)
+            except NotFound:
+                raise _unknown(client_id) from None
+            except Conflict:
+                if not await self._same(record):
+                    raise AdminError(
+                        "consent_exists",
+                        f"People agreed to other words as {record.text_id}/{record.version}: give"
+                        " these another version.",
+                    ) from None
         return wordings
+
+    async def _same(self, record: ConsentText) -> bool:
+        """Whether the client has this text with these words."""
+        for known in await self.store.consents.of_client(record.client_id):
+            if (known.text_id, known.version) == (record.text_id, record.version):
+                return known.content == record.content
+        return False
 
     async def consents(self, client_id: str) -> Sequence[Sequence[consent.Wording]]:
         """A client's texts, the one that it asks for first. Raises AdminError."""

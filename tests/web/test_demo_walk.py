@@ -28,6 +28,9 @@ pytestmark = [
 ]
 
 
+ASKED = {name: "x" for name in ("text_id", "version", "language", "sha256", "purpose", "body")}
+
+
 @dataclass
 class Walk:
     page: Page
@@ -42,6 +45,7 @@ async def walk(tmp_path: Path) -> AsyncIterator[Walk]:
     before = aioice.ice.get_host_addresses
     only_loopback()
     stand_in, channel = StandIn(), FakeLookgate()
+    channel.consent = ASKED
     both = stand_in.app()
     channel.add_to(both)
     lookgate = TestServer(both, host="127.0.0.1")
@@ -117,6 +121,9 @@ async def test_the_whole_way(walk: Walk) -> None:
     await expect(page).to_have_url(walk.app_url + "/enroll")
     await shot(page, "enroll")
     await page.get_by_role("button", name="Start").click()
+    await expect(page.get_by_text("Please read this before")).to_be_visible()
+    await shot(page, "consent")
+    await page.get_by_role("button", name="I agree").click()
     await expect(page).to_have_url(walk.app_url + "/codes")
     await shot(page, "codes")
     await page.get_by_label("Your password").fill(ADA["password"])
@@ -191,6 +198,7 @@ async def test_a_token_that_the_app_refuses_is_told(walk: Walk) -> None:
         await page.locator(f"#{name}").fill(value)
     await page.get_by_role("button", name="Register").click()
     await page.get_by_role("button", name="Start").click()
+    await page.get_by_role("button", name="I agree").click()
     await expect(page.get_by_text("The proof of your face login is not valid.")).to_be_visible()
     await shot(page, "refused-token")
 

@@ -94,12 +94,13 @@ class Templates:
                     await changed(
                         db,
                         "UPDATE templates SET key_id = ?, sealed = ?, vector = ?, counter = ?,"
-                        " epoch = ? WHERE client_id = ? AND subject = ? AND sealed = ?",
+                        " epoch = ?, consent = ? WHERE client_id = ? AND subject = ? AND sealed = ?",
                         now.key_id,
                         now.sealed,
                         now.vector,
                         now.counter,
                         now.epoch,
+                        now.consent,
                         was.client_id,
                         was.subject,
                         was.sealed,
