@@ -166,7 +166,10 @@ class Admin:
         except UnicodeDecodeError:
             raise AdminError("consent_invalid", "The text is not UTF-8.") from None
         record = consent.text_record(client_id, wordings, utc_now())
-        told: dict[str, Any] = {"act": "consent", "text": {one.name: one.sha256 for one in wordings}}
+        told: dict[str, Any] = {
+            "act": "consent",
+            "text": {one.name: one.sha256 for one in wordings},
+        }
         async with (await self.recorded()).act("client", client_id=client_id, **told):
             try:
                 await self.store.consents.add(record)

@@ -227,6 +227,18 @@ def open_consent(vault: Vault, record: TemplateRecord) -> Consent | None:
         raise VaultError("consent_version", "A consent has an unknown layout.") from error
 
 
+def resealed(vault: Vault, record: TemplateRecord) -> bytes | None:
+    """A template's consent under the newest master key; as it is, where it does not open."""
+    try:
+        given = open_consent(vault, record)
+    except VaultError:
+        return record.consent
+    if given is None:
+        return None
+    whose = {"client_id": record.client_id, "subject": record.subject}
+    return seal_consent(vault, given.to_json(), **whose, template_id=record.template_id)
+
+
 def text_record(client_id: str, wordings: Sequence[Wording], now: datetime) -> ConsentText:
     """A client's text as a row. Raises ConsentError where the id is that of the shipped one."""
     first = wordings[0]

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from server.keys.vault import Vault, VaultError
+from server.people import consent
 from server.people.shelf import Shelf
 from server.people.templates import open_template
 from server.store.port import NotFound, SessionRecord, Store, TemplateRecord
@@ -48,7 +49,9 @@ async def export_subject(
 
 
 def _template(vault: Vault, record: TemplateRecord) -> dict[str, Any]:
-    vectors = numbers = None
+    vectors = numbers = agreed = None
+    with contextlib.suppress(VaultError):
+        agreed = consent.shown(consent.open_consent(vault, record))
     with contextlib.suppress(VaultError):  # it is held all the same, and nobody can read it
         vectors, numbers = open_template(vault, record).embeddings.shape
     return {
@@ -61,6 +64,7 @@ def _template(vault: Vault, record: TemplateRecord) -> dict[str, Any]:
         "vectors": vectors,
         "numbers": numbers,
         "bytes": len(record.sealed) + len(record.vector or b""),
+        "consent": agreed,
     }
 
 
@@ -88,6 +92,7 @@ def _session(record: SessionRecord) -> dict[str, Any]:
         "replace": record.replace,
         "challenge": record.challenge,
         "evidence": json.loads(record.evidence),
+        "consent": None if record.consent is None else json.loads(record.consent),
     }
 
 

@@ -18,6 +18,7 @@ from datetime import timedelta
 from pipeline.refusal import Refusal
 from server.keys.keyring import resealed
 from server.keys.vault import VaultError, sealed_by
+from server.people import consent
 from server.people.protection import Protection, space_of
 from server.people.standing import Head, part_of
 from server.people.templates import open_template, seal_template
@@ -174,6 +175,7 @@ class Renewal:
                     counter=record.counter or given[record.subject],
                     epoch=space_of(standing.head).epoch,
                 )
+                now = replace(now, consent=consent.resealed(self._protection.vault, record))
                 changes.append((record, now))
             return changes
 

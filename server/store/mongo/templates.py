@@ -29,7 +29,7 @@ _VECTOR = {
     "epoch": 1,
 }
 
-_SEALED = ("key_id", "sealed", "vector", "counter", "epoch")
+_SEALED = ("key_id", "sealed", "vector", "counter", "epoch", "consent")
 
 
 def _template(document: Mapping[str, Any]) -> TemplateRecord:

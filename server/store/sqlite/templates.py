@@ -94,7 +94,8 @@ class Templates:
                     await changed(
                         db,
                         "UPDATE templates SET key_id = ?, sealed = ?, vector = ?, counter = ?,"
-                        " epoch = ?, consent = ? WHERE client_id = ? AND subject = ? AND sealed = ?",
+                        " epoch = ?, consent = ?"
+                        " WHERE client_id = ? AND subject = ? AND sealed = ?",
                         now.key_id,
                         now.sealed,
                         now.vector,

@@ -119,10 +119,11 @@ async def test_a_large_template_is_kept_whole(shop: Store) -> None:
 
 
 async def test_a_template_is_sealed_anew_only_as_it_was_read(shop: Store) -> None:
-    was = [a_template(), a_template("bob", vector=b"v", counter=1, epoch=1)]
+    was = [a_template(), a_template("bob", vector=b"v", counter=1, epoch=1, consent=b"c")]
     for record in was:
         await shop.templates.put(record, replace=False)
     changes = {"key_id": "k", "sealed": b"new", "vector": b"new vector", "counter": 2, "epoch": 3}
+    changes |= {"consent": b"new consent"}
     now = [dataclasses.replace(record, **changes) for record in was]
     version = await shop.templates.gallery_version("shop")
     stale = dataclasses.replace(was[0], sealed=b"other")

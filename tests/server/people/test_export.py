@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.tape import LINES
 from server.people.anchors import Ledger
+from server.people.consent import seal_consent
 from server.people.export import export_subject
 from server.people.forgetting import forget_subject
 from server.people.shelf import Shelf
@@ -20,7 +21,7 @@ from server.store.sqlite.store import SqliteStore
 from tests.pipeline.observations import template
 from tests.server.conformance.records import NOW, a_client, a_session
 from tests.server.failing import failed
-from tests.server.stage import VAULT
+from tests.server.stage import VAULT, agreed_to
 
 AT = "2090-05-17T08:30:00.123Z"
 
@@ -77,6 +78,7 @@ async def test_everything_of_one_person_is_told(store: SqliteStore, shelf: Shelf
             "vectors": vectors,
             "numbers": numbers,
             "bytes": len(kept.sealed) + len(kept.vector or b""),
+            "consent": None,
         },
         "sessions": [
             {
@@ -91,6 +93,7 @@ async def test_everything_of_one_person_is_told(store: SqliteStore, shelf: Shelf
                 "replace": False,
                 "challenge": "none",
                 "evidence": [{"cue": "ada"}],
+                "consent": None,
             }
         ],
         "tries": [
@@ -108,6 +111,20 @@ async def test_everything_of_one_person_is_told(store: SqliteStore, shelf: Shelf
         ],
     }
     assert "bob" not in json.dumps(told)
+
+
+async def test_what_a_person_agreed_to_is_told(store: SqliteStore) -> None:
+    given = agreed_to("s-new", "shop")
+    kept = await store.templates.get("shop", "ada")
+    sealed = seal_consent(
+        VAULT, given, client_id="shop", subject="ada", template_id=kept.template_id
+    )
+    await store.templates.put(replace(kept, consent=sealed), replace=True)
+    await store.sessions.add(a_session("s-new", purpose="enroll", consent=given))
+    told, whole = await held(store, None), json.loads(given)
+    names = ("text_id", "version", "language", "sha256", "purpose", "at")
+    assert told["template"]["consent"] == {name: whole[name] for name in names}
+    assert [one["consent"] for one in told["sessions"]] == [None, whole]
 
 
 async def test_what_nobody_can_open_is_held_all_the_same(store: SqliteStore) -> None:

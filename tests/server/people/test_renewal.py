@@ -17,6 +17,7 @@ import pytest
 from pipeline.template import Floats, Template, pooled
 from server.keys.keyring import Keyring
 from server.keys.vault import Vault, VaultError, sealed_by
+from server.people.consent import Consent, open_consent, seal_consent
 from server.people.galleries import Galleries
 from server.people.protection import Protection, protection_of, space_of
 from server.people.renewal import Renewal
@@ -27,6 +28,7 @@ from server.store.mongo.store import MongoStore
 from server.store.port import Client, Store, TemplateRecord
 from server.store.sqlite.store import SqliteStore
 from tests.server.conformance.records import NOW, a_client
+from tests.server.stage import agreed_to
 
 OLD, NEW = bytes(range(32)), bytes(32)
 VAULT, BOTH, AFTER = Vault([OLD]), Vault([NEW, OLD]), Vault([NEW])
@@ -328,3 +330,23 @@ async def test_an_operator_accepts_the_rows_that_are_there(store: Store) -> None
     with pytest.raises(VaultError) as caught:
         await Renewal(store, guard(store)).accept("zoo")
     assert caught.value.code == "anchor_missing"
+
+
+async def test_a_consent_is_carried_over_with_its_template(store: Store) -> None:
+    given = agreed_to("s1", "shop")
+    record = of_before("ada", 1)
+    whose = {"client_id": "shop", "subject": "ada", "template_id": record.template_id}
+    sealed = seal_consent(VAULT, given, **whose)
+    await store.templates.put(replace(record, consent=sealed), replace=False)
+    await store.templates.put(of_before("bob", 2), replace=False)
+    await Renewal(store, guard(store, BOTH)).carry("shop")
+    kept = await store.templates.get("shop", "ada")
+    assert kept.consent is not None
+    assert sealed_by(kept.consent) == sealed_by(kept.sealed) == AFTER.key_id
+    assert open_consent(AFTER, kept) == Consent.from_json(given)
+    assert (await store.templates.get("shop", "bob")).consent is None
+    # One that nobody can open stays as it is: it may be evidence, and stops nothing.
+    torn = replace(kept, consent=b"torn")
+    await store.templates.put(torn, replace=True)
+    await Renewal(store, guard(store, Vault([OLD, NEW]))).carry("shop")
+    assert (await store.templates.get("shop", "ada")).consent == b"torn"
