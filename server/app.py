@@ -106,8 +106,7 @@ def build(
     giving_back = memory.GivingBack(asyncio.get_running_loop().call_later)
     peers = Peers(giving_back.session_began, giving_back.session_ended)
     shelf = _shelf(settings)
-    decoys = secrets.token_bytes(32) if member is None else member.decoys
-    lockout = Lockout(found.tries, found.templates, decoys, now)
+    lockout = Lockout(found.tries, found.templates, lambda: vault.derived("lockout places"), now)
     audit, verdicts = recorded(
         settings, found, protection, keyring, lockout, model_id=embedder.model_id, now=now
     )
@@ -131,6 +130,7 @@ def build(
             call_later=later,
         )
 
+    decoys = secrets.token_bytes(32) if member is None else member.decoys
     admission: Admission
     if member is None:
         admission = own = admission_of(

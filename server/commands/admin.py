@@ -28,6 +28,7 @@ from server.people import consent
 from server.people.export import export_subject
 from server.people.forgetting import forget_client, withdraw_subject
 from server.people.shelf import Shelf
+from server.people.unlocking import unlock_subject
 from server.private_folder import PrivateFolderError, private_folder
 from server.settings.load import ConfigError, Settings
 from server.store.consents import ConsentText
@@ -225,6 +226,21 @@ class Admin:
             subject=subject,
             by="operator",
             now=utc_now,
+        )
+
+    async def unlock_subject(self, client_id: str, subject: str, *, forget_devices: bool) -> int:
+        """How many counters had counted something. Raises AdminError."""
+        try:
+            await self.store.clients.get(client_id)
+        except NotFound:
+            raise _unknown(client_id) from None
+        return await unlock_subject(
+            await self.recorded(),
+            self.store,
+            client_id=client_id,
+            subject=subject,
+            by="operator",
+            forget_devices=forget_devices,
         )
 
     async def export_subject(self, client_id: str, subject: str) -> dict[str, Any]:

@@ -108,6 +108,13 @@ async def _subject_remove(admin: Admin, given: argparse.Namespace) -> None:
     print(f"receipt  {receipt}")
 
 
+async def _subject_unlock(admin: Admin, given: argparse.Namespace) -> None:
+    unlocked = await admin.unlock_subject(
+        given.client, given.subject, forget_devices=given.forget_devices
+    )
+    print(f"unlocked {unlocked} counter(s)")
+
+
 async def _subject_export(admin: Admin, given: argparse.Namespace) -> None:
     print(json.dumps(await admin.export_subject(given.client, given.subject), indent=2))
 
@@ -126,4 +133,5 @@ _VERBS: Mapping[tuple[str, str], Callable[[Admin, argparse.Namespace], Awaitable
     ("keys", "list"): _keys_list,
     ("subject", "export"): _subject_export,
     ("subject", "remove"): _subject_remove,
+    ("subject", "unlock"): _subject_unlock,
 }

@@ -112,10 +112,14 @@ def parser() -> argparse.ArgumentParser:
     for name, text in (
         ("export", "print everything that is held of one, as JSON"),
         ("remove", "forget one, and print a signed receipt"),
+        ("unlock", "let one try again who failed too often, once another factor was seen"),
     ):
         person = _add(subject, name, text)
         person.add_argument("client")
         person.add_argument("subject")
+        if name == "unlock":
+            text = "every browser is a new device again"
+            person.add_argument("--forget-devices", action="store_true", help=text)
 
     audit = verbs.add_parser("audit", help="what was decided and done").add_subparsers(
         required=True, dest="verb", metavar="verb"

@@ -13,7 +13,7 @@ from server.http.offers import take_offer
 from server.http.operator import healthz, metrics, readyz
 from server.http.published import jwks, widget
 from server.http.sessions import create_session, show_session
-from server.http.subjects import remove_subject, show_export, show_subject
+from server.http.subjects import allow_subject, remove_subject, show_export, show_subject
 
 
 def add(app: web.Application) -> None:
@@ -30,6 +30,7 @@ def add(app: web.Application) -> None:
     router.add_get(
         "/v1/subjects/{subject}/export", show_export, name="export_subject", allow_head=False
     )
+    router.add_post("/v1/subjects/{subject}/unlock", allow_subject, name="unlock_subject")
     router.add_get("/.well-known/jwks.json", jwks, name="jwks")
     router.add_get("/healthz", healthz, name="healthz")
     router.add_get("/readyz", readyz, name="readyz")

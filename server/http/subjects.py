@@ -1,4 +1,5 @@
-"""The relying app's questions about a person: can a login use their template; what is held; forget.
+"""The relying app's questions about a person: can a login use their template; what is held; forget;
+unlock.
 
 All need the client's secret. Not here: attempts (sessions.py), opening a template
 (server/people/protection.py), what is removed of a person (server/people/forgetting.py).
@@ -13,13 +14,22 @@ from typing import Any
 from aiohttp import web
 
 from server.http.answers import rfc3339
-from server.http.requests import count, is_subject, known_client, opened_parts
+from server.http.requests import (
+    MAX_REQUEST_BYTES,
+    body_of,
+    count,
+    invalid,
+    is_subject,
+    known_client,
+    opened_parts,
+)
 from server.keys.vault import VaultError
 from server.parts import Parts
 from server.people import consent
 from server.people.export import export_subject
 from server.people.forgetting import withdraw_subject
 from server.people.protection import space_of
+from server.people.unlocking import unlock_subject
 from server.problems import Problem
 from server.session.withdrawn import end_withdrawn
 from server.store.port import Client, NotFound, TemplateRecord, Unavailable
@@ -102,6 +112,25 @@ async def remove_subject(request: web.Request) -> web.Response:
         {"removed": erased["templates"], "erased": dict(erased), "receipt": receipt},
         headers={"Cache-Control": "no-store"},
     )
+
+
+async def allow_subject(request: web.Request) -> web.Response:
+    """A relying app's backend saw another factor of a person: the face may be tried again."""
+    parts = opened_parts(request)
+    client, subject = await _asked(request, parts)
+    fields = await body_of(request, MAX_REQUEST_BYTES) if request.can_read_body else {}
+    forget_devices = fields.get("forget_devices", False)
+    if fields.keys() - {"forget_devices"} or not isinstance(forget_devices, bool):
+        raise invalid("forget_devices", "must be true or false, and is the only one")
+    unlocked = await unlock_subject(
+        parts.audit,
+        parts.store,
+        client_id=client.client_id,
+        subject=subject,
+        by="client",
+        forget_devices=forget_devices,
+    )
+    return web.json_response({"unlocked": unlocked}, headers={"Cache-Control": "no-store"})
 
 
 async def _asked(request: web.Request, parts: Parts) -> tuple[Client, str]:

@@ -42,8 +42,8 @@ class Lockout:
 
     tries: Tries
     templates: Templates
-    key: bytes
-    """32 random bytes that all processes of this server share."""
+    secret: Callable[[], bytes]
+    """Key of the hashes, the same in all servers on the store."""
     now: Callable[[], datetime]
 
     async def counters(self, record: SessionRecord, caller: Caller) -> tuple[Counter, ...]:
@@ -90,7 +90,7 @@ class Lockout:
 
     def _place(self, kind: Kind, client_id: str, name: str) -> Counter:
         text = f"{kind}|{len(client_id)}|{client_id}|{name}".encode()
-        drawn = hmac.new(self.key, text, hashlib.sha256).digest()
+        drawn = hmac.new(self.secret(), text, hashlib.sha256).digest()
         place = int.from_bytes(drawn[:8], "big") % PLACES
         return Counter(client_id, kind, str(place), None, drawn[8:16].hex())
 

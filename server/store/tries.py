@@ -236,5 +236,6 @@ class Tries(Protocol):
     async def of_subject(self, client_id: str, subject: str) -> Sequence[Held]:
         """All counters of a subject, by kind and key."""
 
-    async def unlock(self, client_id: str, subject: str) -> int:
-        """All counters of a subject begin anew; how many had counted something."""
+    async def unlock(self, client_id: str, subject: str, *, forget_devices: bool = False) -> int:
+        """All counters of a subject begin anew; how many had counted something. Its devices stay
+        known, unless they are to be forgotten."""

@@ -118,7 +118,7 @@ async def _stopped_at(secantus: Secantus, name: str, case: str, n: int) -> bool:
         await audit.record("settings")
         verdicts = Verdicts(
             endings=store.endings,
-            lockout=Lockout(store.tries, store.templates, bytes(32), lambda: NOW + MINUTE),
+            lockout=Lockout(store.tries, store.templates, lambda: bytes(32), lambda: NOW + MINUTE),
             templates=store.templates,
             keyring=ring,
             protection=_protection(store),

@@ -93,7 +93,7 @@ class Tries:
             Held(_counter(one), _tally(one, one["tag"]), one.get("expires_at")) for one in found
         ]
 
-    async def unlock(self, client_id: str, subject: str) -> int:
+    async def unlock(self, client_id: str, subject: str, *, forget_devices: bool = False) -> int:
         """One document after the other; again does the rest."""
         locked = 0
         async with self._database.turn() as db:
@@ -103,6 +103,8 @@ class Tries:
                 tally = _tally(document, counter.tag)
                 locked += bool(tally.n or tally.total)
                 await _change(db, counter, Tally.unlock)
+            if forget_devices:
+                await db["tries"].delete_many({**theirs, "kind": Kind.DEVICE.value})
         return locked
 
 

@@ -114,7 +114,7 @@ class Tries:
             for row in rows
         ]
 
-    async def unlock(self, client_id: str, subject: str) -> int:
+    async def unlock(self, client_id: str, subject: str, *, forget_devices: bool = False) -> int:
         """One transaction over the subject's rows."""
         async with self.database.transaction() as db:
             rows = await db.execute_fetchall(
@@ -127,6 +127,12 @@ class Tries:
                 locked += bool(tally.n or tally.total)
                 counter = Counter(client_id, Kind(row[6]), row[7], subject, row[5])
                 await _save(db, counter, tally.unlock())
+            if forget_devices:
+                await changed(
+                    db,
+                    "DELETE FROM tries WHERE client_id = ? AND subject = ? AND kind = ?",
+                    *(client_id, subject, Kind.DEVICE),
+                )
             return locked
 
 

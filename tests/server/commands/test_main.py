@@ -97,6 +97,7 @@ def test_a_client_lives_and_its_secret_is_shown_once(
         (("client", "add", "a", "--origin", "https://x:99999"), "origin_invalid"),
         (("client", "add", "a", "--origin", "https://u@x"), "origin_invalid"),
         (("subject", "remove", "a", "b"), "client_unknown"),
+        (("subject", "unlock", "a", "b"), "client_unknown"),
         (("keys", "rotate", "--overlap-s", "-1"), "overlap_invalid"),
         (("keys", "rotate", "--overlap-s", "60"), "overlap_invalid"),
         (("keys", "rotate", "--overlap-s", "nan"), "overlap_invalid"),
@@ -114,6 +115,12 @@ def test_a_refusal_is_one_line_with_a_code(
     assert (status, out) == (2, "")
     assert err.startswith(f"lookgate: {code}: ")
     assert err.count("\n") == 1
+
+
+def test_a_subject_is_unlocked(capsys: pytest.CaptureFixture[str]) -> None:
+    _run(capsys, "client", "add", "shop")
+    told = _run(capsys, "subject", "unlock", "shop", "ann", "--forget-devices")
+    assert told[:2] == (0, "unlocked 0 counter(s)\n")
 
 
 def test_keys_rotate_with_overlap(capsys: pytest.CaptureFixture[str]) -> None:

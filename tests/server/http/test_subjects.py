@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import encode_basic_auth
@@ -18,10 +20,11 @@ from server.keys.receipt import verify_receipt
 from server.keys.vault import Vault
 from server.parts import Parts
 from server.people.shelf import Shelf
+from server.session.lockout import device_counter
 from server.session.recorder import Recording
 from server.store.port import Client
 from tests.server.http.asking import AUTH, Http, code_of
-from tests.server.stage import CLIENT, claimed, enrolled
+from tests.server.stage import CLIENT, claimed, enrolled, failed, failures
 
 
 async def test_a_backend_learns_whether_a_person_is_enrolled(http: Http, parts: Parts) -> None:
@@ -148,3 +151,36 @@ async def test_a_backend_gets_everything_that_is_held(http: Http, parts: Parts) 
         assert await code_of(response, 400) == "request_invalid"
     async with http.get("/v1/subjects/ann%40example.org/export") as response:
         assert await code_of(response, 401) == "client_unauthorized"
+
+
+async def test_a_backend_unlocks_a_person_who_failed_too_often(http: Http, parts: Parts) -> None:
+    await enrolled(parts, "ann", 1)
+    await failed(parts, "ann", 5)
+    for unlocked in (1, 0):
+        async with http.post("/v1/subjects/ann/unlock", headers=AUTH) as response:
+            assert (response.status, await response.json()) == (200, {"unlocked": unlocked})
+        assert await failures(parts, "ann") == 0
+    found = await parts.store.audit.records(after=("", 0), most=100)
+    records = [json.loads(one.body) for one in found]
+    assert [one["by"] for one in records if one["kind"] == "unlock"] == ["client"] * 2
+
+
+async def test_devices_stay_known_unless_they_are_to_be_forgotten(http: Http, parts: Parts) -> None:
+    await enrolled(parts, "ann", 1)
+    device = device_counter(CLIENT, "ann", "d1")
+    await parts.store.tries.keep_device(device, parts.now() + timedelta(days=1), most=3)
+    for forget in (False, True):
+        asked = {"forget_devices": forget}
+        async with http.post("/v1/subjects/ann/unlock", json=asked, headers=AUTH) as response:
+            assert response.status == 200
+        assert await parts.store.tries.knows_device(device, parts.now()) is not forget
+
+
+@pytest.mark.parametrize("asked", [{"forget_devices": 1}, {"forget": True}])
+async def test_an_unlock_that_asks_for_something_else_is_refused(
+    http: Http, parts: Parts, asked: dict[str, Any]
+) -> None:
+    await failed(parts, "ann")
+    async with http.post("/v1/subjects/ann/unlock", json=asked, headers=AUTH) as response:
+        assert await code_of(response, 400) == "request_invalid"
+    assert await failures(parts, "ann") == 1
