@@ -30,7 +30,7 @@ from server.frames.inference import Inference
 from server.frames.look import load_see, votes
 from server.http import listening, middleware, routes
 from server.http.operator import fault_of
-from server.http.requests import MAX_BODY_BYTES, PARTS
+from server.http.requests import MAX_BODY_BYTES, PARTS, stored_client
 from server.keys.keyring import Keyring
 from server.keys.master_key import open_vault
 from server.limits import OwnRates, Rates
@@ -307,7 +307,7 @@ async def among(member: Member, parts: Parts, ending: asyncio.Event) -> AsyncIte
         place = member.admission.place(body["place"], body["patience"])
         try:
             record = await parts.store.sessions.get(body["session"])
-            client = await parts.store.clients.get(record.client_id)
+            client = await stored_client(parts, record.client_id)
             policy = parts.policies[client.policy]
         except BaseException as error:
             place.give_back()

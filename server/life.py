@@ -17,6 +17,7 @@ from server.audit.started import in_force
 from server.keys.master_key import fit
 from server.parts import Parts
 from server.people.renewal import Renewal
+from server.people.sealed_clients import seal_those_of_before
 from server.session.withdrawn import LOOK_S, end_withdrawn
 from server.store.port import Broken, Unavailable
 
@@ -126,8 +127,10 @@ async def open_parts(parts: Parts) -> None:
                 parts.settings.data_dir,
                 templates=store.templates,
                 keys=store.keys,
+                clients=store.clients,
                 now=parts.now(),
             )
+            await seal_those_of_before(store.clients, parts.vault, parts.settings.data_dir)
             await parts.keyring.load(parts.now())
             await parts.audit.record("settings", **in_force(parts.settings, parts.policies))
             break

@@ -35,6 +35,9 @@ KINDS: Mapping[str, Kind] = {
     "not_found": Kind(404, "There is nothing at this address."),
     "method_not_allowed": Kind(405, "This address does not take this method."),
     "client_unauthorized": Kind(401, "Client id or secret is wrong."),
+    "client_changed": Kind(
+        503, "The row of this relying app was changed in the database; the operator must look."
+    ),
     "metrics_forbidden": Kind(403, "Metrics are for the operator only."),
     "origin_not_allowed": Kind(403, "This web origin may not use this session."),
     "session_unknown": Kind(404, "There is no such session."),

@@ -27,6 +27,7 @@ from server.parts import utc_now
 from server.people import consent
 from server.people.export import export_subject
 from server.people.forgetting import forget_client, withdraw_subject
+from server.people.sealed_clients import checked_client, seal_those_of_before, sealed_client
 from server.people.shelf import Shelf
 from server.people.unlocking import unlock_subject
 from server.private_folder import PrivateFolderError, private_folder
@@ -90,7 +91,15 @@ class Admin:
         """The audit, once the master key was seen to be that of this database: every verb that
         changes something is recorded before it does. Raises VaultError, Unavailable."""
         store, folder = self.store, self.settings.data_dir
-        await fit(self.vault, folder, templates=store.templates, keys=store.keys, now=utc_now())
+        await fit(
+            self.vault,
+            folder,
+            templates=store.templates,
+            keys=store.keys,
+            clients=store.clients,
+            now=utc_now(),
+        )
+        await seal_those_of_before(store.clients, self.vault, folder)
         return self.audit
 
     async def add_client(
@@ -114,7 +123,7 @@ class Admin:
         told: dict[str, Any] = {"act": "add", "origins": client.origins, "policy": policy}
         async with (await self.recorded()).act("client", client_id=client_id, **told):
             try:
-                await self.store.clients.add(client)
+                await self.store.clients.add(sealed_client(self.vault, client))
             except Conflict:
                 text = f"There is a client {client_id} already."
                 raise AdminError("client_exists", text) from None
@@ -147,8 +156,9 @@ class Admin:
         """Fields of a client that are others now; again if somebody else changed it meanwhile."""
         for _ in range(TRIES):
             try:
-                was = await self.store.clients.get(client_id)
-                await self.store.clients.change(was, replace(was, **changes))
+                was = await checked_client(self.store.clients, self.vault, client_id)
+                client = sealed_client(self.vault, replace(was, **changes))
+                await self.store.clients.change(was, client)
                 return
             except NotFound:
                 raise _unknown(client_id) from None

@@ -15,6 +15,7 @@ from server.commands.admin import Admin, AdminError
 from server.parts import utc_now
 from server.people.protection import protection_of
 from server.people.renewal import LATE, Carried, Renewal, Tell
+from server.people.sealed_clients import believe_client, reseal_clients
 from server.store.port import NotFound
 from server.tools.evaluation.work import Progress
 
@@ -68,7 +69,11 @@ async def accept_state(admin: Admin, given: argparse.Namespace) -> None:
     audit, renewal = await admin.recorded(), renewal_of(admin)
     await _known(admin, given.client)
     async with audit.act("client", client_id=given.client, act="accept-state"):
+        client = await believe_client(admin.store.clients, admin.vault, given.client)
         believed, refused = await renewal.accept(given.client)
+    origins = " ".join(client.origins) or "(no web origin)"
+    print(f"{client.client_id}  {client.policy}  {origins}")
+    print("Its row is believed, with the secret that is there: if in doubt, `client rotate` it.")
     print(f"{believed} template(s) of {given.client} count from now on.")
     if refused:
         print(f"{refused} do not open, and count for nobody.")
@@ -87,6 +92,8 @@ async def rotate_data(admin: Admin, given: argparse.Namespace) -> None:
             left.broken += carried.broken
             left.unknown |= carried.unknown
         keys, unknown = await renewal.rotate_keys()
+        left.unknown |= unknown
+        _, unknown = await reseal_clients(admin.store.clients, admin.vault)
         left.unknown |= unknown
     print(f"{rows} template(s) and {keys} signing key(s) are sealed with master key {newest} now.")
     _told(left)

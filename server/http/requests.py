@@ -24,9 +24,11 @@ from pipeline.policy import Policy
 from pipeline.reasons import Purpose
 from server import strict_json
 from server.http.addresses import counted, local
+from server.keys.vault import VaultError
 from server.log import LONGEST
 from server.origins import is_origin
 from server.parts import Parts
+from server.people.sealed_clients import check_client
 from server.problems import Problem
 from server.rtc.lines import MAX_BYTES
 from server.store.port import Client, NotFound, SessionRecord
@@ -92,7 +94,7 @@ async def count(parts: Parts, client: Client, subject: str | None = None) -> Non
 async def known_client(request: web.Request, parts: Parts) -> Client:
     """The relying app behind HTTP Basic; the caller counts its request.
 
-    Raises Problem client_unauthorized, or too_many_requests for wrong secrets.
+    Raises Problem client_unauthorized, client_changed, or too_many_requests for wrong secrets.
     An unknown client costs the same read and the same comparison as a wrong secret.
     """
     user, secret = _basic(request.headers.get("Authorization", ""))
@@ -107,6 +109,20 @@ async def known_client(request: web.Request, parts: Parts) -> Client:
         if wait_s:
             raise Problem("too_many_requests", retry_after_s=wait_s)
         raise Problem("client_unauthorized")
+    return _as_sealed(parts, client)
+
+
+async def stored_client(parts: Parts, client_id: str) -> Client:
+    """The relying app of a session. Raises NotFound, Unavailable, Problem client_changed."""
+    return _as_sealed(parts, await parts.store.clients.get(client_id))
+
+
+def _as_sealed(parts: Parts, client: Client) -> Client:
+    """Raises Problem client_changed."""
+    try:
+        check_client(parts.vault, client)
+    except VaultError:
+        raise Problem("client_changed") from None
     return client
 
 
@@ -220,7 +236,7 @@ async def addressed(
     if record is None:
         return None, None
     try:
-        return record, await parts.store.clients.get(record.client_id)
+        return record, await stored_client(parts, record.client_id)
     except NotFound:
         return None, None
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from server.keys.vault import KEY_BYTES, Vault, VaultError, sealed_by
 from server.store.keys import Keys
-from server.store.port import Templates
+from server.store.port import Clients, Templates
 
 KEY_FILE = "master.key"
 LOOKED_AT = 3
@@ -70,19 +70,24 @@ async def fit(
     *,
     templates: Templates,
     keys: Keys,
+    clients: Clients | None = None,
     now: datetime,
     random_bytes: Callable[[int], bytes] = secrets.token_bytes,
 ) -> None:
     """See that `vault` is the one of this database; a locked one is unlocked by a new key.
 
     People count more than signing keys, which can be made again: where there are templates, they
-    say which master key is the right one. Raises Unavailable, and VaultError: `vault_key_missing`
+    say which master key is the right one. Where there is neither, relying apps do.
+
+    Raises Unavailable, and VaultError: `vault_key_missing`
     (no key, but something is sealed), `vault_key_unknown` (what is sealed is another key's),
     `vault_key_unreadable` (it cannot be made).
     """
     sealed = [record.sealed for record in await templates.sample(LOOKED_AT)]
     if not any(map(sealed_by, sealed)):
         sealed = [record.sealed_private for record in await keys.published(now)]
+    if not any(map(sealed_by, sealed)) and clients is not None:
+        sealed = [client.seal for client in await clients.all() if client.seal is not None]
     owners = [key_id for key_id in map(sealed_by, sealed) if key_id is not None]
     path = data_dir / KEY_FILE
     if vault.is_locked and (text := _read_file(path)) is not None:

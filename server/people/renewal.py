@@ -123,7 +123,8 @@ class Renewal:
             if len(page) < self._page:
                 break
             after = page[-1].subject
-        await self._ledger.accept(client_id, stored)
+        if any(stored.values()) or (await self._protection.standing(client_id, [])).head:
+            await self._ledger.accept(client_id, stored)
         return len(stored), refused
 
     async def _nobody_yet(self, client_id: str) -> bool:
@@ -237,6 +238,8 @@ class Renewal:
             kinds[what] = kinds.get(what, 0) + 1
 
         for client in await self._store.clients.all():
+            if client.seal is not None:
+                count(sealed_by(client.seal), "relying apps")
             for anchor in await self._store.anchors.of(client.client_id):
                 count(sealed_by(anchor.sealed), "anchors")
             after = ""

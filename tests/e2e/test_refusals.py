@@ -33,6 +33,7 @@ from tests.pipeline.observations import Camera
 from tests.server.http.asking import AUTH, NONCE
 from tests.server.stage import (
     CLIENT,
+    change_client,
     close_parts,
     enrolled,
     failed,
@@ -208,9 +209,7 @@ async def _unasked(world: World) -> tuple[int, str]:
 
 
 async def _elsewhere(world: World) -> tuple[int, str]:
-    client = await world.parts.store.clients.get(CLIENT)
-    other = replace(client, origins=("https://shop.example",))
-    await world.parts.store.clients.change(client, other)
+    await change_client(world.parts, origins=("https://shop.example",))
     return await world.offer()
 
 
@@ -310,8 +309,7 @@ async def world(page: Page, tmp_path: Path) -> AsyncIterator[World]:
         await app_runner.setup()
         await web.TCPSite(app_runner, HERE, 0).start()
         url = f"http://{HERE}:{app_runner.addresses[0][1]}"
-        client = await parts.store.clients.get(CLIENT)
-        await parts.store.clients.change(client, replace(client, origins=(url,)))
+        await change_client(parts, origins=(url,))
         await page.goto(url)
         found = World(page, parts, server, url)
         yield found

@@ -9,7 +9,7 @@ import hashlib
 import math
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from server.keys.vault import Vault
 from server.life import open_parts
 from server.parts import Parts
 from server.people.consent import Consent, shipped
+from server.people.sealed_clients import sealed_client
 from server.session import whom
 from server.session.lockout import Caller
 from server.session.occupancy import Holder
@@ -113,16 +114,26 @@ async def make_parts(
         call_later=clock.call_later,
     )
     await open_parts(parts)
-    await parts.store.clients.add(
-        Client(
-            client_id=CLIENT,
-            secret_hash=hashlib.sha256(SECRET.encode()).digest(),
-            origins=(ORIGIN,),
-            policy="standard",
-            created_at=clock.now(),
-        )
+    client = Client(
+        client_id=CLIENT,
+        secret_hash=hashlib.sha256(SECRET.encode()).digest(),
+        origins=(ORIGIN,),
+        policy="standard",
+        created_at=clock.now(),
     )
+    await add_client(parts, client)
     return parts, clock
+
+
+async def add_client(parts: Parts, client: Client) -> None:
+    """As the operator adds one."""
+    await parts.store.clients.add(sealed_client(parts.vault, client))
+
+
+async def change_client(parts: Parts, **changes: Any) -> None:
+    """As the operator changes the one."""
+    was = await parts.store.clients.get(CLIENT)
+    await parts.store.clients.change(was, sealed_client(parts.vault, replace(was, **changes)))
 
 
 async def close_parts(parts: Parts) -> None:

@@ -6,7 +6,9 @@ import base64
 import hashlib
 import logging
 import os
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -439,10 +441,24 @@ def test_templates_are_renewed_and_a_state_is_accepted(
         status, _, err = _run(capsys, "client", *verb)
         assert (status, err.split(": ")[1]) == (2, "client_unknown")
     _run(capsys, "client", "add", "shop")
-    status, _, err = _run(capsys, "client", "accept-state", "shop")
-    assert (status, err.split(": ")[1]) == (2, "anchor_missing")
+    assert "0 template(s) of shop count" in _run(capsys, "client", "accept-state", "shop")[1]
     status, out, _ = _run(capsys, "client", "renew-templates", "shop", "--no-wait")
     assert status == 0
     assert "0 template(s) of shop are rotated by a new secret." in out
     assert "The old secret is gone" in out
-    assert _run(capsys, "client", "accept-state", "shop")[1].startswith("0 template(s) of shop")
+    assert "0 template(s) of shop count" in _run(capsys, "client", "accept-state", "shop")[1]
+
+
+def test_a_client_that_was_changed_in_the_database_is_not_laundered(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    _run(capsys, "client", "add", "shop", "--origin", "https://shop.example")
+    with closing(sqlite3.connect(tmp_path / "data" / "lookgate.sqlite3")) as db, db:
+        db.execute("UPDATE clients SET origins = '[\"https://evil.example\"]'")
+    for verb in (("rotate", "shop"), ("set", "shop", "--origin", "https://other.example")):
+        status, _, err = _run(capsys, "client", *verb)
+        assert (status, err.split(": ")[1]) == (2, "client_changed")
+    status, out, _ = _run(capsys, "client", "accept-state", "shop")
+    assert status == 0
+    assert "https://evil.example" in out  # the operator sees what they believe
+    assert _run(capsys, "client", "set", "shop", "--no-origin")[0] == 0

@@ -13,7 +13,7 @@ from server.limits import Buckets
 from server.parts import Parts
 from server.rtc import connection
 from tests.server.http.asking import Http, code_of, create, post_offer
-from tests.server.stage import CLIENT, ORIGIN, Clock
+from tests.server.stage import CLIENT, ORIGIN, Clock, change_client
 
 
 async def test_an_offer_is_answered_once(http: Http, parts: Parts, offer: str) -> None:
@@ -117,8 +117,7 @@ async def test_a_command_that_would_be_cut_is_not_told(
     """Half of it would take origins away."""
     caplog.set_level("WARNING", "server.http.requests")
     many = tuple(f"https://{n}.shop.example" for n in range(30))
-    client = await parts.store.clients.get(CLIENT)
-    await parts.store.clients.change(client, replace(client, origins=tuple(many)))
+    await change_client(parts, origins=tuple(many))
     made = await create(http)
     async with post_offer(http, made, "v=0", Origin="https://new.example"):
         pass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -24,16 +25,20 @@ from server.http.requests import (
     client_of,
     is_session,
     is_subject,
+    known_client,
     offered,
     session_of,
+    stored_client,
     ticket_of,
     wanted,
 )
 from server.limits import Buckets
 from server.parts import Parts
 from server.problems import Problem
+from server.store.sqlite.database import Database
+from server.store.sqlite.store import SqliteStore
 from tests.server.http.asking import AUTH, NONCE, Http, code_of, create
-from tests.server.stage import CLIENT, ORIGIN, SECRET, claimed
+from tests.server.stage import CLIENT, ORIGIN, SECRET, add_client, claimed
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=30),
@@ -365,7 +370,7 @@ async def test_credentials_may_be_form_encoded(parts: Parts, user: str, secret: 
     """As OAuth clients do (RFC 6749 section 2.3.1), and raw as everybody else."""
     digest = hashlib.sha256(b"a-b_c").digest()
     known = await parts.store.clients.get(CLIENT)
-    await parts.store.clients.add(replace(known, client_id="my-app", secret_hash=digest))
+    await add_client(parts, replace(known, client_id="my-app", secret_hash=digest))
     client = await client_of(asked(Authorization=encode_basic_auth(user, secret)), parts)
     assert client.client_id == "my-app"
 
@@ -513,3 +518,41 @@ async def test_what_cannot_be_read_is_told_once_and_never_quoted(
     told = [vars(record)["has"] for record in caplog.records]
     assert told == ["none", "hidden", "no address", "fewer than LOOKGATE_PROXY_HOPS"]
     assert "s3cret" not in caplog.text
+
+
+@pytest.mark.parametrize("changes", [{"origins": ("https://evil.example",)}, {"policy": "weak"}])
+async def test_a_row_that_was_changed_in_the_database_is_refused(
+    parts: Parts, changes: dict[str, Any]
+) -> None:
+    was = await parts.store.clients.get(CLIENT)
+    async with sqlite(parts).transaction() as db:
+        for name, value in changes.items():
+            text = json.dumps(value) if name == "origins" else value
+            await db.execute_fetchall(
+                f"UPDATE clients SET {name} = ? WHERE client_id = ?", (text, CLIENT)
+            )
+    with pytest.raises(Problem) as caught:
+        await known_client(asked(Authorization=encode_basic_auth(CLIENT, SECRET)), parts)
+    assert (caught.value.code, caught.value.status) == ("client_changed", 503)
+    with pytest.raises(Problem) as caught:
+        await stored_client(parts, CLIENT)
+    assert caught.value.code == "client_changed"
+    with pytest.raises(Problem) as caught:  # strangers learn nothing of it
+        await known_client(asked(Authorization=encode_basic_auth(CLIENT, "wrong")), parts)
+    assert caught.value.code == "client_unauthorized"
+    assert was.seal is not None
+
+
+async def test_a_secret_that_was_put_into_the_database_opens_nothing(parts: Parts) -> None:
+    known = await parts.store.clients.get(CLIENT)
+    digest = hashlib.sha256(b"theirs").digest()
+    await parts.store.clients.change(known, replace(known, secret_hash=digest))
+    with pytest.raises(Problem) as caught:
+        await known_client(asked(Authorization=encode_basic_auth(CLIENT, "theirs")), parts)
+    assert caught.value.code == "client_changed"
+
+
+def sqlite(parts: Parts) -> Database:
+    store = parts.store
+    assert isinstance(store, SqliteStore)
+    return store.database

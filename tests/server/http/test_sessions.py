@@ -14,10 +14,7 @@ from server.parts import Parts
 from server.store.port import Client
 from server.tools.caller.rtc_caller import Caller
 from tests.server.http.asking import AUTH, NONCE, Http, code_of, create, post_offer
-from tests.server.stage import (
-    enrolled,
-    failed,
-)
+from tests.server.stage import add_client, enrolled, failed
 
 
 async def test_a_session_is_made_and_shown(http: Http, parts: Parts) -> None:
@@ -80,9 +77,8 @@ async def test_wrong_fields_are_refused(http: Http, fields: dict[str, Any]) -> N
 async def test_foreign_and_unknown_sessions_are_one_answer(http: Http, parts: Parts) -> None:
     made = await create(http)
     other = "o" * 43
-    await parts.store.clients.add(
-        Client("other", hashlib.sha256(other.encode()).digest(), (), "standard", parts.now())
-    )
+    digest = hashlib.sha256(other.encode()).digest()
+    await add_client(parts, Client("other", digest, (), "standard", parts.now()))
     for session in (made["session"], "unknown", "u" * 43, "%ED%A0%80", "%00", "$ne"):
         async with http.get(
             URL(f"/v1/sessions/{session}", encoded=True),

@@ -24,7 +24,7 @@ from server.session.lockout import device_counter
 from server.session.recorder import Recording
 from server.store.port import Client
 from tests.server.http.asking import AUTH, Http, code_of
-from tests.server.stage import CLIENT, claimed, enrolled, failed, failures
+from tests.server.stage import CLIENT, add_client, claimed, enrolled, failed, failures
 
 
 async def test_a_backend_learns_whether_a_person_is_enrolled(http: Http, parts: Parts) -> None:
@@ -75,9 +75,8 @@ async def test_a_template_that_no_login_can_use_is_told(http: Http, parts: Parts
 async def test_a_person_of_another_client_is_not_shown(http: Http, parts: Parts) -> None:
     await enrolled(parts, "ann", 1)
     other = "o" * 43
-    await parts.store.clients.add(
-        Client("other", hashlib.sha256(other.encode()).digest(), (), "standard", parts.now())
-    )
+    digest = hashlib.sha256(other.encode()).digest()
+    await add_client(parts, Client("other", digest, (), "standard", parts.now()))
     foreign = {"Authorization": encode_basic_auth("other", other)}
     async with http.get("/v1/subjects/ann", headers=foreign) as response:
         assert (await response.json())["enrolled"] is False

@@ -7,6 +7,7 @@ import base64
 import os
 import stat
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -36,7 +37,8 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
 async def fitted(folder: Path, store: Store, key: str | None = None) -> Vault:
     """As a server starts."""
     vault = open_vault(folder, key=key)
-    await fit(vault, folder, templates=store.templates, keys=store.keys, now=NOW)
+    held = {"templates": store.templates, "keys": store.keys, "clients": store.clients}
+    await fit(vault, folder, **held, now=NOW)  # type: ignore[arg-type]
     return vault
 
 
@@ -98,7 +100,7 @@ async def test_first_starts_at_once_agree_on_one_key(tmp_path: Path, store: Sqli
     assert [file.name for file in folder.iterdir()] == [KEY_FILE]
 
 
-@pytest.mark.parametrize("kind", ["template", "signing key"])
+@pytest.mark.parametrize("kind", ["template", "signing key", "relying app"])
 async def test_no_key_is_made_beside_what_another_one_sealed(
     tmp_path: Path, store: SqliteStore, kind: str
 ) -> None:
@@ -106,8 +108,10 @@ async def test_no_key_is_made_beside_what_another_one_sealed(
     if kind == "template":
         sealed = vault.seal(b"face", owner=OWNER)
         await store.templates.put(a_template(sealed=sealed), replace=False)
-    else:
+    elif kind == "signing key":
         await store.keys.add(make_key(vault, NOW), retire_others_at=None)
+    else:
+        await store.clients.change(a_client(), replace(a_client(), seal=vault.seal(b"", owner=())))
     folder = tmp_path / "wrong"
     with pytest.raises(VaultError) as caught:
         await fitted(folder, store)

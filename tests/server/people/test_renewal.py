@@ -327,6 +327,18 @@ async def test_an_operator_accepts_the_rows_that_are_there(store: Store) -> None
             assert match is not None
             assert abs(match.score - 1.0) <= 1e-5
     await store.clients.add(Client("zoo", bytes(32), (), "standard", NOW))
+    assert await Renewal(store, guard(store)).accept("zoo") == (0, 0)
+    lost = seal_template(
+        VAULT,
+        face(1),
+        client_id="zoo",
+        subject="p1",
+        template_id="t",
+        created_at=NOW,
+        counter=1,
+        epoch=1,
+    )
+    await store.templates.put(lost, replace=True)
     with pytest.raises(VaultError) as caught:
         await Renewal(store, guard(store)).accept("zoo")
     assert caught.value.code == "anchor_missing"
