@@ -13,13 +13,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from pipeline.refusal import Refusal
-from server.audit.record import KINDS, NOTHING, Seals, canonical, hash_of, new_chain, read_body
+from server.audit.record import (
+    KINDS,
+    NOTHING,
+    Seals,
+    canonical,
+    hash_of,
+    new_chain,
+    places,
+    read_body,
+)
 from server.audit.record import written_at as _at
 from server.audit.witness import Witness
 from server.keys.vault import Vault
@@ -36,6 +46,16 @@ SILENT = timedelta(seconds=3 * CHECKPOINT_S)
 """A chain without a record for so long is a dead process's: it is named once more and retired."""
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """What the rest of a chain hangs on, once all up to it is gone."""
+
+    seq: int
+    hash: bytes
+    told: str
+    """When it was said first, as `written_at` writes it."""
 
 
 class Audit:
@@ -146,13 +166,18 @@ class Audit:
             if self._witness is not None:
                 self._witness.end()
 
-    async def pruned(self, roots: dict[str, tuple[int, bytes]]) -> AuditRecord:
-        """Say, signed, which records are about to be removed: of each chain all up to this number,
-        whose hash is told. Raises Unavailable, VaultError."""
+    async def pruned(self, roots: Mapping[str, Root]) -> AuditRecord:
+        """Say, signed, which records are about to be removed: of each chain all up to its root
+        (pruning.py). Raises Unavailable, VaultError."""
+        told = {chain: [one.seq, one.hash.hex(), one.told] for chain, one in roots.items()}
         async with self._alone():
             await self._stand()
-            told = {chain: [seq, digest.hex()] for chain, (seq, digest) in roots.items()}
             return await self._name("prune", roots=told)
+
+    def gone(self, roots: Mapping[str, Root]) -> None:
+        """These chains were removed up to their roots, so that no witness speaks for them."""
+        if self._witness is not None:
+            self._witness.drop({chain: one.seq for chain, one in roots.items()})
 
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:
@@ -236,12 +261,17 @@ def _over(last: AuditRecord, now: datetime) -> bool:
     return body.get("kind") == "close" or str(body.get("at")) < _at(now - SILENT)
 
 
-def heads_of(record: AuditRecord, member: str = "heads") -> dict[str, tuple[int, bytes]]:
-    """Where the others stood, by chain; of `roots`, what was pruned."""
-    told = read_body(record.body).get(member)
+def heads_of(record: AuditRecord) -> dict[str, tuple[int, bytes]]:
+    """Where the other chains stood when a signed record was written."""
+    return {chain: (seq, digest) for chain, seq, digest in places(record, "heads")}
+
+
+def roots_of(record: AuditRecord) -> dict[str, Root]:
+    """What a record of a pruning says."""
+    told = read_body(record.body).get("roots")
     found = {}
     for chain, value in (told if isinstance(told, dict) else {}).items():
         match value:
-            case [int(seq), str(digest)]:
-                found[chain] = seq, bytes.fromhex(digest)
+            case [int(seq), str(digest), str(at)]:
+                found[str(chain)] = Root(seq, bytes.fromhex(digest), at)
     return found

@@ -63,6 +63,17 @@ def read_body(body: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def places(record: AuditRecord, member: str) -> list[tuple[str, int, bytes]]:
+    """Chains, numbers and hashes that a signed record names as its `heads` or `roots`."""
+    told = read_body(record.body).get(member)
+    found = []
+    for chain, value in (told if isinstance(told, dict) else {}).items():
+        match value:
+            case [int(seq), str(digest), *_]:
+                found.append((str(chain), seq, bytes.fromhex(digest)))
+    return found
+
+
 def written_at(moment: datetime) -> str:
     """RFC 3339, UTC, with microseconds always, so that texts sort as times do."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from server.audit.record import NOTHING, SIGNED, hashed, read_body
+from server.audit.record import NOTHING, SIGNED, hashed, places, read_body
 from server.store.audit import AuditRecord
 
 HASH_BYTES = 32
@@ -134,15 +134,14 @@ class _Look:
         self._signed(chain, record, fits)
 
     def _signed(self, chain: _Chain, record: AuditRecord, fits: bool | None) -> None:
-        body = read_body(record.body)
-        if body.get("kind") not in SIGNED:
+        if read_body(record.body).get("kind") not in SIGNED:
             return
         if fits:
             chain.covered = record.seq
         by = (record.chain, record.seq)
-        for name, seq, digest in _places(body.get("heads")):
+        for name, seq, digest in places(record, "heads"):
             self._named.append((by, (name, seq, digest)))
-        for name, seq, digest in _places(body.get("roots")):
+        for name, seq, digest in places(record, "roots"):
             self._roots.setdefault(name, []).append((by, seq, digest))
 
     def _wrong(
@@ -257,12 +256,3 @@ class _Tell(Protocol):
 
 def _fault(kind: str, record: AuditRecord, text: str) -> Fault:
     return Fault(kind, record.chain, record.seq, text)
-
-
-def _places(told: object) -> list[Named]:
-    found = []
-    for name, value in (told if isinstance(told, dict) else {}).items():
-        match value:
-            case [int(seq), str(digest)]:
-                found.append((str(name), seq, bytes.fromhex(digest)))
-    return found

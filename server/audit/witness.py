@@ -24,6 +24,7 @@ class Witness:
     def __init__(self, data_dir: Path) -> None:
         self._folder = data_dir / FOLDER
         self._file: int | None = None
+        self._chain = ""
         self._failed = False
 
     def begin(self, chain: str) -> None:
@@ -31,7 +32,7 @@ class Witness:
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
             self.end()
-            place = self._folder / chain
+            self._chain, place = chain, self._folder / chain
             self._file = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             self._tell(error)
@@ -49,6 +50,8 @@ class Witness:
         if self._file is None:
             return
         try:
+            if not os.fstat(self._file).st_nlink:  # dropped, for a silence in which it was no end
+                self.begin(self._chain)
             os.pwrite(self._file, f"{seq:016d} {digest.hex()}\n".encode(), 0)
         except OSError as error:
             self._tell(error)

@@ -96,8 +96,9 @@ async def _key(admin: Admin, given: argparse.Namespace) -> int:
 async def _prune(admin: Admin, given: argparse.Namespace) -> int:
     if given.days < LEAST_DAYS:
         raise AdminError("days_invalid", "The audit is kept for a day at least.")
-    before = utc_now() - timedelta(days=given.days)
-    removed = await prune(await admin.recorded(), admin.store.audit, before)
+    now = utc_now()
+    before = now - timedelta(days=given.days)
+    removed = await prune(await admin.recorded(), admin.store.audit, before, now)
     print(f"removed {removed} record(s) from before {before:%F}")
     return 0
 

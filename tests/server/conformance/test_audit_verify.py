@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from server.audit.chain import Audit
+from server.audit.chain import Audit, Root, roots_of
 from server.audit.export import in_order, line_of, record_of, stored
 from server.audit.pruning import prune
 from server.audit.record import PublicSeals, Seals, hashed, key_of
@@ -269,20 +269,27 @@ async def test_what_was_pruned_is_no_fault_and_the_rest_is_verified_as_before(
 ) -> None:
     later = house.audit(2)
     await later.record("settings")
-    assert await prune(later, house.store.audit, NOW + MINUTE) == 15
+    assert await prune(later, house.store.audit, NOW + MINUTE, NOW + 2 * DAY) == 15
     assert await house.first() == []
     # Again: nothing is old; and what an earlier pruning said still holds behind the next one.
-    assert await prune(later, house.store.audit, NOW + MINUTE) == 0
+    assert await prune(later, house.store.audit, NOW + MINUTE, NOW + 2 * DAY) == 0
     last = house.audit(4)
     await last.record("settings")
-    assert await prune(last, house.store.audit, NOW + 3 * DAY) == 3
+    assert await prune(last, house.store.audit, NOW + 3 * DAY, NOW + 4 * DAY) == 3
     assert await house.first() == []
+    # A year later nothing that is kept needs it, nor does a witness.
+    end = house.audit(500)
+    await end.record("settings")
+    await prune(end, house.store.audit, NOW + 400 * DAY, NOW + 500 * DAY)
+    assert await house.first() == []
+    roots = [roots_of(record) for record in await house.records()]
+    assert house.a not in {chain for one in roots for chain in one}
 
 
 async def test_a_chain_of_which_a_part_is_kept_hangs_on_what_went(house: House) -> None:
     records = await house.records()
     audit = Audit(house.store.audit, VAULT, now=lambda: NOW + DAY, by="test")
-    await audit.pruned({house.a: (3, records[3].hash)})
+    await audit.pruned({house.a: Root(3, records[3].hash, "")})
     assert await house.first() == []  # said, and not done yet
     await house.store.audit.prune(house.a, 4)
     assert await house.first() == []

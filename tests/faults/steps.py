@@ -1,0 +1,233 @@
+"""A server that kills itself at a step of what it writes, to the database and to files, in order.
+
+`python -m tests.faults.steps URL NAME FOLDER` reads a line for each act from its input: the case,
+the step before which to die (0: at none), the subject and the session. It forks, and the child does
+the act. Its answer is one line of JSON: how the child ended, the steps that it took (if it lived),
+and what it had told the person or the relying app.
+
+The steps come from a trace: statements of SQLite that write, commands of MongoDB that write, files
+that are opened for writing, renamed or removed. So a step that is new is walked without a word
+here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import signal
+import sqlite3
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from pymongo import monitoring
+
+from pipeline.decision import Evidence, Stand, Topic
+from pipeline.events import Decided
+from pipeline.nets.embed import Embedder
+from pipeline.reasons import Phase, Reason
+from server.app import build
+from server.audit.pruning import prune
+from server.life import open_parts
+from server.parts import Parts
+from server.people.forgetting import withdraw_subject
+from server.store.mongo.store import MongoStore
+from server.store.port import SessionRecord, Store
+from server.store.sqlite.store import SqliteStore
+from tests.pipeline.observations import Camera, template
+from tests.server.stage import CLIENT, KEY, POLICY, Clock, settings
+
+BEGAN = datetime(2090, 1, 1, 12, tzinfo=UTC)
+"""Far away, so that no database's own clock finds anything here expired."""
+FACE = Evidence("face", Topic.QUALITY, Stand.FOR, "usable")
+READS = ("SELECT", "PRAGMA", "EXPLAIN")
+WRITES = ("insert", "update", "delete", "findAndModify")
+EVENTS = ("os.rename", "os.remove", "os.mkdir", "os.link")
+
+_taken: list[str] | None = None
+"""The steps so far, while they count."""
+_dies_at = 0
+_folder = ""
+
+
+def step(name: str) -> None:
+    """About to be done, in whatever thread."""
+    if _taken is None:
+        return
+    _taken.append(name)
+    if len(_taken) == _dies_at:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _statement(sql: str) -> None:
+    word = sql.lstrip("- ").partition(" ")[0].upper()
+    if word and word not in READS:
+        step(f"sql {word}")
+
+
+def _watch(event: str, given: tuple[Any, ...]) -> None:
+    """Audit events of the interpreter (PEP 578)."""
+    if _taken is not None and given and str(given[0]).startswith(_folder):
+        writes = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+        if event in EVENTS or (event == "open" and given[2] & writes):
+            step(f"file {event}")
+
+
+def _connect(*given: Any, **named: Any) -> sqlite3.Connection:
+    """In the place of sqlite3.connect."""
+    connection = _connects(*given, **named)
+    connection.set_trace_callback(_statement)
+    return connection
+
+
+_connects: Callable[..., sqlite3.Connection] = sqlite3.connect
+
+
+class Commands(monitoring.CommandListener):
+    """Those of MongoDB that write."""
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        if event.command_name in WRITES:
+            step(f"mongo {event.command_name} {event.command.get(event.command_name)}")
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None: ...
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None: ...
+
+
+def store_of(url: str, name: str) -> Store:
+    """A file without a name, or a database of a server."""
+    return MongoStore(url, database=name) if name else SqliteStore(Path(url))
+
+
+async def parts_of(store: Store, folder: Path) -> Parts:
+    """A whole server, whose store is open; nobody connects to it."""
+    clock = Clock(began=BEGAN)
+    parts = build(
+        settings(folder, master_key=base64.b64encode(KEY).decode(), workers="1"),
+        lambda frame, ask: Camera().shot(ask),
+        store=store,
+        embedder=Embedder("test", 128),
+        clock=clock,
+        now=clock.now,
+        call_later=clock.call_later,
+    )
+    await open_parts(parts)
+    assert parts.opened.is_set()
+    return parts
+
+
+# What is walked: each returns what the outside was told
+
+
+async def _verdict(parts: Parts, session: SessionRecord, decided: Decided) -> str | None:
+    said = await parts.verdicts.record(session, POLICY, decided, [FACE])
+    return said.token
+
+
+async def _enrol(parts: Parts, subject: str, session: str) -> str | None:
+    decided = Decided(Phase.ACCEPTED, template=template(2))
+    return await _verdict(parts, await parts.store.sessions.get(session), decided)
+
+
+async def _login(parts: Parts, subject: str, session: str) -> str | None:
+    decided = Decided(Phase.ACCEPTED, subject=subject)
+    return await _verdict(parts, await parts.store.sessions.get(session), decided)
+
+
+async def _refuse(parts: Parts, subject: str, session: str) -> str | None:
+    decided = Decided(Phase.REJECTED, (Reason.NO_MATCH,))
+    assert await _verdict(parts, await parts.store.sessions.get(session), decided) is None
+    return "refused"
+
+
+async def _erase(parts: Parts, subject: str, session: str) -> str | None:
+    _, receipt = await withdraw_subject(
+        parts.audit,
+        parts.keyring,
+        parts.vault,
+        parts.store,
+        parts.shelf,
+        client_id=CLIENT,
+        subject=subject,
+        by="client",
+        now=parts.now,
+    )
+    return receipt
+
+
+async def _rotate(parts: Parts, subject: str, session: str) -> str | None:
+    async with parts.audit.act("keys", act="rotate"):
+        return await parts.keyring.rotate(parts.now(), timedelta(hours=1))
+
+
+async def _audit(parts: Parts, subject: str, session: str) -> str | None:
+    """A life of the audit: all that there was is pruned; a record, a checkpoint, the stop."""
+    await prune(parts.audit, parts.store.audit, BEGAN + timedelta(days=1), parts.now())
+    record = await parts.audit.record("unlock", client_id=CLIENT, subject=subject)
+    await parts.audit.checkpoint()
+    await parts.audit.close()
+    return record.ref
+
+
+Act = Callable[[Parts, str, str], Awaitable[str | None]]
+CASES: Mapping[str, Act] = {
+    "enrol": _enrol,
+    "replace": _enrol,
+    "login": _login,
+    "refuse": _refuse,
+    "erase": _erase,
+    "rotate": _rotate,
+    "audit": _audit,
+}
+
+
+async def _live(url: str, name: str, folder: Path, case: str, subject: str, session: str) -> Any:
+    global _taken
+    parts = await parts_of(store_of(url, name), folder)
+    _taken = []
+    told = await CASES[case](parts, subject, session)
+    taken, _taken = _taken, None
+    return {"steps": taken, "told": told}
+
+
+def _child(answers: int, arguments: list[str], line: str) -> None:
+    """Does the act and is gone at once, as if it were killed after its last word."""
+    global _dies_at, _folder
+    url, name, folder = arguments
+    case, at, subject, session = line.split()
+    _dies_at, _folder = int(at), folder
+    sqlite3.connect = _connect  # type: ignore[assignment]
+    sys.addaudithook(_watch)
+    monitoring.register(Commands())
+    signal.alarm(30)
+    found = asyncio.run(_live(url, name, Path(folder), case, subject, session))
+    os.write(answers, json.dumps(found).encode())
+    os._exit(0)
+
+
+def main(arguments: list[str]) -> None:
+    """Answer line for line until there is none."""
+    for line in sys.stdin:
+        answers, given = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(answers)
+            try:
+                _child(given, arguments, line)
+            finally:
+                os._exit(1)
+        os.close(given)
+        with os.fdopen(answers, "rb") as pipe:
+            told = pipe.read()
+        _, status = os.waitpid(child, 0)
+        found = json.loads(told) if told else {"steps": [], "told": None}
+        print(json.dumps({"ended": os.waitstatus_to_exitcode(status), **found}), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
