@@ -6,7 +6,7 @@ import { NEW_TICKET_HELPS } from './line.js';
 
 /**
  * How often an attempt starts anew; and milliseconds: how long a server may take to come back, from a loss on; what the pauses between
- * two tries grow by; how long a person waits in line; how old a ticket may be before another one is asked for (60 s is its life).
+ * two tries grow by; how long a person waits in line; how old a ticket may be at the offer.
  */
 export const ANEW = Object.freeze({ times: 2, within: 15_000, pause: 1_000, patience: 120_000, fresh: 30_000 });
 
@@ -25,9 +25,9 @@ export class Attempt {
   abort = new AbortController();
   /** @type {import('./camera.js').Camera | null} */ camera = null;
   /** @type {import('./connection.js').Connection | null} */ connection = null;
-  /** What the person agreed to, for every session of this attempt. @type {import('./protocol.js').Consent | null} */ consent = null;
-  /** The person agrees; without effect where nothing is asked. */ agree = () => {};
-  /** Taken before the camera opened, with the time. @type {{ticket: import('./connection.js').Ticket, at: number} | null} */ #early = null;
+  /** For every session of it. @type {import('./protocol.js').Consent | null} */ consent = null;
+  /** The person agrees. */ agree = () => {};
+  /** With the time. @type {{ticket: import('./connection.js').Ticket, at: number} | null} */ #early = null;
   #times = 0;
   #tries = 0;
   #renewed = false;
@@ -73,14 +73,14 @@ export class Attempt {
     return this.#patient === null ? ANEW.patience : this.#patient - now;
   }
 
-  /** A ticket that was needed before the camera. @param {import('./connection.js').Ticket} ticket @param {number} now  milliseconds */
+  /** A ticket from before the camera. @param {import('./connection.js').Ticket} ticket @param {number} now */
   keep(ticket, now) {
     this.#early = { ticket, at: now };
   }
 
   /**
-   * That ticket, once. Who thought about the camera's prompt for long gets a new one, if there are more.
-   * @param {number} now  milliseconds
+   * That ticket, once, unless it is old and there are more.
+   * @param {number} now
    * @param {boolean} more
    */
   early(now, more) {

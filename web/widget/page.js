@@ -1,5 +1,5 @@
-// What the element reads of the page around it: properties that were set too early, its languages, and whether it is left.
-// No attribute of the element is read here. Source: web.dev, "Lazy properties"; BCP 47; HTML "page visibility", `pagehide`.
+// The page around the element: properties that it set too early, its languages, whether it is left. Not here: attributes.
+// Source: web.dev, "Lazy properties"; BCP 47; HTML, "page visibility".
 
 /** A tab that is left stops sending pictures; a short look away (a permission dialog on a phone) does not end it. */
 const HIDDEN_MS = 2_000;
@@ -24,7 +24,7 @@ export function languagesOf(element) {
   return [...(page ? [page] : []), ...navigator.languages].filter((tag) => /^[A-Za-z0-9-]{1,32}$/.test(tag));
 }
 
-/** Says when the page is left, also on the way into the back/forward cache, where a live camera is not allowed. */
+/** Says when the page is left, into the back/forward cache, too, where a live camera is not allowed. */
 export class Leaving {
   #onleave;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #timer;

@@ -2,7 +2,7 @@
 // No camera, no network, no DOM, no clock: an input in, the next model out.
 // Rules: only a verdict with a token ends in `accepted`; an input that the table does not allow in a state changes nothing
 // (a late message of a closed attempt, a double click); every end can be left by `prepare` or
-// `start`, which is a new attempt, or `reset`. `preparing` and `consenting` know of no camera: the first asks what is needed, the second is a person who reads.
+// `start`, which is a new attempt, or `reset`. No camera is open in `preparing` and `consenting`.
 // `lose` is no end: the same attempt goes on with a new ticket, and nothing that the old session saw is kept.
 
 /**
