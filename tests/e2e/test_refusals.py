@@ -28,6 +28,7 @@ from server.problems import KINDS
 from server.rtc.lines import CODES
 from server.session.occupancy import Holder
 from server.store.port import Broken, Unavailable
+from server.store.tries import IN_ALL
 from tests.e2e.site import CHROMIUM, ROOT, browser
 from tests.pipeline.observations import Camera
 from tests.server.http.asking import AUTH, NONCE
@@ -160,6 +161,22 @@ async def _failed(world: World) -> tuple[int, str]:
     return await world.offer(GOOD_SDP, made=made)
 
 
+async def _changed(world: World) -> tuple[int, str]:
+    """Somebody writes the database, and has not the master key."""
+    clients = world.parts.store.clients
+    was = await clients.get(CLIENT)
+    await clients.change(was, replace(was, policy="lax"))
+    return await world.create()
+
+
+async def _disabled(world: World) -> tuple[int, str]:
+    clock: Any = world.parts.clock
+    for _ in range(IN_ALL):
+        await failed(world.parts, "eve")
+        clock.s += 1000.0  # longer than the longest wait
+    return await world.offer(GOOD_SDP, made=await world.open(subject="eve"))
+
+
 async def _slow(world: World) -> tuple[int, str]:
     """Something on the way holds the end of the body back."""
     world.patch.setattr(requests, "BODY_S", 0.2)
@@ -259,6 +276,8 @@ PROVOKE: dict[str, Provoke] = {
     "too_many_requests": _limited,
     "too_many_connections": _crowded,
     "too_many_failures": _failed,
+    "face_disabled": _disabled,
+    "client_changed": _changed,
     "too_many_sessions": _everywhere,
     "busy": _busy,
     "store_unavailable": _failing(Unavailable()),
