@@ -164,9 +164,9 @@ async def _failed(world: World) -> tuple[int, str]:
 async def _changed(world: World) -> tuple[int, str]:
     """Somebody writes the database, and has not the master key."""
     clients = world.parts.store.clients
-    was = await clients.get(CLIENT)
-    await clients.change(was, replace(was, policy="lax"))
-    return await world.create()
+    made, was = await world.open(), await clients.get(CLIENT)
+    await clients.change(was, replace(was, origins=(*was.origins, "https://evil.example")))
+    return await world.offer(made=made)
 
 
 async def _disabled(world: World) -> tuple[int, str]:
