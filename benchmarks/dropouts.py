@@ -47,7 +47,7 @@ PATIENT = replace(
     cut_most=STANDARD.cut_most,
 )
 """Decides nothing, but counts."""
-AFTER_S = 0.9
+AFTER_S = 0.5
 """Of a window, before the wearer shows: some embeddings are in, and no verdict can be."""
 DIMENSIONS = 128
 """Of SFace's embeddings (docs/models.md)."""

@@ -4,9 +4,9 @@ A row says what one cue found; the decision is the table of rows against a polic
 evidence never accepts: every required and every weighed cue must be FOR, none may be AGAINST, and
 the clipped log-likelihood ratios of liveness must add up for each species of attack, because what
 speaks against a print says nothing of a screen. The least sum counts. Sequential in the sense of
-Wald (1945): it stops at the first moment the evidence is enough, either way; a window that ends
-between the two sums has proved nothing, and fresh evidence is gathered. The rule and its errors:
-docs/liveness.md.
+Wald (1945): it stops at the first moment the evidence is enough, either way, and what is enough
+falls with time; a window that ends between the two sums has proved nothing, and fresh evidence is
+gathered. The rule and its errors: docs/liveness.md.
 """
 
 from __future__ import annotations
@@ -175,6 +175,53 @@ class Moment:
     asked: str | None = None
     """The challenge whose row was required beside the policy's."""
 
+    def times(self) -> dict[str, float]:
+        """For `decide` and `bounds`."""
+        return {
+            "elapsed_s": self.elapsed_s,
+            "settle_s": self.settle_s,
+            "window_s": self.window_s,
+        }
+
+    def bounds(self, policy: Policy) -> Bounds:
+        """The sums between which the window went on then."""
+        return bounds(policy, **self.times())
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Sums between which a window goes on."""
+
+    accept_llr: float
+    """From here up it may accept."""
+    reject_llr: float
+    """From here down it refuses."""
+
+
+def bounds(policy: Policy, *, elapsed_s: float, settle_s: float, window_s: float) -> Bounds:
+    """Those of a window as old as `elapsed_s`, decided from `settle_s` on and at `window_s` at the
+    latest. They converge (Anderson 1960): from the early ones at `settle_s` to what is clear at
+    `clear_s`, and that for acceptance on to `accept_late_llr`. A window that is not decided before
+    `clear_s`, as an enrolment's, asks for what is clear until its end.
+    """
+    clear_s = policy.clear_s
+    if elapsed_s >= window_s:
+        return Bounds(policy.accept_late_llr, policy.reject_llr)
+    if settle_s >= clear_s:
+        return Bounds(policy.accept_llr, policy.reject_llr)
+    if elapsed_s < clear_s:
+        share = (elapsed_s - settle_s) / (clear_s - settle_s)
+        return Bounds(
+            _between(policy.early_accept_llr, policy.accept_llr, share),
+            _between(policy.early_reject_llr, policy.reject_llr, share),
+        )
+    share = (elapsed_s - clear_s) / max(policy.window_s - clear_s, 1e-9)
+    return Bounds(_between(policy.accept_llr, policy.accept_late_llr, share), policy.reject_llr)
+
+
+def _between(one: float, other: float, share: float) -> float:
+    return one + (other - one) * min(1.0, max(0.0, share))
+
 
 def decide(
     rows: Sequence[Evidence], policy: Policy, *, elapsed_s: float, settle_s: float, window_s: float
@@ -182,30 +229,32 @@ def decide(
     """Judge one window of evidence.
 
     `elapsed_s` counts from the first usable frame. Before `settle_s` nothing is decided: a window
-    shorter than that was never measured. Then a certain row AGAINST refuses, and so does a sum of
-    `reject_llr` or less once every weighed row was measured: without the vote the others are small
-    signs of rooms and cameras. All required and weighed rows FOR with a sum of `accept_llr` or more
-    accept. From `window_s` on, `accept_late_llr` is enough, any row AGAINST refuses, and what is
-    still undecided means gathering afresh. Identity refuses only what is live: else a photo would
-    be an oracle for whose face it shows.
+    shorter than that was never measured. Then all required and weighed rows FOR accept with a sum
+    at the upper of the `bounds` or above. A sum at the lower one or below refuses once every
+    weighed row was measured: without the vote the others are small signs of rooms and cameras.
+    From `clear_s` on a certain row AGAINST refuses as well, and from `window_s` on any. What is
+    still undecided then means gathering afresh. Identity refuses only what is live: else a photo
+    would be an oracle for whose face it shows.
     """
     if elapsed_s < settle_s:
         return Decision(Step.GO_ON)
     late = elapsed_s >= window_s
     # Before the window's end a row that more frames could change refuses nobody.
     refused = {row.topic for row in rows if row.stand is AGAINST and (late or row.certain)}
+    limits = bounds(policy, elapsed_s=elapsed_s, settle_s=settle_s, window_s=window_s)
     total = liveness_sum(rows)
-    doubted = total <= policy.reject_llr and _measured(rows, policy)
-    if doubted or LIVENESS in refused:
+    doubted = total <= limits.reject_llr and _measured(rows, policy)
+    certain = LIVENESS in refused and (late or elapsed_s >= policy.clear_s)
+    if doubted or certain:
         return Decision(Step.REJECT, (Reason.LIVENESS,))
-    strong = total >= policy.accept_llr
+    strong = total >= limits.accept_llr
     if not (strong or late):
         return Decision(Step.GO_ON)
     needed = policy.required + policy.weighed
     proven = _all_for(rows, needed)
     if not (proven or refused or late):
         return Decision(Step.GO_ON)
-    live = (strong or total >= policy.accept_late_llr) and _live(rows, policy, needed)
+    live = strong and _live(rows, policy, needed)
     for topic, reason in ((Topic.IDENTITY, Reason.NO_MATCH), (Topic.QUALITY, Reason.QUALITY)):
         if live and topic in refused:
             return Decision(Step.REJECT, (reason,))
@@ -243,10 +292,10 @@ def _live(rows: Sequence[Evidence], policy: Policy, needed: Sequence[str]) -> bo
     )
 
 
-def undecided(weighed: Sequence[Evidence], policy: Policy) -> bool:
-    """Whether a window must go on until its end, by the liveness rows that carry a ratio or may be
-    certain: `decide` says so then whatever the other rows are."""
-    between = policy.reject_llr < liveness_sum(weighed) < policy.accept_llr
+def undecided(weighed: Sequence[Evidence], limits: Bounds) -> bool:
+    """Whether a window that is not at its end must go on, by the liveness rows that carry a ratio
+    or may be certain: `decide` says so then whatever the other rows are."""
+    between = limits.reject_llr < liveness_sum(weighed) < limits.accept_llr
     return between and True not in map(_certain, weighed)
 
 

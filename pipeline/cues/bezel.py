@@ -46,7 +46,8 @@ class Bezel(Cue):
         numbers = {"samples": float(n), "second_edge": second, "room": room}
         strong = second >= policy.bezel_strong
         if llr <= 0.0 or strong:
-            return leaning("bezel", llr, "no_border", "border", numbers, strong=strong)
+            row = leaning("bezel", llr, "no_border", "border", numbers, strong=strong)
+            return replace(row, certain=strong and n >= policy.bezel_samples)
         if room < policy.bezel_room:
             return Evidence("bezel", Topic.LIVENESS, Stand.OPEN, "no_room", numbers=numbers)
         row = leaning("bezel", llr, "no_border", "border", numbers)

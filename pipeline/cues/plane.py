@@ -15,6 +15,10 @@ from pipeline.flatness import Flatness
 from pipeline.observation import Observation
 from pipeline.policy import Policy
 
+TURNED = 2
+"""Looks at a turned face that it needs: heads turn late in a window, and a sheet that was seen to
+be one must not come in before the third."""
+
 
 class Plane(Cue):
     """Judges the looks at one window's motion."""
@@ -30,7 +34,7 @@ class Plane(Cue):
         """AGAINST a flat face that was turned, else UNKNOWN."""
         turned = self._looks.turned(policy)
         numbers = {"samples": float(len(turned))}
-        if len(turned) < policy.motion_samples:
+        if len(turned) < TURNED:
             return Evidence("plane", Topic.LIVENESS, Stand.UNKNOWN, "not_turned", numbers=numbers)
         ratio = median(turned)
         numbers["ratio"] = ratio

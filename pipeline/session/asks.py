@@ -11,7 +11,15 @@ from dataclasses import replace
 
 from pipeline.observation import Ask, Observation, Roi
 from pipeline.policy import Policy
-from pipeline.session.measurements import EMBED, Situation, made, needs, next_ask, periods_s
+from pipeline.session.measurements import (
+    EMBED,
+    Situation,
+    made,
+    needs,
+    next_ask,
+    periods_s,
+    sparse_s,
+)
 from pipeline.session.schedule import Schedule
 
 
@@ -24,7 +32,10 @@ class Asks:
         """The newest frame showed no face, or nobody knows yet whose it shows."""
         self._schedule = Schedule()
         self._periods_s, self._needs = periods_s(policy), needs(policy)
+        self._sparse_s = sparse_s(policy)
+        self._within_s = policy.enroll_settle_s if enrolling else policy.settle_s
         if enrolling:
+            self._sparse_s = self._periods_s
             self._periods_s[EMBED.name] = policy.enroll_embed_period_s
             self._needs[EMBED.name] = policy.enroll_embeddings
         self._asked = Ask()
@@ -70,5 +81,7 @@ class Asks:
                 glanced=self._glanced,
                 quick=self._schedule.gap_s <= now.policy.glance_gap_s,
             )
-        self._asked = next_ask(*self._schedule.due(self._periods_s, self._needs), now)
+        periods_s = self._sparse_s if now.clear else self._periods_s
+        due = self._schedule.due(periods_s, self._needs, self._within_s)
+        self._asked = next_ask(*due, now)
         return self._asked

@@ -70,6 +70,8 @@ class Situation:
     """There is cause to ask at once whose face it is."""
     undecided: bool = False
     """The clear signs are in and do not suffice, or a window ended undecided."""
+    clear: bool = False
+    """The votes are in and no sum is in doubt, whatever else the window waits for."""
     ripe: bool = False
     """All that the window needs was measured, so an embedding of now may decide it."""
     lit: bool = False
@@ -106,6 +108,8 @@ class Measurement:
     """The cues that read it."""
     at_once: Callable[[bool, Situation], bool] = lambda due, now: False
     """Whether to ask for it before all others, due or not."""
+    thins: bool = False
+    """Made less often (`sparse`) once the window has enough of it and the signs are clear."""
     weight: int = 1
     """How much of a frame's room it takes (`asks_needed`, `asks_more`): what it costs, roughly, in
     runs of the anti-spoof net; 0 for what always finds room."""
@@ -124,7 +128,8 @@ def _on_a_face(asked: Callable[[Ask], bool]) -> Callable[[Ask, Observation], boo
 DETECT = Measurement(
     name="detect",
     period_s=lambda policy: policy.detect_period_s,
-    need=lambda policy: 0,
+    # One beside that which found the face: a second person may come in after it.
+    need=lambda policy: 1,
     wanted=lambda now: True,
     # Once a second it comes before all else, beside what a frame has room for: no other look finds
     # a second person.
@@ -148,6 +153,7 @@ EMBED = Measurement(
 SPOOF = Measurement(
     name="spoof",
     period_s=lambda policy: policy.spoof_period_s,
+    thins=True,
     need=lambda policy: policy.spoof_votes,
     wanted=_gathering,
     # Eyes at every frame would leave it no room, and the vote is what the doubt is about.
@@ -161,6 +167,7 @@ SPOOF = Measurement(
 EDGES = Measurement(
     name="edges",
     period_s=lambda policy: policy.edges_period_s,
+    thins=True,
     need=lambda policy: policy.border_samples,
     wanted=_gathering,
     # All of the face's surroundings; the mouth is for a hint, and no cue reads it.
@@ -202,6 +209,7 @@ TINT = Measurement(
 MOTION = Measurement(
     name="motion",
     period_s=lambda policy: policy.motion_period_s,
+    thins=True,
     need=lambda policy: 1 + policy.motion_samples,  # the first is what the others start from
     wanted=_gathering,
     ask=lambda ask, now: replace(ask, motion=True, tracks=now.tracks),
@@ -226,6 +234,14 @@ def periods_s(policy: Policy) -> dict[str, float]:
     return {one.name: one.period_s(policy) for one in MEASUREMENTS}
 
 
+def sparse_s(policy: Policy) -> dict[str, float]:
+    """The same, of a window whose signs are clear and that waits for something else."""
+    return {
+        one.name: one.period_s(policy) * (policy.sparse if one.thins else 1.0)
+        for one in MEASUREMENTS
+    }
+
+
 def needs(policy: Policy) -> dict[str, int]:
     """For the schedule."""
     return {one.name: one.need(policy) for one in MEASUREMENTS}
@@ -236,7 +252,8 @@ def next_ask(lacking: Sequence[str], rest: Sequence[str], now: Situation) -> Ask
 
     A frame has little room, and only what the window lacks may take all of it; what finds none
     waits for the next. So where frames are few, a session asks for less, not for more in each. Of
-    every second frame of a quick camera only the sketch is wanted, where there is no doubt.
+    every second frame of a quick camera only the sketch is wanted, once the window has all that it
+    needs and where there is no doubt.
     """
     if _glance_will_do(now):
         return Ask(bars=now.bars)
@@ -258,7 +275,7 @@ def next_ask(lacking: Sequence[str], rest: Sequence[str], now: Situation) -> Ask
 
 
 def _glance_will_do(now: Situation) -> bool:
-    busy = now.missed or now.doubts or now.undecided or now.answering
+    busy = now.missed or now.doubts or now.undecided or now.answering or not now.ripe
     return now.gathering and now.quick and not now.glanced and not busy
 
 

@@ -58,14 +58,20 @@ class Schedule:
         return any(self._count[what] < need for what, need in needs.items())
 
     def due(
-        self, periods_s: Mapping[str, float], needs: Mapping[str, int]
+        self, periods_s: Mapping[str, float], needs: Mapping[str, int], within_s: float
     ) -> tuple[list[str], list[str]]:
         """What should be measured in the next frame, by when that will probably arrive: what the
         window has too few of (`needs`, by name), in the order of `periods_s`, and what it has
-        enough of, the most overdue by its own period first."""
+        enough of, the most overdue by its own period first. What is needed comes so often that all
+        of it is in after `within_s`, and not less often than its period says."""
         since_s = {what: self._next_s - self._made_s.get(what, -inf) for what in periods_s}
-        due = [what for what, period_s in periods_s.items() if since_s[what] >= period_s]
-        lacking = [what for what in due if self._count[what] < needs.get(what, 0)]
-        rest = [what for what in due if what not in lacking]
+        lacking, rest = [], []
+        for what, period_s in periods_s.items():
+            need = needs.get(what, 0)
+            if self._count[what] >= need:
+                if since_s[what] >= period_s:
+                    rest.append(what)
+            elif since_s[what] >= min(period_s, within_s / need):
+                lacking.append(what)
         rest.sort(key=lambda what: -since_s[what] / max(periods_s[what], EARLY_S))
         return lacking, rest

@@ -25,7 +25,7 @@ from typing import assert_never
 from pipeline.cues import framing
 from pipeline.cues.camera import CameraCheck, Claim
 from pipeline.cues.continuity import Break
-from pipeline.decision import Evidence, Moment, Step, decide, speaks_against, undecided
+from pipeline.decision import Bounds, Evidence, Moment, Step, decide, speaks_against, undecided
 from pipeline.events import Decided, Event, PhaseChanged
 from pipeline.inputs import (
     Began,
@@ -100,6 +100,8 @@ class SessionPipeline:
         self._undecided = 0
         self.moment: Moment | None = None
         """When a table was last decided."""
+        self.limits: Bounds | None = None
+        """Sums between which the open window goes on; None before it may be decided."""
         self._unturned: tuple[Reason, ...] = ()
         """How it ends if the head is not turned by somebody who was asked to in place of that."""
         self._judged_by = policy
@@ -164,6 +166,7 @@ class SessionPipeline:
                 gathering=True,
                 doubts=self._breaks.doubts,
                 undecided=self._undecided > 0 or window.doubtful(policy, self._weighed),
+                clear=window.clear(policy, self._weighed),
                 lit=self._challenge.tint(policy, now_s),
                 answering=self._challenge.runs,
                 tracks=window.tracks(policy, now_s),
@@ -238,7 +241,7 @@ class SessionPipeline:
             events += self._open(now_s)
         if self._window is not None:
             self._gather(self._window, obs, hint)
-            events += self._judge(self._window, now_s)
+            events += self._judge(self._window, now_s, usable=hint is None)
         if not self._over:
             again = self._repeats.hint(now_s)
             if again is not None:
@@ -267,6 +270,7 @@ class SessionPipeline:
     def _open(self, now_s: float) -> list[Event]:
         """A window begins."""
         self._window = Window(self._purpose, self._gallery, self._model_id, now_s)
+        self.limits = None
         self._asks.begin()
         self._weighed, self._answers, self._frozen = [], [], False
         self._camera = CameraCheck(self._claim)
@@ -291,7 +295,7 @@ class SessionPipeline:
             return self._end(Phase.EXPIRED, Reason.TIMEOUT)
         return self._guidance.wait(self._heard_s, now_s, self._lateness.cause())
 
-    def _judge(self, window: Window, now_s: float) -> list[Event]:
+    def _judge(self, window: Window, now_s: float, *, usable: bool) -> list[Event]:
         policy = self._policy
         elapsed_s = now_s - window.since_s
         early = elapsed_s < self._settle_s
@@ -300,21 +304,19 @@ class SessionPipeline:
         self._look(window, now_s)
         window_s = self._window_s
         if elapsed_s >= window_s:
-            window_s = self._challenge.end_s(policy, self._end_s(window), elapsed_s)
+            window_s = self._challenge.end_s(
+                policy, window.end_s(policy, self._window_s), elapsed_s
+            )
         late = elapsed_s >= window_s
-        if early or (not late and undecided(self._weighed, policy)):
+        moment = Moment(elapsed_s, self._settle_s, window_s, self._challenge.name)
+        self.limits = None if early else moment.bounds(self._judged_by)
+        if self.limits is None or (not late and undecided(self._weighed, self.limits)):
             return self._go_on(window, elapsed_s)
-        self.moment = Moment(elapsed_s, self._settle_s, window_s, self._challenge.name)
-        decision = decide(
-            self.evidence(),
-            self._judged_by,
-            elapsed_s=elapsed_s,
-            settle_s=self._settle_s,
-            window_s=window_s,
-        )
+        self.moment = moment
+        decision = decide(self.evidence(), self._judged_by, **moment.times())
         match decision.step:
-            case Step.ACCEPT if not late and self._asks.lacking:
-                return self._go_on(window, elapsed_s)  # few frames are no proof of anything
+            case Step.ACCEPT if not late and (self._asks.lacking or not usable):
+                return self._go_on(window, elapsed_s)  # few frames are no proof, nor a poor one
             case Step.ACCEPT:
                 return self._accept(window)
             case Step.REJECT:
@@ -353,12 +355,6 @@ class SessionPipeline:
     def _go_on(self, window: Window, elapsed_s: float) -> list[Event]:
         policy, time = self._policy, min(elapsed_s / self._settle_s, PROGRESS_MOST)
         return self._guidance.reach(min(time, window.share(policy), self._challenge.share(policy)))
-
-    def _end_s(self, window: Window) -> float:
-        """How long this window may last: longer where a slow camera still owes frames."""
-        if window.enough_frames(self._policy):
-            return self._window_s
-        return max(self._window_s, self._policy.slow_window_s)
 
     def _accept(self, window: Window) -> list[Event]:
         return [

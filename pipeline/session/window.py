@@ -17,7 +17,7 @@ from pipeline.cues.enrolment import Enrolment
 from pipeline.cues.face import FaceSeen
 from pipeline.cues.freshness import Freshness
 from pipeline.cues.identity import Identity
-from pipeline.decision import Evidence, Species, Stand, sums
+from pipeline.decision import Evidence, Species, Stand, liveness_sum, sums
 from pipeline.observation import Observation, Tracks
 from pipeline.policy import Policy
 from pipeline.reasons import Hint, Purpose
@@ -86,6 +86,10 @@ class Window:
         """False while a slow camera has not sent what a window needs."""
         return self._freshness.share(policy) >= 1.0
 
+    def end_s(self, policy: Policy, window_s: float) -> float:
+        """How long it may last: longer where a slow camera still owes frames."""
+        return window_s if self.enough_frames(policy) else max(window_s, policy.slow_window_s)
+
     def frozen(self, policy: Policy) -> bool:
         """Whether the picture stands still."""
         return self._freshness.row(policy).reason == "frozen"
@@ -96,6 +100,12 @@ class Window:
             if row.cue == "spoof" and row.stand is not Stand.UNKNOWN:
                 return sums(rows)[Species.PRINT] < policy.accept_llr
         return False
+
+    def clear(self, policy: Policy, rows: list[Evidence]) -> bool:
+        """Whether the votes are in and every sum is enough: more of the same would change little,
+        and the window waits for something else."""
+        voted = any(row.cue == "spoof" and row.stand is not Stand.UNKNOWN for row in rows)
+        return voted and liveness_sum(rows) >= policy.accept_llr
 
     def absent(self, policy: Policy, rows: list[Evidence]) -> Hint | None:
         """What the person has to do to be there at all, where that is asked for."""

@@ -8,41 +8,54 @@ this has a gradient.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
-from pipeline.decision import EVERY, Evidence, Species, Stand, Topic, sums
+from pipeline.decision import EVERY, Bounds, Evidence, Species, Stand, Topic, sums
 
 MARKS = {Stand.FOR: "+", Stand.OPEN: "~", Stand.AGAINST: "!", Stand.UNKNOWN: "?"}
 """How a stand is written in front of a ratio."""
+SIDES = ("from", "to")
+"""Columns of the sums between which a window goes on."""
 LEGEND = (
     "+ for, ~ open, ! against, ? not measured; the numbers are log-likelihood ratios, and first"
-    " their sum against each species of attack, of which the least decides"
+    " their sum against each species of attack, of which the least decides: it accepts from `from`"
+    " up and refuses from `to` down, and nothing is decided where neither is written"
 )
 
 
-def explain(tables: Sequence[tuple[float, Sequence[Evidence]]]) -> str:
+def explain(
+    tables: Sequence[tuple[float, Sequence[Evidence]]], limits: Sequence[Bounds | None] = ()
+) -> str:
     """One line for each (seconds, rows), a column for each cue; then the last table in full.
 
+    `limits`: of each table the sums between which its window goes on, None before it is decided.
     Ends with a newline. An empty sequence is said to be empty.
     """
     if not tables:
         return "no evidence was gathered\n"
     cues = list(dict.fromkeys(row.cue for _, rows in tables for row in rows))
-    lines = [LEGEND, "", _line("time", EVERY, cues)]
-    for at_s, rows in tables:
+    lines = [LEGEND, "", _line("time", (*EVERY, *SIDES), cues)]
+    for (at_s, rows), between in zip_longest(tables, limits[: len(tables)]):
         cells = {row.cue: _cell(row) for row in rows}
         found = [cells.get(cue, "") for cue in cues]
         totals = [f"{total:+.2f}" for total in sums(rows).values()]
-        lines.append(_line(f"{at_s:.2f} s", totals, found, cues))
+        lines.append(_line(f"{at_s:.2f} s", (*totals, *_sides(between)), found, cues))
     at_s, rows = tables[-1]
     lines += ["", f"at {at_s:.2f} s:"]
     lines += [_full(row) for row in rows]
     return "\n".join(lines) + "\n"
 
 
+def _sides(between: Bounds | None) -> tuple[str, str]:
+    if between is None:
+        return "", ""
+    return f"{between.accept_llr:+.2f}", f"{between.reject_llr:+.2f}"
+
+
 def _line(
     time: str, totals: Sequence[str], cells: Sequence[str], names: Sequence[str] | None = None
 ) -> str:
-    widths = [max(len(name), 6) for name in (*EVERY, *(names or cells))]
+    widths = [max(len(name), 6) for name in (*EVERY, *SIDES, *(names or cells))]
     rest = zip((*totals, *cells), widths, strict=True)
     return "  ".join([time.rjust(8), *(cell.rjust(width) for cell, width in rest)]).rstrip()
 

@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from pipeline.decision import EVERY, Evidence, Stand, Topic, sums
+from pipeline.decision import EVERY, Bounds, Evidence, Stand, Topic, sums
 from pipeline.events import Decided, Hinted, PhaseChanged
-from pipeline.policy import Policy
 from pipeline.tape.reader import Tape
 from pipeline.tape.replay import Replayed, shown
 
@@ -59,7 +58,7 @@ def html_of(tape: Tape, played: Replayed, pictures: Sequence[tuple[float, bytes]
             _about(tape, played),
             *_strip(pictures),
             "<h2>Evidence over time</h2>",
-            _lanes(played, tape.policy),
+            _lanes(played),
             "<h2>What decided</h2>",
             _table(played),
             "<h2>What was said</h2>",
@@ -111,7 +110,7 @@ def _strip(pictures: Sequence[tuple[float, bytes]]) -> list[str]:
     return ["<h2>Pictures</h2>", f'<div class="strip">{figures}</div>']
 
 
-def _lanes(played: Replayed, policy: Policy) -> str:
+def _lanes(played: Replayed) -> str:
     """A lane for the sum against each species of attack, one for each cue: colour is the stand, the
     line its ratio."""
     if not played.rows:
@@ -127,11 +126,11 @@ def _lanes(played: Replayed, policy: Policy) -> str:
     totals = [(at_s, sums(rows)) for at_s, rows in played.rows]
     for n, species in enumerate(EVERY):
         parts += _frame(n, f"sum, {species}")
-        for level, name in ((policy.accept_llr, "for"), (policy.reject_llr, "against")):
-            y = _y(n, level)
+        for line, name in _bounds(played):
+            places = " ".join(f"{x(at_s):.1f},{_y(n, level):.1f}" for at_s, level in line)
             parts.append(
-                f'<line x1="{LEFT}" x2="{WIDE - 10}" y1="{y:.1f}" y2="{y:.1f}"'
-                f' stroke="var(--{name})" stroke-dasharray="4 3"/>'
+                f'<polyline points="{places}" fill="none" stroke="var(--{name})"'
+                ' stroke-dasharray="4 3"/>'
             )
         parts.append(_curve(n, [(x(at_s), total[species]) for at_s, total in totals]))
     for n, cue in enumerate(cues, len(EVERY)):
@@ -139,6 +138,21 @@ def _lanes(played: Replayed, policy: Policy) -> str:
         parts += _cue(n, cue, played.rows, x)
     parts += _marks(played, x, height)
     return "".join([*parts, "</svg>", _legend()])
+
+
+def _bounds(played: Replayed) -> list[tuple[list[tuple[float, float]], str]]:
+    """Lines of (seconds, sum) between which each window went on, and their colours."""
+    windows: list[list[tuple[float, Bounds]]] = [[]]
+    for (at_s, _), limits in zip(played.rows, played.limits, strict=True):
+        if limits is None:
+            windows.append([])
+        else:
+            windows[-1].append((at_s, limits))
+    lines = []
+    for one in filter(None, windows):
+        lines.append(([(at_s, limits.accept_llr) for at_s, limits in one], "for"))
+        lines.append(([(at_s, limits.reject_llr) for at_s, limits in one], "against"))
+    return lines
 
 
 def _frame(n: int, name: str) -> list[str]:

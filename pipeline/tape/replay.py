@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from pipeline.decision import Evidence
+from pipeline.decision import Bounds, Evidence
 from pipeline.events import Decided, Event
 from pipeline.inputs import Began, Input, Introduced, Seen
 from pipeline.observation import Ask, Observation
@@ -48,6 +48,9 @@ class Replayed:
     """What the new session said, and the time of the input that made it say so."""
     rows: list[tuple[float, list[Evidence]]] = field(default_factory=list)
     """The decision table after each observation that changed it."""
+    limits: list[Bounds | None] = field(default_factory=list)
+    """For each of these tables the sums between which its window goes on; None before it may be
+    decided."""
     recorded: Decided | None = None
     """How the recorded session ended; None if the tape breaks off before."""
     decided: Decided | None = None
@@ -112,6 +115,7 @@ def replay(
                     result.decided = event
             if table:
                 result.rows.append((at_s, table))
+                result.limits.append(session.limits)
         elif line.kind == "end":
             ended = True
             _missing(result, line, waiting)

@@ -210,7 +210,8 @@ def explain_verb(given: argparse.Namespace) -> int:
     policy = None if given.policy is None else policies.load(given.policy, tape.policy)
     played = replay(tape, policy=policy, torn=given.torn, rows=True)
     if given.html is None:
-        print(explain([(at_s - played.first_s, rows) for at_s, rows in played.rows]), end="")
+        tables = [(at_s - played.first_s, rows) for at_s, rows in played.rows]
+        print(explain(tables, played.limits), end="")
         print(f"\nverdict: {_ended(played.decided)}")
         return 0
     strip = _strip(tape, played, torn=given.torn) if tape.has_video else []

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.decision import (
+    Bounds,
     Decision,
     Evidence,
     Species,
     Stand,
     Step,
     Topic,
+    bounds,
     decide,
     leaning,
     leans_against,
@@ -43,6 +46,58 @@ def changed(cue: str, **changes: object) -> list[Evidence]:
 def test_all_rows_for_accepts_after_settling_only():
     assert judged(FULL, 1.4).step is Step.GO_ON
     assert judged(FULL, 1.5) == Decision(Step.ACCEPT)
+
+
+def early(rows, elapsed_s: float) -> Decision:
+    """Of a window that is decided as soon as the policy allows."""
+    return decide(rows, POLICY, elapsed_s=elapsed_s, settle_s=POLICY.settle_s, window_s=3.0)
+
+
+def test_what_is_enough_falls_with_time():
+    p, ends = POLICY, {"settle_s": POLICY.settle_s, "window_s": POLICY.window_s}
+    assert p.settle_s < p.clear_s < p.window_s
+    assert bounds(p, elapsed_s=p.settle_s, **ends) == Bounds(p.early_accept_llr, p.early_reject_llr)
+    assert bounds(p, elapsed_s=p.clear_s, **ends) == Bounds(p.accept_llr, p.reject_llr)
+    assert bounds(p, elapsed_s=p.window_s, **ends) == Bounds(p.accept_late_llr, p.reject_llr)
+    way = [bounds(p, elapsed_s=k / 100, **ends) for k in range(90, 320)]
+    for one, later in pairwise(way):
+        assert later.accept_llr <= one.accept_llr
+        assert later.reject_llr >= one.reject_llr
+        assert one.accept_llr - later.accept_llr < 0.1, "no leap, for which one could wait"
+    # Who settles later, as an enrolment does, needs what is clear until the end.
+    ends["settle_s"] = p.clear_s
+    for elapsed_s in (p.clear_s, 2.0, 2.99):
+        assert bounds(p, elapsed_s=elapsed_s, **ends) == Bounds(p.accept_llr, p.reject_llr)
+    assert bounds(p, elapsed_s=3.0, **ends) == Bounds(p.accept_late_llr, p.reject_llr)
+
+
+def test_only_what_is_very_clear_is_decided_early():
+    soon = POLICY.settle_s
+    for llr, now, later in (
+        (POLICY.early_accept_llr, Step.ACCEPT, Step.ACCEPT),
+        (POLICY.early_accept_llr - 0.1, Step.GO_ON, Step.ACCEPT),
+        (POLICY.early_reject_llr + 0.1, Step.GO_ON, Step.REJECT),
+        (POLICY.early_reject_llr, Step.REJECT, Step.REJECT),
+    ):
+        rows = changed("spoof", llr=llr)
+        assert early(rows, soon - 0.01).step is Step.GO_ON
+        assert early(rows, soon).step is now
+        assert early(rows, POLICY.clear_s).step is later
+
+
+def test_a_certain_row_refuses_nobody_before_it_is_clear_and_nobody_comes_in_beside_it():
+    border = Evidence("bezel", Topic.LIVENESS, Stand.AGAINST, "border", -2.0, certain=True)
+    rows = [*changed("spoof", llr=4.0), border]
+    assert early(rows, POLICY.clear_s - 0.01).step is Step.GO_ON
+    assert early(rows, POLICY.clear_s) == Decision(Step.REJECT, (Reason.LIVENESS,))
+    at_its_end = decide(rows, POLICY, elapsed_s=1.0, settle_s=0.5, window_s=1.0)
+    assert at_its_end.step is Step.REJECT
+
+
+def test_a_sum_between_is_accepted_between_clear_and_the_windows_end():
+    some = changed("spoof", llr=POLICY.accept_llr / 2)
+    assert early(some, POLICY.clear_s + 0.7).step is Step.GO_ON
+    assert early(some, POLICY.clear_s + 0.8).step is Step.ACCEPT
 
 
 def test_between_the_sums_it_goes_on_and_then_starts_afresh():
@@ -215,8 +270,8 @@ def test_between_the_sums_nothing_is_decided_unless_a_row_is_certain():
     low, high = POLICY.reject_llr, POLICY.accept_llr
     for llr, between in ((low, False), (low + 0.1, True), (high - 0.1, True), (high, False)):
         row = Evidence("spoof", Topic.LIVENESS, Stand.OPEN, "spoof", llr)
-        assert undecided([row], POLICY) is between
-        assert not undecided([row, replace(row, llr=0.0, certain=True)], POLICY)
+        assert undecided([row], Bounds(high, low)) is between
+        assert not undecided([row, replace(row, llr=0.0, certain=True)], Bounds(high, low))
 
 
 def test_missing_evidence_means_trying_again():

@@ -13,7 +13,7 @@ from pipeline.cues.blink import Blink
 from pipeline.cues.detail import Detail
 from pipeline.cues.glow import Glow
 from pipeline.cues.micro import Micro
-from pipeline.cues.plane import Plane
+from pipeline.cues.plane import TURNED, Plane
 from pipeline.decision import Evidence, Species, Stand, Topic
 from pipeline.observation import Ask
 from pipeline.policy import POLICIES
@@ -246,7 +246,7 @@ def test_closing_the_eyes_is_no_blink_and_neither_is_a_wink():
         (Bezel, POLICY.border_samples),
         (Glow, POLICY.border_samples),
         (Micro, POLICY.motion_samples),
-        (Plane, POLICY.motion_samples),
+        (Plane, TURNED),
         (Background, POLICY.background_samples),
         (Detail, POLICY.detail_samples),
     ],
@@ -256,6 +256,15 @@ def test_as_many_samples_as_the_policy_asks_for_are_enough(cue, enough):
     moving = Camera(now_s=101.0, sway=0.5, flat=True)
     assert row(cue, replace(moving), enough).reason not in NOTHING
     assert row(cue, replace(moving), enough - 1).reason in NOTHING
+
+
+def test_a_border_is_a_veto_at_once_and_certain_once_it_was_seen_often_enough():
+    """A hand comes and goes; but nobody is let in beside what may be a border."""
+    shown = Camera(edges=(1.0, 1.0, 0.0, 0.0))
+    few = row(Bezel, replace(shown), POLICY.bezel_samples - 1)
+    assert (few.stand, few.certain) == (Stand.AGAINST, False)
+    enough = row(Bezel, replace(shown), POLICY.bezel_samples)
+    assert (enough.stand, enough.certain) == (Stand.AGAINST, True)
 
 
 def test_a_background_that_was_seen_while_nothing_moved_is_another_unknown():

@@ -146,6 +146,14 @@ def test_fresh_frozen_looping_or_open(camera, stand, reason):
     assert row.llr == 0.0
 
 
+@pytest.mark.parametrize("loop", range(4, 12))
+def test_a_short_loop_is_told_by_the_time_of_the_first_verdict(loop):
+    frames = int(POLICY.settle_s * 15) + 1
+    row = watched(frames, loop=loop).row(POLICY)
+    assert (row.stand, row.reason) == (Stand.AGAINST, "looping")
+    assert watched(frames).row(POLICY).stand is Stand.FOR
+
+
 def shaped(n: int, wobble: Callable[[int], float], **more: float) -> Freshness:
     """A moving picture of a face that is bent by so much, eye distances, in its nth frame."""
     cue, camera = Freshness(), Camera(motion=5.0, wobble=0.0, **more)

@@ -87,9 +87,9 @@ def watched(session: SessionPipeline, camera: Camera, seconds: float) -> list[Ev
 
 
 def broken(
-    session: SessionPipeline, camera: Stage, act: Act, times: int, apart_s: float = 1.0
+    session: SessionPipeline, camera: Stage, act: Act, times: int, apart_s: float = 0.8
 ) -> list[Event]:
-    """A second of evidence, then the same break again and again."""
+    """Evidence for a while, too short for a verdict, then the same break again and again."""
     events = watched(session, camera, apart_s)
     for _ in range(times):
         act(camera)
@@ -128,12 +128,12 @@ def test_another_face_once_ends_the_session_as_liveness(purpose: Purpose) -> Non
 @pytest.mark.parametrize("purpose", list(Purpose))
 def test_a_cut_is_borne_once_and_ends_the_session_the_second_time(purpose: Purpose) -> None:
     session, camera = started(purpose), Stage()
-    events = broken(session, camera, cut, 1)
+    events = broken(session, camera, cut, 1, 0.6)
     assert restarts(events) == 1
     row = counted(session)
     assert row is not None
     assert (row.stand, row.reason, row.llr, row.certain) == (Stand.OPEN, "cut", 0.0, False)
-    events = broken(session, camera, cut, 1, 0.6)
+    events = broken(session, camera, cut, 1, 0.25)
     assert events[-1] == REFUSED
     assert counted(session) == against(Break.CUT, 2)
 
@@ -149,7 +149,7 @@ def test_a_picture_of_another_size_begins_afresh_and_says_nothing_of_whose_face_
     """A browser on a slow line sends smaller pictures, and a phone is turned. The face is looked
     for where it was, so what the first of them shows may be anything."""
     session, camera = started(), Stage()
-    events = watched(session, camera, 1.0)
+    events = watched(session, camera, 0.8)
     shown = camera.shot(Ask(detect=True, roi=ROI, embed_above=0.0))
     assert shown.face is not None
     face = replace(shown.face, embedding=identity(2))

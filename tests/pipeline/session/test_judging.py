@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.decision import Evidence, Stand, Step, Topic, decide, undecided
+from pipeline.decision import Bounds, Evidence, Stand, Step, Topic, bounds, decide, undecided
 from pipeline.inputs import Seen
 from pipeline.policy import POLICIES
 from tests.pipeline.observations import Camera
@@ -48,11 +48,12 @@ policies = st.builds(
 
 
 @settings(max_examples=600, deadline=None)
-@given(tables(), policies)
-def test_what_is_undecided_goes_on_whatever_the_other_rows_are(rows, policy):
+@given(tables(), policies, st.sampled_from([0.9, 1.2, 1.5, 2.0, 2.9]), st.sampled_from([0.9, 1.5]))
+def test_what_is_undecided_goes_on_whatever_the_other_rows_are(rows, policy, elapsed_s, settle_s):
     weighed = [row for row in rows if row.cue in CUES]
-    decided = decide(rows, policy, elapsed_s=2.0, settle_s=1.5, window_s=3.0)
-    if undecided(weighed, policy):
+    times = {"elapsed_s": elapsed_s, "settle_s": settle_s, "window_s": 3.0}
+    decided = decide(rows, policy, **times)
+    if undecided(weighed, bounds(policy, **times)):
         assert decided.step is Step.GO_ON
 
 
@@ -64,7 +65,7 @@ def test_what_is_undecided_goes_on_whatever_the_other_rows_are(rows, policy):
 def test_only_what_lies_between_the_sums_and_is_not_certain_is_undecided(llr, certain, goes_on):
     stand = Stand.AGAINST if certain else Stand.OPEN
     row = Evidence("spoof", Topic.LIVENESS, stand, "x", llr, certain)
-    assert undecided([row], POLICY) is goes_on
+    assert undecided([row], Bounds(POLICY.accept_llr, POLICY.reject_llr)) is goes_on
 
 
 films = st.fixed_dictionaries(

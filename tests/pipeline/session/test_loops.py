@@ -61,7 +61,7 @@ def _second(camera: Camera, n: int) -> None:
 
 
 def _borders(camera: Camera, n: int) -> None:
-    camera.bars = Bars(0, 60, 0, 60) if n // 36 % 2 else Bars()
+    camera.bars = Bars(0, 60, 0, 60) if n // 45 % 2 else Bars()
 
 
 def _nothing(camera: Camera, n: int) -> None:

@@ -51,7 +51,7 @@ def test_names_are_apart_and_each_period_is_the_policys():
         "motion": POLICY.motion_period_s,
     }
     assert needs(POLICY) == {
-        "detect": 0,
+        "detect": 1,
         "embed": POLICY.embeddings,
         "spoof": POLICY.spoof_votes,
         "edges": POLICY.border_samples,
@@ -137,9 +137,10 @@ def test_the_vote_finds_room_beside_the_eyes_of_a_doubtful_window():
 
 
 def test_every_second_frame_of_a_quick_camera_is_glanced_at_where_nothing_is_in_doubt():
-    quick = replace(OPEN, quick=True)
-    assert next_ask(NAMES, [], quick) == Ask()
+    quick = replace(OPEN, quick=True, ripe=True)
+    assert next_ask([], NAMES, quick) == Ask()
     looked = (
+        {"ripe": False},
         {"glanced": True},
         {"quick": False},
         {"gathering": False},
@@ -149,7 +150,7 @@ def test_every_second_frame_of_a_quick_camera_is_glanced_at_where_nothing_is_in_
         {"answering": True},
     )
     for change in looked:
-        assert next_ask(NAMES, [], replace(quick, **change)).roi is ROI, change
+        assert next_ask([], NAMES, replace(quick, **change)).roi is ROI, change
 
 
 def test_colours_are_measured_for_a_challenge_only():

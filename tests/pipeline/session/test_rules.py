@@ -137,7 +137,11 @@ def test_duplicated_frames_weigh_nothing(parts, copies, loop):
 
 
 @settings(max_examples=40, deadline=None)
-@given(attackers, st.floats(0.2, 1.4), st.sampled_from(["lost", "jump", "other", "second"]))
+@given(
+    attackers,
+    st.floats(0.2, POLICY.settle_s - 0.1),
+    st.sampled_from(["lost", "jump", "other", "second"]),
+)
 def test_evidence_before_a_break_never_counts_after_it(attack, warm_s, how):
     """The session after a break is the session that began with it, whoever was there before; one
     whose policy bears another face goes on after that, too, and the count is all that is left."""

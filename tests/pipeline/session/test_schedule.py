@@ -9,7 +9,7 @@ from pipeline.session.schedule import Schedule
 
 def due(schedule: Schedule, **periods_s: float) -> list[str]:
     """Of which the window needs none."""
-    lacking, rest = schedule.due(periods_s, {})
+    lacking, rest = schedule.due(periods_s, {}, inf)
     assert not lacking
     return rest
 
@@ -71,20 +71,38 @@ def test_a_pause_is_not_expected_to_come_again():
 def test_what_a_window_lacks_comes_apart_and_is_counted_anew_in_the_next():
     schedule, periods_s, needs = Schedule(), {"one": 0.5, "two": 0.2, "three": 0.4}, {"one": 2}
     schedule.heard(0.0)
-    assert schedule.due(periods_s, needs) == (["one"], ["two", "three"])
+    assert schedule.due(periods_s, needs, inf) == (["one"], ["two", "three"])
     for name in periods_s:
         schedule.made(name, 0.0)
     schedule.heard(1.0)
     assert schedule.lacks(needs)
-    assert schedule.due(periods_s, needs) == (["one"], ["two", "three"])
+    assert schedule.due(periods_s, needs, inf) == (["one"], ["two", "three"])
     schedule.made("one", 1.0)
     schedule.heard(2.0)
     assert not schedule.lacks(needs)
     # Overdue by seven and a half, four and three periods
-    assert schedule.due(periods_s, needs) == ([], ["two", "three", "one"])
+    assert schedule.due(periods_s, needs, inf) == ([], ["two", "three", "one"])
     schedule.begin()
     assert schedule.lacks(needs)
-    assert schedule.due(periods_s, needs) == (["one"], ["two", "three"])
+    assert schedule.due(periods_s, needs, inf) == (["one"], ["two", "three"])
+
+
+def test_what_a_window_lacks_comes_sooner_and_more_of_it_at_its_own_pace():
+    schedule, asked, came_s = Schedule(), True, []
+    for k in range(30):
+        at_s = k / 10
+        schedule.heard(at_s)
+        if asked:
+            schedule.made("it", at_s)
+            came_s.append(at_s)
+        asked = any(schedule.due({"it": 1.0}, {"it": 3}, 0.6))
+    assert came_s == pytest.approx([0.0, 0.2, 0.4, 1.4, 2.4])
+    # Nor less often than its period says, where there is time.
+    schedule = Schedule()
+    schedule.heard(0.0)
+    schedule.made("it", 0.0)
+    schedule.heard(0.5)
+    assert schedule.due({"it": 0.5}, {"it": 3}, 60.0) == (["it"], [])
 
 
 def test_the_pace_is_that_of_some_gaps_and_unknown_before():

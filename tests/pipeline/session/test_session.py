@@ -19,6 +19,8 @@ from pipeline.template import Gallery
 from tests.pipeline.observations import ROI, Camera, gallery, near
 
 POLICY = POLICIES["standard"]
+SOON_S = POLICY.settle_s - 0.1
+"""Evidence is being gathered, and nothing can be decided yet."""
 
 
 def started(
@@ -76,7 +78,7 @@ def test_the_enrolled_person_is_accepted_soon():
     events = watched(started(), camera, 10)
     assert verdict(events) == Decided(Phase.ACCEPTED, subject="person-1")
     assert phases(events) == [Phase.GATHERING, Phase.ACCEPTED]
-    assert 1.5 <= camera.now_s - 100.0 <= 2.0
+    assert POLICY.settle_s <= camera.now_s - 100.0 <= POLICY.settle_s + 0.2
 
 
 def test_progress_rises_to_one():
@@ -145,7 +147,7 @@ def test_a_still_with_added_noise_is_never_accepted():
 
 def test_a_camera_that_freezes_says_so_and_is_refused():
     session, camera = started(), Camera(person=1)
-    events = watched(session, camera, 1.0)
+    events = watched(session, camera, SOON_S)
     camera.loop = camera.seq + 1
     camera.motion, frozen = 0.0, camera.now_s
     events += watched(session, camera, 6.0)
@@ -212,7 +214,7 @@ def test_an_empty_gallery_accepts_nobody(purpose):
 
 def test_losing_the_face_throws_the_evidence_away():
     session, camera = started(), Camera(person=1)
-    watched(session, camera, 1.2)
+    watched(session, camera, SOON_S)
     camera.person = None
     events = watched(session, camera, 0.5)
     assert phases(events) == [Phase.FRAMING]
@@ -220,7 +222,7 @@ def test_losing_the_face_throws_the_evidence_away():
     camera.person, back_s = 1, camera.now_s
     events = watched(session, camera, 10)
     assert verdict(events) == Decided(Phase.ACCEPTED, subject="person-1")
-    assert camera.now_s - back_s >= 1.5
+    assert camera.now_s - back_s >= POLICY.settle_s
 
 
 @pytest.mark.parametrize("others", [gallery(9), gallery(1)])
@@ -229,7 +231,7 @@ def test_after_the_face_was_lost_another_person_is_judged_afresh(others):
     alone = Camera(person=1)
     expected = verdict(watched(started(who=others), alone, 10))
     session, camera = started(who=others), Camera(person=9)
-    watched(session, camera, 1.2)
+    watched(session, camera, SOON_S)
     camera.person = None
     assert phases(watched(session, camera, 0.5)) == [Phase.FRAMING]
     camera.person, down_s = 1, camera.now_s
@@ -242,17 +244,17 @@ def test_after_the_face_was_lost_another_person_is_judged_afresh(others):
 
 def test_one_missed_frame_is_forgiven():
     session, camera = started(), Camera(person=1)
-    watched(session, camera, 1.0)
+    watched(session, camera, 0.6)
     camera.person = None
     watched(session, camera, 1 / 15)
     camera.person = 1
     assert verdict(watched(session, camera, 10)) is not None
-    assert camera.now_s - 100.0 < 2.0
+    assert camera.now_s - 100.0 < POLICY.settle_s + 0.3
 
 
 def test_a_live_accomplice_cannot_warm_up_for_a_photo():
     session, camera = started(), Camera(person=9, margin=6.0)
-    watched(session, camera, 1.4)
+    watched(session, camera, SOON_S)
     camera.person, camera.margin = 1, -6.0
     decided = verdict(watched(session, camera, 10))
     assert decided == Decided(Phase.REJECTED, (Reason.LIVENESS,))
@@ -261,7 +263,7 @@ def test_a_live_accomplice_cannot_warm_up_for_a_photo():
 def test_a_swap_in_place_is_seen_by_the_embedding():
     """That it ends a session unless the policy bears it: test_breaks.py."""
     session, camera = started(policy=replace(POLICY, another_face_most=2)), Camera(person=9)
-    watched(session, camera, 1.0)
+    watched(session, camera, 0.5)
     camera.person, camera.look = 1, {"same": True}
     events = watched(session, camera, 10)
     assert Phase.FRAMING in phases(events)
@@ -273,7 +275,7 @@ def test_a_swap_in_place_is_seen_by_the_embedding():
 )
 def test_a_jump_starts_afresh(box):
     session, camera = started(), Camera(person=1)
-    watched(session, camera, 1.0)
+    watched(session, camera, SOON_S)
     camera.look = {"box_px": box, "same": True}
     assert Phase.FRAMING in phases(watched(session, camera, 0.15))  # a look and a glance
 
@@ -290,7 +292,7 @@ def test_a_second_face_stops_the_login(rival):
 
 def test_a_second_face_mid_way_throws_the_evidence_away():
     session, camera = started(), Camera(person=1)
-    watched(session, camera, 1.0)
+    watched(session, camera, 0.6)
     camera.rival = 0.8
     assert Phase.FRAMING in phases(watched(session, camera, 0.6))
 
@@ -392,7 +394,7 @@ def test_the_time_limit_ends_it_without_frames():
 )
 def test_other_endings(end, phase, reason):
     session, camera = started(), Camera(person=1)
-    watched(session, camera, 1.0)
+    watched(session, camera, SOON_S)
     assert verdict(session.receive(end(camera.now_s))) == Decided(phase, (reason,))
     assert session.over
     assert watched(session, camera, 5.0) == []
@@ -403,7 +405,8 @@ def test_other_endings(end, phase, reason):
 def test_there_is_one_way_in():
     """Else something could be told to a session that is not on its tape."""
     public = {name for name in vars(SessionPipeline) if not name.startswith("_")}
-    assert public == {"receive", "ask", "deadline_s", "evidence", "phase", "over", "probe"}
+    reads = {"ask", "deadline_s", "doubted", "evidence", "phase", "over", "probe"}
+    assert public == {"receive", *reads}
 
 
 def test_the_dear_nets_are_asked_for_on_schedule_only():
@@ -438,15 +441,25 @@ def test_nothing_is_gathered_from_poor_frames():
     assert session.evidence() == []
 
 
+def test_nobody_is_accepted_in_a_frame_that_is_no_evidence():
+    """Whoever holds a screen nearer once it was judged is not let in by what it showed before."""
+    session, camera = started(), Camera(person=1)
+    watched(session, camera, SOON_S)
+    camera.look = {"quality": 0.1, "luma": 12.0}
+    assert verdict(watched(session, camera, 0.5)) is None
+    camera.look = {}
+    assert verdict(watched(session, camera, 0.3)) == Decided(Phase.ACCEPTED, subject="person-1")
+
+
 def test_poor_frames_in_a_window_are_no_number():
     session, camera = started(), Camera(person=1)
-    for k in range(12):
-        camera.look = {"quality": 0.1, "luma": 12.0} if k % 3 == 0 else {}
-        camera.margin = -8.0 if k % 3 == 0 else 4.0
-        camera.edges = (2.0, 2.0, 2.0, 2.0) if k % 3 == 0 else (0.0, 0.0, 0.0, 0.0)
-        camera.glow = 9.0 if k % 3 == 0 else 0.0
-        watched(session, camera, 1 / 15)
-    events = watched(session, camera, 10)
+    events: list[Event] = []
+    for k in range(30):
+        camera.look = {"quality": 0.1, "luma": 12.0} if k % 5 == 0 else {}
+        camera.margin = -8.0 if k % 5 == 0 else 4.0
+        camera.edges = (2.0, 2.0, 2.0, 2.0) if k % 5 == 0 else (0.0, 0.0, 0.0, 0.0)
+        camera.glow = 9.0 if k % 5 == 0 else 0.0
+        events += watched(session, camera, 1 / 15)
     assert verdict(events) == Decided(Phase.ACCEPTED, subject="person-1")
     rows = {row.cue: row for row in session.evidence()}
     assert rows["face"].numbers["usable"] < rows["face"].numbers["frames"]
@@ -503,7 +516,7 @@ def test_a_slow_camera_gets_the_time_for_its_frames():
     "attack",
     [
         {"edges": (1.0, 1.0, 0.0, 0.0)},
-        {"flat": True},
+        {"flat": True, "sway": 0.8},
         {"margin": -3.0, "glow": 1.0, "follows": True, "detail": -4.5},
     ],
 )
@@ -542,7 +555,7 @@ def test_supporting_cues_are_measured_on_schedule():
     session, camera = started(), doubtful()
     watched(session, camera, 8.9)
     asked, seconds = camera.asked, camera.now_s - 100.0
-    for what, most in (("edges", 2.2), ("glow", 2.2), ("motion", 5.2), ("eyes", 15.2)):
+    for what, most in (("edges", 2.4), ("glow", 2.4), ("motion", 5.2), ("eyes", 15.2)):
         assert 1.0 < sum(getattr(ask, what) for ask in asked) / seconds <= most
     begun = [ask for ask in asked if ask.motion and ask.tracks is None]
     assert len(begun) == 3  # a reference for each window

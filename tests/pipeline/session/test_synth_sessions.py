@@ -193,8 +193,9 @@ def test_borders_of_the_camera_change_nothing(
     assert (ended.phase, ended.hints) == (Phase.ACCEPTED, [])
     assert ended.seen[-1].bars == Bars(*sides)
     # But which frames are looked at: a drawn blink lasts three.
-    assert {name: row.stand for name, row in ended.rows.items() if name != "micro"} == {
-        name: row.stand for name, row in bare.rows.items() if name != "micro"
+    chance = ("micro", "blink")
+    assert {name: row.stand for name, row in ended.rows.items() if name not in chance} == {
+        name: row.stand for name, row in bare.rows.items() if name not in chance
     }
     assert ended.at_s - bare.at_s < 0.4
 
@@ -284,9 +285,9 @@ def test_a_face_that_goes_leaves_nothing_behind(stage: Stage) -> None:
 
 def test_another_face_from_one_picture_to_the_next_takes_no_evidence_over(stage: Stage) -> None:
     for stranger in (False, True):
-        ended = stage.login("swap", change_s=1.3, seconds=6, stranger=stranger)
-        # A window of its own, from the swap on: 1.5 s at least
-        assert ended.at_s > 1.3 + 1.5
+        ended = stage.login("swap", change_s=0.7, seconds=6, stranger=stranger)
+        # A window of its own, from the swap on
+        assert ended.at_s > 0.7 + Policy().settle_s
         assert ended.phase is (Phase.ACCEPTED if stranger else Phase.REJECTED)
         assert ended.reasons == (() if stranger else (Reason.NO_MATCH,))
 
