@@ -335,7 +335,7 @@ class SessionPipeline:
             if policy.challenge != "none":
                 self._challenge.want()
         elif calm(rows, policy) and self._challenge.ask_to_turn():
-            self._unturned = reasons
+            self._unturned, self._doubted = reasons, True
         else:
             return self._end(Phase.REJECTED, *(self._unturned or reasons))
         self._asks.missed = True

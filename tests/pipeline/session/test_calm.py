@@ -30,6 +30,7 @@ def sitting(
     wanted: bool = False,
     still: bool | None = False,
     plays: tuple[Hint, ...] = (),
+    until_s: float = 40.0,
     **camera: object,
 ) -> Person:
     """A login of somebody who moves too little, to its end; `camera`: changes to what stands
@@ -45,7 +46,7 @@ def sitting(
         plays=plays,
     )
     one.camera = replace(one.camera, **(CALM | camera))
-    one.look(40.0)
+    one.look(until_s)
     return one
 
 
@@ -87,6 +88,13 @@ def test_who_does_not_obey_is_refused_as_before() -> None:
     assert one.camera.now_s - 100.0 < 19.0
     before = sitting(obeys=False, seed=None)
     assert (before.verdict, asked(before)) == (REFUSED, [])
+
+
+def test_who_is_asked_and_goes_away_had_been_refused_otherwise() -> None:
+    one = sitting(obeys=False, until_s=9.0)
+    assert (asked(one), one.session.doubted) == ([], False)
+    one.look(1.5)
+    assert (len(asked(one)), one.session.over, one.session.doubted) == (1, False, True)
 
 
 def test_who_turns_elsewhere_is_refused_at_once() -> None:
