@@ -6,6 +6,7 @@ name: numbers of cues, and a keyed hash of the subject.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -49,7 +50,18 @@ def verdict_entry(
         acr=decided.acr,
         table=listed(rows),
         moment=None if moment is None else asdict(moment),
+        **_agreed(session.consent),
     )
+
+
+def _agreed(consent: str | None) -> dict[str, dict[str, str]]:
+    """Which text the person of an enrolment agreed to, and when: this outlives their erasure, and
+    names nobody (server/people/consent.py)."""
+    if consent is None:
+        return {}
+    whole = json.loads(consent)
+    names = ("text_id", "version", "language", "sha256", "at")
+    return {"consent": {name: whole[name] for name in names}}
 
 
 @lru_cache(maxsize=64)

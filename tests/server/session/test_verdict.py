@@ -350,3 +350,18 @@ async def test_an_enrolment_that_nobody_agreed_to_is_refused(house: House) -> No
     assert await house.state(session) == "rejected"
     with pytest.raises(NotFound):
         await house.parts.store.templates.get(CLIENT, "ann")
+
+
+async def test_the_audit_says_which_text_was_agreed_to_and_not_by_whom(house: House) -> None:
+    session = await house.session("enroll")
+    await house.said(session, Decided(Phase.ACCEPTED, template=template(1)))
+    await enrolled(house.parts, "bob", 2)
+    await house.said(await house.session(), Decided(Phase.REJECTED, (Reason.QUALITY,)))
+    records = await house.parts.store.audit.records(after=("", 0), most=100)
+    told = [body for record in records if (body := json.loads(record.body))["kind"] == "verdict"]
+    by_purpose = {body["purpose"]: body for body in told}
+    whole = json.loads(session.consent or "")
+    names = ("text_id", "version", "language", "sha256", "at")
+    assert by_purpose["enroll"]["consent"] == {name: whole[name] for name in names}
+    assert "consent" not in by_purpose["login"]
+    assert not [record for record in records if '"ann"' in record.body]
