@@ -16,7 +16,9 @@ from server.audit.chain import CHECKPOINT_S
 from server.audit.started import in_force
 from server.keys.master_key import fit
 from server.parts import Parts
+from server.people.forgetting import withdraw_subject
 from server.people.renewal import Renewal
+from server.people.retention import believe_clock, erase
 from server.people.sealed_clients import seal_those_of_before
 from server.session.withdrawn import LOOK_S, end_withdrawn
 from server.store.port import Broken, Unavailable
@@ -71,13 +73,31 @@ async def _keep(parts: Parts) -> None:
 
 
 async def _sweep(parts: Parts) -> None:
+    """Erase what is over its time, unless the clock jumped."""
     await Renewal(parts.store, parts.protection).adopt()
-    with contextlib.suppress(Unavailable):
+
+    async def forget(client_id: str, subject: str) -> None:
+        await withdraw_subject(
+            parts.audit,
+            parts.keyring,
+            parts.vault,
+            parts.store,
+            parts.shelf,
+            client_id=client_id,
+            subject=subject,
+            by="retention",
+            now=parts.now,
+        )
+
+    try:
+        await believe_clock(parts.store, parts.now())
         await parts.store.sweep(parts.now())
-    if parts.shelf is not None:
-        with contextlib.suppress(OSError):
-            removed = await asyncio.to_thread(parts.shelf.sweep, parts.now())
-            logger.info("recordings swept", extra={"removed": removed})
+        await erase(parts.store, parts.shelf, parts.now(), forget)
+    except Unavailable:
+        pass  # the next time
+    except (Refusal, OSError) as error:
+        code = error.code if isinstance(error, Refusal) else type(error).__name__
+        logger.error("what is over its time was not erased", extra={"code": code})
 
 
 async def _withdraw(parts: Parts) -> None:

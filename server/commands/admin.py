@@ -27,6 +27,7 @@ from server.parts import utc_now
 from server.people import consent
 from server.people.export import export_subject
 from server.people.forgetting import forget_client, withdraw_subject
+from server.people.retention import Due, believe_clock, due, erase
 from server.people.sealed_clients import checked_client, seal_those_of_before, sealed_client
 from server.people.shelf import Shelf
 from server.people.unlocking import unlock_subject
@@ -36,9 +37,11 @@ from server.store.consents import ConsentText
 from server.store.keys import KeyRecord
 from server.store.opening import open_store
 from server.store.port import Client, Conflict, NotFound, Store, Unavailable
+from server.store.retention import Periods
 
 TRIES = 10
 """Of a change of a client that meets another one's."""
+
 _CLIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -219,7 +222,9 @@ class Admin:
             except NotFound:
                 raise _unknown(client_id) from None
 
-    async def remove_subject(self, client_id: str, subject: str) -> tuple[Mapping[str, int], str]:
+    async def remove_subject(
+        self, client_id: str, subject: str, *, by: str = "operator"
+    ) -> tuple[Mapping[str, int], str]:
         """How much of each noun was removed, recordings included; the signed receipt. Raises
         AdminError."""
         try:
@@ -234,7 +239,7 @@ class Admin:
             self._shelf(),
             client_id=client_id,
             subject=subject,
-            by="operator",
+            by=by,
             now=utc_now,
         )
 
@@ -267,6 +272,37 @@ class Admin:
             subject=subject,
             now=utc_now(),
         )
+
+    async def retention(self, client_id: str, **days: int | None) -> Periods:
+        """A client's periods, once those of `days` (`templates`, `sessions`, `tapes`) were set
+        anew, if any. Raises AdminError."""
+        try:
+            await self.store.clients.get(client_id)
+        except NotFound:
+            raise _unknown(client_id) from None
+        periods = (await self.store.retention.all()).get(client_id, Periods())
+        if days:
+            since = utc_now() if "templates" in days else periods.since
+            periods = replace(periods, since=since, **days)
+            told: dict[str, Any] = {"act": "retention", **days}
+            async with (await self.recorded()).act("client", client_id=client_id, **told):
+                await self.store.retention.set(client_id, periods)
+        return periods
+
+    async def erase_due(self, *, dry_run: bool, clock_is_right: bool) -> Sequence[Due]:
+        """Erase what is over its time, or only say what is; what went, or would go.
+
+        Raises ClockDoubted.
+        """
+        if dry_run:
+            return await due(self.store, self._shelf(), utc_now())
+        await believe_clock(self.store, utc_now(), is_right=clock_is_right)
+        await self.store.sweep(utc_now())
+
+        async def forget(client_id: str, subject: str) -> None:
+            await self.remove_subject(client_id, subject, by="retention")
+
+        return await erase(self.store, self._shelf(), utc_now(), forget)
 
     def _shelf(self) -> Shelf | None:
         folder = self.settings.record

@@ -1,4 +1,4 @@
-"""`lookgate client`, `keys` and `subject`: what they print.
+"""`lookgate client`, `keys`, `subject` and `gc`: what they print.
 
 Not here: what they do (admin.py), what they are given (arguments.py).
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from server.commands import protect_verbs
 from server.commands.admin import Admin, AdminError
+from server.commands.arguments import SAME
 from server.keys.keyring import JWKS_MAX_AGE_S, SETTLE_S, signs_from
 from server.parts import utc_now
 from server.people.consent import MAX_FILE_BYTES
@@ -24,7 +25,7 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
 
     async def opened() -> None:
         async with Admin.of(settings) as admin:
-            await _VERBS[given.command, given.verb](admin, given)
+            await _VERBS[given.command, getattr(given, "verb", "")](admin, given)
 
     asyncio.run(opened())
     return 0
@@ -119,9 +120,31 @@ async def _subject_export(admin: Admin, given: argparse.Namespace) -> None:
     print(json.dumps(await admin.export_subject(given.client, given.subject), indent=2))
 
 
+async def _client_retention(admin: Admin, given: argparse.Namespace) -> None:
+    asked = {noun: getattr(given, noun) for noun in ("templates", "sessions", "tapes")}
+    days = {noun: period for noun, period in asked.items() if period != SAME}
+    kept = await admin.retention(given.client, **days)
+    for noun in asked:
+        period = getattr(kept, noun)
+        print(f"{noun:11}{'as the server has it' if period is None else f'{period} days'}")
+
+
+async def _gc(admin: Admin, given: argparse.Namespace) -> None:
+    gone = await admin.erase_due(dry_run=given.dry_run, clock_is_right=given.clock_is_right)
+    says = "would go" if given.dry_run else "erased"
+    for one in gone:
+        print(
+            f"{one.client_id}  {says}: {len(one.subjects)} people whose template nobody used,"
+            f" {one.sessions} sessions, {len(one.tapes)} recordings"
+        )
+    if not gone:
+        print("nothing is over its time")
+
+
 _VERBS: Mapping[tuple[str, str], Callable[[Admin, argparse.Namespace], Awaitable[None]]] = {
     ("client", "add"): _client_add,
     ("client", "list"): _client_list,
+    ("client", "retention"): _client_retention,
     ("client", "rotate"): _client_rotate,
     ("client", "set"): _client_set,
     ("client", "consent"): _client_consent,
@@ -131,6 +154,7 @@ _VERBS: Mapping[tuple[str, str], Callable[[Admin, argparse.Namespace], Awaitable
     ("keys", "rotate"): _keys_rotate,
     ("keys", "rotate-data"): protect_verbs.rotate_data,
     ("keys", "list"): _keys_list,
+    ("gc", ""): _gc,
     ("subject", "export"): _subject_export,
     ("subject", "remove"): _subject_remove,
     ("subject", "unlock"): _subject_unlock,

@@ -14,6 +14,9 @@ from typing import Any
 from server import cpus
 from server.tools.evaluation import command as evaluation
 
+SAME = -1
+"""Of a period: as it is."""
+MOST_DAYS = 36_500
 MAX_PROCESSES = 64
 """Each takes 240 MB."""
 
@@ -78,6 +81,17 @@ def parser() -> argparse.ArgumentParser:
         "--no-wait", dest="wait", action="store_false", help="no server of this database runs"
     )
 
+    periods = _add(
+        client, "retention", "for how long it keeps what; says it where nothing is given"
+    )
+    periods.add_argument("client")
+    for noun, text in (
+        ("templates", "a person whose template nobody used is removed; `none`: never"),
+        ("sessions", "since they expired; `none`: one day"),
+        ("tapes", "`none`: LOOKGATE_RECORD_DAYS"),
+    ):
+        periods.add_argument(f"--{noun}", type=_days, default=SAME, metavar="DAYS", help=text)
+
     nets = verbs.add_parser("models", help="the nets").add_subparsers(
         required=True, dest="verb", metavar="verb"
     )
@@ -135,6 +149,12 @@ def parser() -> argparse.ArgumentParser:
     old.add_argument("--days", type=float, required=True, help="keep those of so many days")
     judge = _add(audit, "rejudge", "decide recorded verdicts again under other thresholds")
     judge.add_argument("--policy", type=Path, required=True, help="fields in JSON or TOML")
+
+    gc = _add(verbs, "gc", "erase what is over its time, as a running server does every hour")
+    gc.add_argument("--dry-run", action="store_true", help="say what would go, and erase nothing")
+    gc.add_argument(
+        "--clock-is-right", action="store_true", help="believe the clock although it jumped"
+    )
 
     for name, text in (
         ("backup", "copy the SQLite database to a file, beside running servers"),
@@ -215,6 +235,15 @@ def parser() -> argparse.ArgumentParser:
 
     evaluation.add(verbs)
     return made
+
+
+def _days(text: str) -> int | None:
+    """Whole days, or None for `none`. Raises ArgumentTypeError."""
+    if text == "none":
+        return None
+    if text.isascii() and text.isdecimal() and 1 <= int(text) <= MOST_DAYS:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"give 1 to {MOST_DAYS} days, or none")
 
 
 def _processes(text: str) -> int:

@@ -222,6 +222,7 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "keys": _admin,
     "subject": _admin,
     "audit": _audit,
+    "gc": _admin,
     "backup": _backup,
     "restore": _restore,
     "enroll": _attempt,

@@ -158,6 +158,19 @@ class Ledger:
         part = part_of(subject)
         await self._raise(client_id, part, await self._change(client_id, part, without))
 
+    async def take_back(self, client_id: str, subject: str, counter: int) -> None:
+        """What was announced is not stored: its counter counts no more, and who has no other is
+        not named. Raises Unavailable, VaultError."""
+
+        def without(now: Counters, version: int, head: Head) -> Counters:
+            left = tuple(kept for kept in now.get(subject, ()) if kept != counter)
+            others = {name: kept for name, kept in now.items() if name != subject}
+            nobody = not left or (left == (0,) and not head.adopted)
+            return others if nobody else {**others, subject: left}
+
+        part = part_of(subject)
+        await self._raise(client_id, part, await self._change(client_id, part, without))
+
     async def renew(self, client_id: str) -> Head:
         """A new secret rotates what is sealed from now on; the old ones stay until `retire`."""
 

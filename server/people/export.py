@@ -34,6 +34,7 @@ async def export_subject(
         template = None
     sessions = await store.sessions.of_subject(client_id, subject)
     tries = await store.tries.of_subject(client_id, subject)
+    used = await store.retention.last_success(client_id, subject)
     tapes = []
     if shelf is not None:
         tapes = await asyncio.to_thread(shelf.of_subject, client_id, subject)
@@ -44,6 +45,7 @@ async def export_subject(
         "template": None if template is None else _template(vault, template),
         "sessions": [_session(record) for record in sessions],
         "tries": [_counter(held) for held in tries],
+        "last_success_at": _moment(used),
         "recordings": [{"name": name, "recorded_at": _moment(at)} for name, at in tapes],
     }
 

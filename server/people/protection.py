@@ -134,6 +134,15 @@ class Protection:
         except Refusal as error:
             _log.warning("an enrolment is not settled yet", extra={"code": error.code})
 
+    async def take_back(self, record: TemplateRecord) -> None:
+        """The store refused it, and will not have it later: it counts no more, and who has no other
+        template is not named. Never raises."""
+        try:
+            await self.ledger.take_back(record.client_id, record.subject, record.counter)
+        except (NotFound, Refusal) as error:
+            code = error.code if isinstance(error, Refusal) else "not_found"
+            _log.warning("an enrolment is not taken back yet", extra={"code": code})
+
     def opened(self, record: TemplateRecord, standing: Standing, space: Space) -> Template:
         """The template in a record, rotated into `space`.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -42,10 +42,18 @@ class Shelf:
         home.mkdir(mode=0o700, exist_ok=True)
         return home / f"{now.astimezone(UTC).strftime(_STAMP)}-{session_id[:12]}"
 
-    def sweep(self, now: datetime) -> int:
-        """Remove what is older than `days`; how many."""
-        oldest = now - timedelta(days=self.days)
-        return sum(_remove(tape) for tape, at in self._tapes("*") if at < oldest)
+    def over(self, now: datetime, days: Mapping[str, float]) -> dict[str, list[Path]]:
+        """Tapes by client that are older than its `days`, or than those of the shelf."""
+        found: dict[str, list[Path]] = {}
+        for tape, at in self._tapes("*"):
+            client_id = tape.parent.name
+            if at < now - timedelta(days=days.get(client_id, self.days)):
+                found.setdefault(client_id, []).append(tape)
+        return found
+
+    def remove(self, tapes: Sequence[Path]) -> list[Path]:
+        """Remove these, as `over` told them; which of them are gone."""
+        return [tape for tape in tapes if _remove(tape)]
 
     def of_subject(self, client_id: str, subject: str) -> list[tuple[str, datetime]]:
         """Names and times of every tape that has a subject's face or template on it, by name."""

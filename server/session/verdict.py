@@ -150,11 +150,12 @@ class Verdicts:
         moment: Moment | None,
     ) -> Said:
         asked = False
+        template: TemplateRecord | None = None
         try:
             subject = session.subject if session.purpose == Purpose.ENROLL else decided.subject
             if subject is None:
                 raise AssertionError("an acceptance names somebody")
-            template = compared = None
+            compared = None
             if session.purpose == Purpose.ENROLL:
                 template = await self._sealed(session, decided, subject)
             else:
@@ -200,6 +201,8 @@ class Verdicts:
                     self._owe(session, owed)  # it does not answer: nobody waits for it twice
                 else:
                     await self._end(session, owed)
+            if template is not None and isinstance(error, NotFound | Enrolled):
+                await self._protection.take_back(template)
             raise undone from error
         if template is not None:
             await self._protection.settle(template)

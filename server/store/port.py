@@ -20,10 +20,11 @@ from server.store.audit import AuditTrail, Chain, Note
 from server.store.consents import Consents
 from server.store.gallery import Changes, GalleryVersion, VectorRecord
 from server.store.keys import Keys
+from server.store.retention import Retention
 from server.store.tries import Refused, Tries
 
 KEPT_AFTER_EXPIRY = timedelta(days=1)
-"""How long a session or a published key stays in the database after its time, for housekeeping."""
+"""How long a session (but see retention.py) or a published key stays after its time."""
 
 
 class NotFound(Exception):
@@ -223,8 +224,7 @@ class Templates(Protocol):
     """The sealed templates, each client's a gallery. Every method may raise Unavailable."""
 
     async def put(self, record: TemplateRecord, *, replace: bool) -> None:
-        """One per subject. Raises Conflict if there is one and `replace` is False, and NotFound if
-        there is no such client (any more)."""
+        """One per subject. Raises Conflict if there is one and not `replace`, NotFound (client)."""
 
     async def get(self, client_id: str, subject: str) -> TemplateRecord:
         """Raises NotFound."""
@@ -291,10 +291,9 @@ class Endings(Protocol):
         """live -> accepted; `template` becomes the subject's, and the tries that the session took
         are given back. A known device's counter begins anew.
 
-        `compared`: the id of the template that the face was compared with, which must still be the
-        subject's. All of it or nothing, also if the process dies within. When it returns, `note` is
-        in the audit. Raises Conflict (not live, or for another subject), Enrolled, NotFound (no
-        such session, client or template).
+        `compared`: the id of the template that was compared, still the subject's. All of it or
+        nothing, also if the process dies within. When it returns, `note` is in the audit. Raises
+        Conflict (not live, or for another subject), Enrolled, NotFound (session, client, template).
         """
 
     async def refuse(
@@ -325,8 +324,7 @@ class Endings(Protocol):
 
 
 class Store(Protocol):
-    """Everything the server keeps, and what spans several nouns. Every method may raise
-    Unavailable."""
+    """Everything the server keeps. Every method may raise Unavailable."""
 
     @property
     def clients(self) -> Clients: ...
@@ -355,6 +353,9 @@ class Store(Protocol):
     @property
     def keys(self) -> Keys: ...
 
+    @property
+    def retention(self) -> Retention: ...
+
     async def open(self) -> None:
         """Connect and create what is missing; safe to call again. Raises Broken, WrongSchema."""
 
@@ -369,9 +370,8 @@ class Store(Protocol):
         """Remove what expired longer than KEPT_AFTER_EXPIRY ago; how many. Housekeeping only."""
 
     async def forget_subject(self, client_id: str, subject: str) -> Mapping[str, int]:
-        """Everything of a subject; how many of each noun: `sessions`, `templates`, `tries`.
+        """Everything of a subject; how many of each noun: `sessions`, `templates`, `tries`, ...
 
-        A fence: its open sessions go first, and once this returns none of them stores anything any
-        more, in whatever process it runs. Raises Unavailable while a server that does not answer
-        may still store what it won before; the same call finishes the job later.
+        A fence: its open sessions go first, and once this returns no process stores anything of
+        them. Raises Unavailable while one that does not answer may still do so: ask again later.
         """

@@ -30,6 +30,13 @@ def _client(document: Mapping[str, Any]) -> Client:
     )
 
 
+OWNED = (
+    *("sessions", "templates", "anchors", "tries", "successes", "retention"),
+    "consent_texts",
+)
+"""Collections whose documents have a client_id, and go with it."""
+
+
 class Clients:
     """The relying apps in MongoDB."""
 
@@ -102,7 +109,7 @@ class Clients:
             )
             if not hidden.matched_count:
                 raise NotFound("client")
-            for name in ("sessions", "templates", "anchors", "tries", "consent_texts"):
+            for name in OWNED:
                 await db[name].delete_many({"client_id": client_id})
             await galleries.forget_client(db, client_id)
             await db["clients"].delete_one({"_id": client_id, "removing": True})

@@ -20,7 +20,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
 from server.store.audit import AuditEntry, Chain, Note
-from server.store.mongo import audit, galleries, templates, tries
+from server.store.mongo import audit, galleries, retention, templates, tries
 from server.store.mongo.clients import owned
 from server.store.mongo.database import Database
 from server.store.mongo.documents import Document, upsert, utc
@@ -208,6 +208,8 @@ async def _follow(
         await _still_there(db, ended, {**owner, "template_id": following["compared"]})
     if following["template"] is not None:
         await _store(db, ended, owner, following["template"], late=late)
+    elif ended["state"] == "accepted":
+        await retention.succeeded(db, owner, following["at"])
     # None is a success. A session of a version before took no tries.
     refused = await tries.end(db, ended, failed=following["failure"], at=following["at"])
     # The last word: a removal of the person that began before this waits until all is undone, one

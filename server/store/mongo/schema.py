@@ -1,20 +1,22 @@
 """The version of the database, its indexes, and that it keeps what every verb here rests on.
 
 Not here: what the documents mean (one module for each noun).
-Source: mongodb.com/docs/manual (unique indexes, TTL indexes, atomicity of a single document).
+Source: mongodb.com/docs/manual (unique indexes, atomicity of a single document).
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from datetime import UTC, datetime
 
 from pymongo import ASCENDING, IndexModel
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import OperationFailure
 
 from server.store.mongo.documents import Document, upsert
-from server.store.port import KEPT_AFTER_EXPIRY, Broken, WrongSchema
+from server.store.port import Broken, WrongSchema
 
 SCHEMA_VERSION = 2
 
@@ -25,12 +27,8 @@ ROUNDS, RIVALS = 3, 10
 _OWNER = [("client_id", ASCENDING), ("subject", ASCENDING)]
 INDEXES: tuple[tuple[str, IndexModel], ...] = (
     ("sessions", IndexModel(_OWNER)),
-    # Cleans up only, a minute late and by the database's clock: every filter that depends on time
-    # says so itself.
-    (
-        "sessions",
-        IndexModel("expires_at", expireAfterSeconds=int(KEPT_AFTER_EXPIRY.total_seconds())),
-    ),
+    # No TTL index: a client's own period may be longer, and the database's clock may jump.
+    ("sessions", IndexModel([("expires_at", ASCENDING), ("client_id", ASCENDING)])),
     # The few that are being ended now, or whose server died within (endings.py).
     ("sessions", IndexModel("unsettled.at", sparse=True)),
     ("templates", IndexModel(_OWNER, unique=True)),
@@ -42,6 +40,7 @@ INDEXES: tuple[tuple[str, IndexModel], ...] = (
     ),
     ("tries", IndexModel([*_OWNER[:1], ("kind", ASCENDING), ("key", ASCENDING)], unique=True)),
     ("tries", IndexModel(_OWNER)),
+    ("successes", IndexModel(_OWNER, unique=True)),
     ("audit", IndexModel([("chain", ASCENDING), ("seq", ASCENDING)], unique=True)),
     ("audit", IndexModel("ref", unique=True)),
     (
@@ -58,6 +57,9 @@ async def prepare(db: AsyncDatabase[Document]) -> None:
     for collection, index in INDEXES:
         await db[collection].create_indexes([index])  # safe where it is there
     await move_failures(db)
+    if "expires_at_1" in await db["sessions"].index_information():
+        with contextlib.suppress(OperationFailure):  # another server dropped it just now
+            await db["sessions"].drop_index("expires_at_1")  # of versions that had a TTL index
     await check_one_winner(db)
 
 
@@ -102,7 +104,7 @@ async def check_one_winner(db: AsyncDatabase[Document]) -> None:
     when a race shows it; a race that shows nothing is no proof."""
     for _ in range(ROUNDS):
         race = f".race-{secrets.token_hex(16)}"
-        # Nobody's, and expired: should the removal be lost, the TTL index does it.
+        # Nobody's, and expired: should the removal be lost, the sweep does it.
         await db["sessions"].insert_one(
             {"_id": race, "client_id": ".race", "state": "new", "expires_at": _LONG_AGO}
         )

@@ -191,6 +191,9 @@ async def count(db: AsyncDatabase[Document], client_id: str, subject: str) -> in
 
 
 async def sweep(db: AsyncDatabase[Document], before: datetime) -> int:
-    """Remove what expired before then, which the TTL index would remove, too; how many."""
-    swept = await db["sessions"].delete_many({"expires_at": {"$lt": utc(before)}})
+    """Remove what expired before then, but of clients that have a period of their own; how many."""
+    own = await db["retention"].distinct("_id", {"sessions": {"$ne": None}})
+    swept = await db["sessions"].delete_many(
+        {"expires_at": {"$lt": utc(before)}, "client_id": {"$nin": own}}
+    )
     return swept.deleted_count

@@ -19,6 +19,7 @@ from server.store.mongo import (
     consents,
     endings,
     keys,
+    retention,
     sessions,
     templates,
     tries,
@@ -53,6 +54,7 @@ class MongoStore:
         self.anchors = anchors.Anchors(self.database)
         self.tries = tries.Tries(self.database)
         self.keys = keys.Keys(self.database)
+        self.retention = retention.Retention(self.database)
         self.endings = endings.Endings(self.database)
         self.audit = audit.AuditTrail(self.database)
         self.consents = consents.Consents(self.database)
@@ -74,7 +76,7 @@ class MongoStore:
         command is answered by any."""
         session_id = f".check-{secrets.token_hex(16)}"
         async with self.database.turn() as db:
-            # Nobody's, and expired: should the removal be lost, the TTL index does it.
+            # Nobody's, and expired: should the removal be lost, the sweep does it.
             await db["sessions"].insert_one(
                 {"_id": session_id, "client_id": ".check", "state": "expired", "expires_at": now}
             )
@@ -84,7 +86,7 @@ class MongoStore:
             raise Unavailable("MongoDB: what was written is not there")
 
     async def sweep(self, now: datetime) -> int:
-        """What the TTL index would remove, published keys and known devices."""
+        """Sessions, published keys and known devices."""
         before = now - KEPT_AFTER_EXPIRY
         async with self.database.turn(long=True) as db:
             swept = await sessions.sweep(db, before) + await keys.sweep(db, before)
@@ -99,6 +101,7 @@ class MongoStore:
             removed = {
                 "templates": await templates.forget(db, client_id, subject),
                 "tries": await tries.forget(db, client_id, subject),
+                "successes": await retention.forget(db, client_id, subject),
             }
         return {"sessions": before + await self._fence(client_id, subject), **removed}
 

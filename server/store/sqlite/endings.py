@@ -14,7 +14,7 @@ import aiosqlite
 
 from server.store.audit import Chain, Note
 from server.store.port import Conflict, Enrolled, NotFound, TemplateRecord
-from server.store.sqlite import templates, tries
+from server.store.sqlite import retention, templates, tries
 from server.store.sqlite.audit import noted
 from server.store.sqlite.database import Database
 from server.store.sqlite.rows import is_missing_client, micros
@@ -55,6 +55,8 @@ class Endings:
                 await _still_there(db, client_id, subject, compared)
             if template is not None:
                 await _store(db, template, may_replace)
+            else:
+                await retention.succeeded(db, client_id, subject, at)
             await tries.end(db, client_id, session_id, rows[0][2], failed=None, at=at)
 
     async def refuse(

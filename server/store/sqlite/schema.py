@@ -100,6 +100,19 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE sessions ADD COLUMN consent TEXT",
         "ALTER TABLE templates ADD COLUMN consent BLOB",
     ),
+    (
+        """CREATE TABLE retention (
+            client_id TEXT PRIMARY KEY REFERENCES clients ON DELETE CASCADE,
+            templates INTEGER, sessions INTEGER, tapes INTEGER, since INTEGER)
+            STRICT, WITHOUT ROWID""",
+        """CREATE TABLE successes (
+            client_id TEXT NOT NULL REFERENCES clients ON DELETE CASCADE,
+            subject TEXT NOT NULL, at INTEGER NOT NULL,
+            PRIMARY KEY (client_id, subject)) STRICT, WITHOUT ROWID""",
+        """CREATE TABLE clock (
+            id INTEGER PRIMARY KEY, believed_at INTEGER NOT NULL, doubted_since INTEGER,
+            seen_at INTEGER) STRICT""",
+    ),
 )
 """Statements that lead from schema version i to i + 1 (PRAGMA user_version); only ever appended."""
 

@@ -209,5 +209,11 @@ async def forget(db: aiosqlite.Connection, client_id: str, subject: str) -> int:
 
 
 async def sweep(db: aiosqlite.Connection, before: datetime) -> int:
-    """Remove what expired before then, within the caller's transaction; how many."""
-    return await changed(db, "DELETE FROM sessions WHERE expires_at < ?", micros(before))
+    """Remove what expired before then, but of clients that have a period of their own, within the
+    caller's transaction; how many."""
+    return await changed(
+        db,
+        "DELETE FROM sessions WHERE expires_at < ? AND client_id NOT IN"
+        " (SELECT client_id FROM retention WHERE sessions IS NOT NULL)",
+        micros(before),
+    )

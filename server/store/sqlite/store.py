@@ -18,6 +18,7 @@ from server.store.sqlite import (
     consents,
     endings,
     keys,
+    retention,
     sessions,
     templates,
     tries,
@@ -37,6 +38,7 @@ class SqliteStore:
         self.anchors = anchors.Anchors(self.database)
         self.tries = tries.Tries(self.database)
         self.keys = keys.Keys(self.database)
+        self.retention = retention.Retention(self.database)
         self.endings = endings.Endings(self.database)
         self.audit = audit.AuditTrail(self.database)
         self.consents = consents.Consents(self.database)
@@ -86,4 +88,5 @@ class SqliteStore:
                 "sessions": await sessions.forget(db, client_id, subject),
                 "templates": await templates.forget(db, client_id, subject),
                 "tries": await tries.forget(db, client_id, subject),
+                "successes": await retention.forget(db, client_id, subject),
             }

@@ -100,6 +100,9 @@ def test_a_client_lives_and_its_secret_is_shown_once(
         (("client", "add", "a", "--origin", "https://u@x"), "origin_invalid"),
         (("subject", "remove", "a", "b"), "client_unknown"),
         (("subject", "unlock", "a", "b"), "client_unknown"),
+        (("subject", "export", "a", "b"), "client_unknown"),
+        (("client", "retention", "a"), "client_unknown"),
+        (("client", "retention", "a", "--tapes", "3"), "client_unknown"),
         (("keys", "rotate", "--overlap-s", "-1"), "overlap_invalid"),
         (("keys", "rotate", "--overlap-s", "60"), "overlap_invalid"),
         (("keys", "rotate", "--overlap-s", "nan"), "overlap_invalid"),
@@ -123,6 +126,28 @@ def test_a_subject_is_unlocked(capsys: pytest.CaptureFixture[str]) -> None:
     _run(capsys, "client", "add", "shop")
     told = _run(capsys, "subject", "unlock", "shop", "ann", "--forget-devices")
     assert told[:2] == (0, "unlocked 0 counter(s)\n")
+
+
+def test_periods_of_a_client_and_what_is_over_them(capsys: pytest.CaptureFixture[str]) -> None:
+    _run(capsys, "client", "add", "shop")
+    unset = "as the server has it"
+    before = f"templates  {unset}\nsessions   {unset}\ntapes      {unset}\n"
+    assert _run(capsys, "client", "retention", "shop") == (0, before, "")
+    for given, told in (
+        (("--templates", "365", "--tapes", "7"), ("365 days", unset, "7 days")),
+        (("--tapes", "none"), ("365 days", unset, unset)),
+        (("--sessions", "30"), ("365 days", "30 days", unset)),
+        ((), ("365 days", "30 days", unset)),
+    ):
+        status, out, _ = _run(capsys, "client", "retention", "shop", *given)
+        assert status == 0
+        assert [line[11:] for line in out.splitlines()] == list(told)
+    for wrong in ("0", "-1", "1.5", "x", "36501"):
+        with pytest.raises(SystemExit):
+            main.main(["client", "retention", "shop", "--tapes", wrong])
+    capsys.readouterr()
+    for more in (("--dry-run",), (), ("--clock-is-right",)):
+        assert _run(capsys, "gc", *more) == (0, "nothing is over its time\n", "")
 
 
 def test_keys_rotate_with_overlap(capsys: pytest.CaptureFixture[str]) -> None:

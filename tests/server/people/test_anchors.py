@@ -214,3 +214,16 @@ async def test_parts_are_sealed_anew_under_the_newest_master_key(
     assert await another(store, both).reseal("shop") == 2
     assert await another(store, both).reseal("shop") == 0
     assert await fault(another(store, Vault([bytes(32)])), "ada", counter) is None
+
+
+async def test_what_was_announced_and_is_not_stored_counts_no_more(ledger: Ledger) -> None:
+    kept = await enrol(ledger, "ada")
+    for subject in ("ada", "eve"):
+        _, given = await ledger.announce("shop", [subject])
+        assert await fault(ledger, subject, given[subject]) is None
+        await ledger.take_back("shop", subject, given[subject])
+        assert await fault(ledger, subject, given[subject]) is not None
+    assert await fault(ledger, "ada", kept) is None
+    assert "eve" not in (await ledger.standing("shop", ["eve"])).counters
+    await ledger.take_back("shop", "eve", 1)  # who is removed meanwhile stays so
+    assert "eve" not in (await ledger.standing("shop", ["eve"])).counters

@@ -19,7 +19,7 @@ from server.people.shelf import Shelf
 from server.people.templates import seal_template
 from server.store.sqlite.store import SqliteStore
 from tests.pipeline.observations import template
-from tests.server.conformance.records import NOW, a_client, a_session
+from tests.server.conformance.records import DAY, NOW, a_client, a_session
 from tests.server.failing import failed
 from tests.server.stage import VAULT, agreed_to
 
@@ -35,6 +35,10 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
         whose = {"client_id": "shop", "subject": subject, "template_id": f"t-{subject}"}
         record = seal_template(VAULT, template(person), **whose, created_at=NOW)
         await store.templates.put(record, replace=False)
+        await store.sessions.add(a_session("live", state="live", subject=subject))
+        await store.endings.accept("live", at=NOW, subject=subject)
+        await store.retention.remove_sessions("shop", NOW + DAY)
+    for subject in ("ada", "bob"):
         await failed(store, "shop", subject, NOW)
         table = f'[{{"cue": "{subject}"}}]'
         await store.sessions.add(a_session(f"s-{subject}", subject=subject, evidence=table))
@@ -105,6 +109,7 @@ async def test_everything_of_one_person_is_told(store: SqliteStore, shelf: Shelf
                 "known_until": None,
             }
         ],
+        "last_success_at": AT,
         "recordings": [
             {"name": "20900517T083000Z-None00000000", "recorded_at": "2090-05-17T08:30:00.000Z"},
             {"name": "20900517T083000Z-ada000000000", "recorded_at": "2090-05-17T08:30:00.000Z"},
@@ -143,6 +148,7 @@ async def test_of_nobody_and_of_who_was_removed_nothing_is_held(
         "template": None,
         "sessions": [],
         "tries": [],
+        "last_success_at": None,
         "recordings": [],
     }
     for subject in ("ada", "eve"):

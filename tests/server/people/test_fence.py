@@ -116,6 +116,8 @@ async def test_a_hundred_removals_at_random_moments_of_an_enrolment(
         assert erased["sessions"] == 1
         assert outcome == "accepted" or erased["templates"] == 0
         await _nothing(parts, subject, session_id)
+        standing = await parts.protection.ledger.standing(CLIENT, [subject])
+        assert (subject in standing.counters, standing.turned_back) == (False, False)
         ends[outcome] += 1
     assert ends["accepted"] >= 5  # some came too late for the enrolment, and took all of it
     assert ends["expired"] >= 20  # some before the verdict

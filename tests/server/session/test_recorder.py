@@ -218,8 +218,10 @@ async def test_tapes_go_with_their_people_and_with_time(
     assert parts.shelf.remove_subject(CLIENT, "ann") == 2
     (left,) = _tapes(parts)
     assert open_tape(left).header["subject"] == "bob"
-    assert parts.shelf.sweep(clock.now() + timedelta(days=29)) == 0
-    assert parts.shelf.sweep(clock.now() + timedelta(days=31)) == 1
+    assert parts.shelf.over(clock.now() + timedelta(days=29), {}) == {}
+    assert parts.shelf.over(clock.now() + timedelta(days=31), {"another": 7}) == {CLIENT: [left]}
+    assert parts.shelf.over(clock.now() + timedelta(days=8), {CLIENT: 7}) == {CLIENT: [left]}
+    assert parts.shelf.remove([left]) == [left]
     assert _tapes(parts) == []
     assert stranger.is_dir()
 

@@ -126,4 +126,4 @@ async def test_nobody_is_called_forgotten_while_a_dead_server_may_have_stored_th
     assert await left.settled() == (1, 0, 0)
     assert await everybody(left.store, "shop") == []
     erased = await left.store.forget_subject("shop", "ada")
-    assert erased == {"sessions": 0, "templates": 0, "tries": 1}
+    assert {noun for noun, count in erased.items() if count} == {"tries"}

@@ -27,7 +27,7 @@ async def test_a_newer_schema_is_refused(mongo: MongoBackend) -> None:
         await store.check(NOW)
 
 
-async def test_indexes_keep_owners_unique_and_clean_up_sessions(mongo: MongoBackend) -> None:
+async def test_indexes_keep_owners_unique(mongo: MongoBackend) -> None:
     await mongo.store().open()
     async with AsyncMongoClient(mongo.url) as client:
         db = client[mongo.name]
@@ -35,8 +35,6 @@ async def test_indexes_keep_owners_unique_and_clean_up_sessions(mongo: MongoBack
         assert made["client_id_1_subject_1"]["unique"] is True
         made = await db["tries"].index_information()
         assert made["client_id_1_kind_1_key_1"]["unique"] is True
-        made = await db["sessions"].index_information()
-        assert made["expires_at_1"]["expireAfterSeconds"] == 86400
 
 
 async def test_failures_of_a_version_before_become_strangers_tries(mongo: MongoBackend) -> None:
@@ -54,3 +52,17 @@ async def test_failures_of_a_version_before_become_strangers_tries(mongo: MongoB
         assert await old.count_documents({}) == 0
     assert await store.tries.tally(strangers("shop", "ada")) == Tally(3, 3, NOW, NOW)
     assert b"hunter2" not in await mongo.raw()
+
+
+async def test_an_index_that_removes_sessions_by_the_databases_clock_is_dropped(
+    mongo: MongoBackend,
+) -> None:
+    """Older versions had one."""
+    async with AsyncMongoClient(mongo.url) as client:
+        sessions = client[mongo.name]["sessions"]
+        await sessions.create_index("expires_at", expireAfterSeconds=86400)
+        for _ in range(2):
+            await mongo.store().open()
+            made = await sessions.index_information()
+            assert not [name for name, one in made.items() if "expireAfterSeconds" in one]
+            assert "expires_at_1_client_id_1" in made
