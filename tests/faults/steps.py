@@ -19,7 +19,7 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,8 @@ from server.audit.pruning import prune
 from server.life import open_parts
 from server.parts import Parts
 from server.people.forgetting import withdraw_subject
+from server.people.renewal import Renewal
+from server.people.unlocking import unlock_subject
 from server.store.mongo.store import MongoStore
 from server.store.port import SessionRecord, Store
 from server.store.sqlite.store import SqliteStore
@@ -43,6 +45,9 @@ from tests.server.stage import CLIENT, KEY, POLICY, Clock, settings
 
 BEGAN = datetime(2090, 1, 1, 12, tzinfo=UTC)
 """Far away, so that no database's own clock finds anything here expired."""
+NEW = b"n" * 32
+"""Another master key."""
+MANY = 20
 FACE = Evidence("face", Topic.QUALITY, Stand.FOR, "usable")
 READS = ("SELECT", "PRAGMA", "EXPLAIN")
 WRITES = ("insert", "update", "delete", "findAndModify")
@@ -99,16 +104,20 @@ class Commands(monitoring.CommandListener):
     def failed(self, event: monitoring.CommandFailedEvent) -> None: ...
 
 
+def _text(key: bytes) -> str:
+    return base64.b64encode(key).decode()
+
+
 def store_of(url: str, name: str) -> Store:
     """A file without a name, or a database of a server."""
     return MongoStore(url, database=name) if name else SqliteStore(Path(url))
 
 
-async def parts_of(store: Store, folder: Path) -> Parts:
-    """A whole server, whose store is open; nobody connects to it."""
+async def parts_of(store: Store, folder: Path, keys: Sequence[bytes] = (KEY, NEW)) -> Parts:
+    """A whole server, whose store is open; nobody connects to it. `keys`: the first one seals."""
     clock = Clock(began=BEGAN)
     parts = build(
-        settings(folder, master_key=base64.b64encode(KEY).decode(), workers="1"),
+        settings(folder, master_key=" ".join(_text(key) for key in keys), workers="1"),
         lambda frame, ask: Camera().shot(ask),
         store=store,
         embedder=Embedder("test", 128),
@@ -174,6 +183,41 @@ async def _audit(parts: Parts, subject: str, session: str) -> str | None:
     return record.ref
 
 
+async def _renew(parts: Parts, subject: str, session: str) -> str | None:
+    renewal = Renewal(parts.store, parts.protection)
+    async with parts.audit.act("client", client_id=CLIENT, act="renew-templates"):
+        await renewal.renew(CLIENT)
+        await renewal.retire(CLIENT)
+    return "renewed"
+
+
+async def _reseal(parts: Parts, subject: str, session: str) -> str | None:
+    """With the newest master key, which is another one in this process."""
+    renewal = Renewal(parts.store, parts.protection)
+    async with parts.audit.act("keys", act="rotate-data", key=parts.vault.key_id):
+        await renewal.carry(CLIENT)
+        await renewal.rotate_keys()
+    return parts.vault.key_id
+
+
+async def _unlock(parts: Parts, subject: str, session: str) -> str | None:
+    await unlock_subject(
+        parts.audit,
+        parts.store,
+        client_id=CLIENT,
+        subject=subject,
+        by="operator",
+        forget_devices=True,
+    )
+    return "unlocked"
+
+
+async def _many(parts: Parts, subject: str, session: str) -> str | None:
+    """So many records at once."""
+    await asyncio.gather(*(parts.audit.record("unlock", n=n) for n in range(MANY)))
+    return "recorded"
+
+
 Act = Callable[[Parts, str, str], Awaitable[str | None]]
 CASES: Mapping[str, Act] = {
     "enrol": _enrol,
@@ -183,14 +227,19 @@ CASES: Mapping[str, Act] = {
     "erase": _erase,
     "rotate": _rotate,
     "audit": _audit,
+    "renew": _renew,
+    "reseal": _reseal,
+    "unlock": _unlock,
 }
+"""What is walked step by step."""
 
 
 async def _live(url: str, name: str, folder: Path, case: str, subject: str, session: str) -> Any:
     global _taken
-    parts = await parts_of(store_of(url, name), folder)
+    keys = (NEW, KEY) if case == "reseal" else (KEY, NEW)
+    parts = await parts_of(store_of(url, name), folder, keys)
     _taken = []
-    told = await CASES[case](parts, subject, session)
+    told = await (_many if case == "many" else CASES[case])(parts, subject, session)
     taken, _taken = _taken, None
     return {"steps": taken, "told": told}
 
