@@ -68,6 +68,7 @@ def test_a_table_comes_out_as_it_was_decided():
         ({"required": ("face", "light")}, Step.GO_ON),
         ({"spoof_offset": -9.0, "early_reject_llr": -2.0}, Step.REJECT),
         ({"spoof_floor": 50.0}, Step.GO_ON),
+        ({"early_accept_llr": 50.0, "accept_llr": 50.0, "accept_late_llr": 50.0}, Step.GO_ON),
         ({"reject_llr": 50.0, "early_reject_llr": 50.0}, Step.REJECT),
         ({"clear_s": 0.9, "reject_llr": 50.0}, Step.REJECT),
         ({"eyes_open": 0.9}, Step.ACCEPT),
