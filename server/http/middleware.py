@@ -17,9 +17,10 @@ from server.store.port import Broken, Unavailable
 
 CORS_ORIGIN: web.RequestKey[str | None] = web.RequestKey("cors_origin")
 """The origin that a page may ask from, once that is known (offers.py, consents.py)."""
-FOR_PAGES = ("take_offer", "show_consent")
+FOR_PAGES = ("take_offer", "show_consent", "keep_device")
 """Names of the routes whose answers a page of that origin may read (Fetch standard section 3.2).
-Refusals may be read by any (answers.py)."""
+Refusals may be read by any (answers.py). Pages send cookies along (devices.py), and then an answer
+names the origin that it is for."""
 
 logger = logging.getLogger(__name__)
 
@@ -67,16 +68,20 @@ async def headers(
 ) -> web.StreamResponse:
     """Let the page of an allowed origin ask, and read the answer; name no versions."""
     asks = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
-    response = _preflight() if asks else await handler(request)
+    response = _preflight(request) if asks else await handler(request)
     dress(response)
     if request.match_info.route.name in FOR_PAGES:
         response.headers["Vary"] = "Origin"
-        if response.status < 400 and (origin := request.get(CORS_ORIGIN)):
+        origin = request.get(CORS_ORIGIN)
+        if response.status >= 400:
+            origin = request.headers.get("Origin")  # whosever: a refusal holds nothing
+        if origin is not None:
             response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers["Access-Control-Allow-Credentials"] = "true"
     return response
 
 
-def _preflight() -> web.Response:
+def _preflight(request: web.Request) -> web.Response:
     """Any page may ask (Fetch standard section 3.2.2), at any address and at any time.
 
     Who may not is told so by the answer to the request itself, because the refusal of a preflight
@@ -85,7 +90,9 @@ def _preflight() -> web.Response:
     return web.Response(
         status=204,
         headers={
-            "Access-Control-Allow-Origin": "*",
+            "Access-Control-Allow-Origin": request.headers.get("Origin", "*"),
+            "Access-Control-Allow-Credentials": "true",
+            "Vary": "Origin",
             "Access-Control-Allow-Methods": "GET, POST",
             "Access-Control-Allow-Headers": "authorization, content-type, content-encoding, prefer",
             "Access-Control-Max-Age": "600",

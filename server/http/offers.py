@@ -13,6 +13,7 @@ import re
 from aiohttp import web
 
 from server.http.consents import with_consent
+from server.http.devices import device_of
 from server.http.middleware import CORS_ORIGIN
 from server.http.requests import (
     MAX_BODY_BYTES,
@@ -56,7 +57,7 @@ async def take_offer(request: web.Request) -> web.Response:
             ticket_hash,
             sdp,
             policy_of(parts, client),
-            Caller(address),
+            Caller(address, device_of(request, parts, record)),
             wait_s=_patience_s(request),
             there=lambda: request.transport is not None and not request.transport.is_closing(),
         )

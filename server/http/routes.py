@@ -9,6 +9,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from server.http.consents import show_consent
+from server.http.devices import keep_device
 from server.http.offers import take_offer
 from server.http.operator import healthz, metrics, readyz
 from server.http.published import jwks, widget
@@ -25,6 +26,7 @@ def add(app: web.Application) -> None:
         "/v1/sessions/{session}/consent", show_consent, name="show_consent", allow_head=False
     )
     router.add_post("/v1/sessions/{session}/offer", take_offer, name="take_offer")
+    router.add_post("/v1/sessions/{session}/device", keep_device, name="keep_device")
     router.add_get("/v1/subjects/{subject}", show_subject, name="show_subject", allow_head=False)
     router.add_delete("/v1/subjects/{subject}", remove_subject, name="remove_subject")
     router.add_get(

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pipeline.reasons import Purpose
+from server.keys.token import base64url
 from server.problems import Problem
 from server.store.port import NotFound, SessionRecord, Templates
 from server.store.tries import LIMITS, Counter, Kind, Refused, Tries
@@ -80,6 +81,14 @@ class Lockout:
         tally = await self.tries.tally(counter)
         return tally.refusal(self.now(), LIMITS[counter.kind]) is not None
 
+    def word(self, record: SessionRecord) -> str:
+        """What an accepted session's page shows to get its device's cookie; 43 characters."""
+        return base64url(self._hashed("word", record.session_id))
+
+    def device_id(self, record: SessionRecord) -> str:
+        """Of the device that this session makes known: one, however often its page asks."""
+        return base64url(self._hashed("device", record.session_id)[:16])
+
     async def strangers(self, client_id: str, subject: str) -> Counter:
         """The counter of whoever is on no known device. Raises Unavailable."""
         try:
@@ -89,10 +98,12 @@ class Lockout:
         return Counter(client_id, Kind.STRANGERS, subject, subject)
 
     def _place(self, kind: Kind, client_id: str, name: str) -> Counter:
-        text = f"{kind}|{len(client_id)}|{client_id}|{name}".encode()
-        drawn = hmac.new(self.secret(), text, hashlib.sha256).digest()
+        drawn = self._hashed(kind, f"{len(client_id)}|{client_id}|{name}")
         place = int.from_bytes(drawn[:8], "big") % PLACES
         return Counter(client_id, kind, str(place), None, drawn[8:16].hex())
+
+    def _hashed(self, what: str, text: str) -> bytes:
+        return hmac.new(self.secret(), f"{what}|{text}".encode(), hashlib.sha256).digest()
 
 
 def device_counter(client_id: str, subject: str, device_id: str) -> Counter:

@@ -350,8 +350,7 @@ class Peer:
 
     async def _settle(self, connection: Connection, decided: Decided) -> None:
         began_s = self.clock()
-        first_s = self._presence.first_s
-        if first_s is not None:
+        if (first_s := self._presence.first_s) is not None:
             self.metrics.stages.observe("verdict", began_s - first_s)
         core = self._session
         said = await self.verdicts.record(
@@ -370,6 +369,7 @@ class Peer:
                 retry=said.retry,
                 token=said.token,
                 expires_in_s=said.expires_in_s,
+                device=said.device,
             )
         )
         ended_s = self.clock()

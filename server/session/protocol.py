@@ -293,12 +293,18 @@ def verdict(
     retry: bool,
     token: str | None = None,
     expires_in_s: int | None = None,
+    device: str | None = None,
 ) -> str:
-    """Write the last message; `token` and `expires_in_s` exactly when accepted."""
+    """Write the last message; `token` and `expires_in_s` exactly when accepted, `device` only
+    then."""
     accepted = outcome == "accepted"
     if not (accepted == (token is not None) == (expires_in_s is not None) == (not reasons)):
         raise AssertionError("a token goes with acceptance, and only with it")
-    extra = {} if token is None else {"token": token, "expires_in_s": expires_in_s}
+    extra: dict[str, Any] = {}
+    if token is not None:
+        extra = {"token": token, "expires_in_s": expires_in_s}
+        if device is not None:
+            extra["device"] = device
     return _dump("verdict", outcome=outcome, reasons=list(reasons), **extra, retry=retry)
 
 

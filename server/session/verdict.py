@@ -58,6 +58,8 @@ class Said:
     token: str | None = None
     """Exactly when accepted."""
     expires_in_s: int | None = None
+    device: str | None = None
+    """The word for the cookie of a known device; only when accepted, and for a named subject."""
     """How long that token is valid."""
     retry: bool = True
     """Whether a new session makes sense now."""
@@ -206,7 +208,14 @@ class Verdicts:
             raise undone from error
         if template is not None:
             await self._protection.settle(template)
-        return Said(Phase.ACCEPTED, token=token, expires_in_s=self._keyring.lifetime_s, retry=False)
+        named = session.purpose != Purpose.IDENTIFY
+        return Said(
+            Phase.ACCEPTED,
+            token=token,
+            expires_in_s=self._keyring.lifetime_s,
+            device=self._lockout.word(session) if named else None,
+            retry=False,
+        )
 
     async def _sealed(
         self, session: SessionRecord, decided: Decided, subject: str

@@ -226,9 +226,12 @@ class Tries(Protocol):
     async def tally(self, counter: Counter) -> Tally:
         """What it says, as it was written last."""
 
-    async def keep_device(self, device: Counter, until: datetime, *, most: int) -> None:
-        """The device is known until then, and `most` of its subject at most: the one that is known
-        for the shortest time goes. Raises NotFound: no such client."""
+    async def keep_device(
+        self, device: Counter, until: datetime, *, most: int, instead: str | None = None
+    ) -> None:
+        """The device is known until then, in place of the one with the key `instead`, and `most` of
+        its subject at most: the one that is known for the shortest time goes. Raises Conflict (it
+        is known already), NotFound: no such client."""
 
     async def knows_device(self, device: Counter, now: datetime) -> bool:
         """Whether it is known."""

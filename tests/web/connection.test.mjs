@@ -66,7 +66,7 @@ test('one offer, at once, with the ticket in one header and nowhere else', async
   const [[url, init]] = requests;
   assert.equal(url, 'https://face.example/v1/sessions/a%2Fb/offer');
   assert.equal(init.headers.Authorization, 'Bearer secret');
-  assert.deepEqual([init.credentials, init.redirect, init.cache, init.referrerPolicy], ['omit', 'error', 'no-store', 'no-referrer']);
+  assert.deepEqual([init.credentials, init.redirect, init.cache, init.referrerPolicy], ['include', 'error', 'no-store', 'no-referrer']);
   assert.ok(!(url + init.body).includes('secret'));
 });
 
@@ -246,4 +246,16 @@ test('a ticket goes to http and https only, and must be whole', () => {
     { session: 's', ticket: 't', server: 'javascript:alert(1)' }, { session: 's', ticket: 't', server: 5 }, { session: 's', ticket: 't', server: '//x' }]) {
     assert.throws(() => readTicket(bad, 'https://a'), { code: 'ticket_failed' });
   }
+});
+
+test('an acceptance fetches the cookie of a known device with its word, and tells the page all the same', async () => {
+  const { peer, said } = connect();
+  await until(() => peer.remote);
+  peer.channel.open();
+  const verdict = { type: 'verdict', outcome: 'accepted', reasons: [], token: 't', expires_in_s: 120, device: 'word', retry: false };
+  peer.channel.onmessage({ data: JSON.stringify(verdict) });
+  const [url, init] = requests.at(-1);
+  assert.equal(url, 'https://face.example/v1/sessions/a%2Fb/device');
+  assert.deepEqual([init.method, init.headers.Authorization, init.credentials, init.keepalive], ['POST', 'Bearer word', 'include', true]);
+  assert.deepEqual(said.at(-1), verdict);
 });

@@ -128,6 +128,7 @@ class FakeLookgate:
             status=204,
             headers={
                 "Access-Control-Allow-Origin": request.headers["Origin"],
+                "Access-Control-Allow-Credentials": "true",
                 "Access-Control-Allow-Headers": "Authorization, Content-Type, Prefer",
                 "Access-Control-Allow-Methods": "GET, POST",
             },
@@ -135,7 +136,10 @@ class FakeLookgate:
 
     async def _consent(self, request: web.Request) -> web.Response:
         self.asked.append(request.headers)
-        cors = {"Access-Control-Allow-Origin": request.headers["Origin"]}
+        cors = {
+            "Access-Control-Allow-Origin": request.headers["Origin"],
+            "Access-Control-Allow-Credentials": "true",
+        }
         if isinstance(self.consent, web.Response):
             status, body = self.consent.status, self.consent.body
             return web.Response(
@@ -144,7 +148,10 @@ class FakeLookgate:
         return web.json_response({"consent": self.consent}, headers=cors)
 
     async def _offer(self, request: web.Request) -> web.Response:
-        cors = {"Access-Control-Allow-Origin": request.headers["Origin"]}
+        cors = {
+            "Access-Control-Allow-Origin": request.headers["Origin"],
+            "Access-Control-Allow-Credentials": "true",
+        }
         body = await request.json()
         self.offers.append(
             {

@@ -3,6 +3,7 @@
 // Source: docs/protocol.md; W3C WebRTC 1.0. The measured reasons are beside the lines that rest on them.
 
 import { Trouble } from './camera.js';
+import { keepDevice } from './device.js';
 import { askForPlace } from './line.js';
 import { CHANNEL_LABEL, CHANNEL_PROTOCOL, encode, parse } from './protocol.js';
 import { Uplink } from './uplink.js';
@@ -45,6 +46,7 @@ export class Connection {
   /** @type {RTCDataChannel} */ #channel;
   /** @type {RTCRtpSender} */ #sender;
   /** @type {Ticket | null} */ #ticket;
+  /** The session's URL at the server. */ #session = '';
   /** @type {Ends} */ #ends;
   /** @type {typeof DEADLINES} */ #deadlines;
   /** @type {import('./protocol.js').Hello} */ #hello;
@@ -106,11 +108,12 @@ export class Connection {
     const ticket = this.#ticket;
     this.#ticket = null; // nothing holds it after there is a place
     if (!ticket) throw new Trouble('ticket_missing');
-    const answer = await askForPlace(`${ticket.server.replace(/\/+$/, '')}/v1/sessions/${encodeURIComponent(ticket.session)}/offer`, {
+    this.#session = `${ticket.server.replace(/\/+$/, '')}/v1/sessions/${encodeURIComponent(ticket.session)}`;
+    const answer = await askForPlace(`${this.#session}/offer`, {
       method: 'POST',
       headers: { 'Authorization': `Bearer ${ticket.ticket}`, 'Content-Type': 'application/json' },
       body: JSON.stringify({ type: 'offer', sdp, ...(this.#consent && { consent: this.#consent }) }),
-      credentials: 'omit',
+      credentials: 'include', // a known device's cookie
       cache: 'no-store',
       redirect: 'error',
       referrerPolicy: 'no-referrer',
@@ -150,6 +153,7 @@ export class Connection {
       // Tolerant: what we cannot read we pass over; a server that says nothing readable runs into the deadlines.
       if ('ok' in result && !this.#closed) {
         this.#stop('connect');
+        if (result.ok.type === 'verdict' && 'device' in result.ok && result.ok.device) keepDevice(this.#session, result.ok.device);
         this.#ends.onmessage(result.ok);
       }
     };

@@ -25,7 +25,7 @@ export const CHANNEL_PROTOCOL = 'lookgate.v1';
  * @typedef {{type: 'progress', fraction: number}} Progress
  * @typedef {{type: 'hint', hint: string | null}} Hint
  * @typedef {{type: 'challenge', n: number, steps: import('./challenge.js').Step[]}} ChallengeMessage
- * @typedef {{type: 'verdict', outcome: 'accepted', reasons: string[], token: string, expires_in_s: number, retry: boolean}} Accepted
+ * @typedef {{type: 'verdict', outcome: 'accepted', reasons: string[], token: string, expires_in_s: number, device?: string, retry: boolean}} Accepted
  * @typedef {{type: 'verdict', outcome: 'rejected' | 'expired', reasons: string[], retry: boolean}} Refused
  * @typedef {Accepted | Refused} Verdict
  * @typedef {{type: 'pong', n: number}} Pong
@@ -97,12 +97,13 @@ function readChallenge(m) {
 
 /** @param {Record<string, unknown>} m @returns {Verdict | ParseFault} */
 function readVerdict(m) {
-  const { outcome, reasons, token, expires_in_s, retry } = m;
+  const { outcome, reasons, token, expires_in_s, device, retry } = m;
   if (!Array.isArray(reasons) || !reasons.every(isText) || !isFlag(retry)) return 'message_invalid';
   if (outcome === 'accepted') {
     // Default deny: an acceptance without its token is no acceptance.
     if (!isText(token) || !isNumber(expires_in_s)) return 'message_invalid';
-    return { type: 'verdict', outcome, reasons: [...reasons], token, expires_in_s, retry };
+    const known = isText(device) ? { device } : {}; // a convenience: none is no fault
+    return { type: 'verdict', outcome, reasons: [...reasons], token, expires_in_s, ...known, retry };
   }
   if (outcome !== 'rejected' && outcome !== 'expired') return 'message_invalid';
   return { type: 'verdict', outcome, reasons: [...reasons], retry };

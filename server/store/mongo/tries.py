@@ -17,8 +17,8 @@ from pymongo.errors import DuplicateKeyError
 
 from server.store.mongo.clients import owned
 from server.store.mongo.database import Database
-from server.store.mongo.documents import Document, upsert, utc
-from server.store.port import NotFound, Unavailable
+from server.store.mongo.documents import Document, utc
+from server.store.port import Conflict, NotFound, Unavailable
 from server.store.tries import LIMITS, Counter, Held, Kind, Refused, Tally, ended
 
 ROUNDS = 60
@@ -60,12 +60,16 @@ class Tries:
             document = await db["tries"].find_one(_name(counter))
         return _tally(document, counter.tag)
 
-    async def keep_device(self, device: Counter, until: datetime, *, most: int) -> None:
-        """Upsert, then remove what is too many."""
+    async def keep_device(
+        self, device: Counter, until: datetime, *, most: int, instead: str | None = None
+    ) -> None:
+        """Insert, then remove what is too many."""
         begin = {**_fields(Tally()), "turn": 0, "tag": "", "subject": device.subject}
-        change = {"$set": {"expires_at": utc(until)}, "$setOnInsert": begin}
         async with self._database.turn() as db:
-            await upsert(db, "tries", _name(device), change)
+            try:
+                await db["tries"].insert_one({**_name(device), **begin, "expires_at": utc(until)})
+            except DuplicateKeyError as error:
+                raise Conflict("device") from error
             await owned(db, "tries", device.client_id, _name(device))
             theirs = {
                 "client_id": device.client_id,
@@ -73,6 +77,7 @@ class Tries:
                 "kind": device.kind.value,
                 "key": {"$ne": device.key},
             }
+            await db["tries"].delete_many({**theirs, "key": instead})
             others = await db["tries"].find(theirs).to_list()
             others.sort(key=lambda one: one["expires_at"], reverse=True)
             for old in others[most - 1 :]:
@@ -135,7 +140,7 @@ async def sweep(db: AsyncDatabase[Document], before: datetime) -> int:
     forgotten; how many."""
     swept = await db["tries"].delete_many({"expires_at": {"$lt": utc(before)}})
     gone = 0
-    async for document in db["tries"].find({"kind": Kind.STRANGERS.value}):
+    async for document in db["tries"].find({"subject": {"$ne": None}}):
         owner = {"client_id": document["client_id"], "subject": document["subject"]}
         if await db["templates"].find_one(owner, {"_id": 1}) is None:
             gone += (await db["tries"].delete_one({"_id": document["_id"]})).deleted_count

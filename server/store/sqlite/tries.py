@@ -10,9 +10,16 @@ from datetime import datetime
 
 import aiosqlite
 
-from server.store.port import NotFound
+from server.store.port import Conflict, NotFound
 from server.store.sqlite.database import Database
-from server.store.sqlite.rows import changed, micros, micros_or_none, moment, moment_or_none
+from server.store.sqlite.rows import (
+    changed,
+    is_missing_client,
+    micros,
+    micros_or_none,
+    moment,
+    moment_or_none,
+)
 from server.store.tries import LIMITS, Counter, Held, Kind, Refused, Tally, ended
 
 _COLUMNS = "n, total, since, last_at, taken, tag"
@@ -69,15 +76,22 @@ class Tries:
         )
         return (_tally(rows[0], counter.tag) if rows else None) or Tally()
 
-    async def keep_device(self, device: Counter, until: datetime, *, most: int) -> None:
-        """Insert or put off, then remove what is too many."""
+    async def keep_device(
+        self, device: Counter, until: datetime, *, most: int, instead: str | None = None
+    ) -> None:
+        """Insert, then remove what is too many."""
         try:
             async with self.database.transaction() as db:
                 await db.execute_fetchall(
                     "INSERT INTO tries (client_id, kind, key, subject, expires_at)"
-                    " VALUES (?, ?, ?, ?, ?) ON CONFLICT (client_id, kind, key)"
-                    " DO UPDATE SET expires_at = excluded.expires_at",
+                    " VALUES (?, ?, ?, ?, ?)",
                     (device.client_id, device.kind, device.key, device.subject, micros(until)),
+                )
+                await changed(
+                    db,
+                    "DELETE FROM tries WHERE client_id = ? AND subject = ? AND kind = ?"
+                    " AND key = ?",
+                    *(device.client_id, device.subject, device.kind, instead),
                 )
                 await changed(
                     db,
@@ -88,7 +102,9 @@ class Tries:
                     *(device.key, most),
                 )
         except sqlite3.IntegrityError as error:
-            raise NotFound("client") from error
+            if is_missing_client(error):
+                raise NotFound("client") from error
+            raise Conflict("device") from error
 
     async def knows_device(self, device: Counter, now: datetime) -> bool:
         """By primary key; an expired one is absent."""
@@ -177,7 +193,7 @@ async def sweep(db: aiosqlite.Connection, before: datetime) -> int:
     expired = await changed(db, "DELETE FROM tries WHERE expires_at < ?", micros(before))
     return expired + await changed(
         db,
-        "DELETE FROM tries WHERE kind = 'strangers' AND NOT EXISTS (SELECT 1 FROM templates"
+        "DELETE FROM tries WHERE subject IS NOT NULL AND NOT EXISTS (SELECT 1 FROM templates"
         " WHERE templates.client_id = tries.client_id AND templates.subject = tries.subject)",
     )
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from server.store.port import NotFound, Store
+from server.store.port import Conflict, NotFound, Store
 from server.store.tries import IN_A_ROW, Counter, Held, Kind, Refused, Tally
 from tests.server.conformance.races import outcomes
 from tests.server.conformance.records import DAY, MINUTE, NOW, a_session, a_template
@@ -123,12 +123,24 @@ async def test_a_device_is_known_until_its_time_and_with_its_subject(shop: Store
     assert await shop.tries.knows_device(PHONE, NOW)
     assert not await shop.tries.knows_device(PHONE, NOW + DAY)
     assert not await shop.tries.knows_device(Counter("shop", Kind.DEVICE, "d1", "bob"), NOW)
-    await shop.tries.keep_device(PHONE, NOW + 2 * DAY, most=3)
-    assert await shop.tries.knows_device(PHONE, NOW + DAY)
+    with pytest.raises(Conflict):
+        await shop.tries.keep_device(PHONE, NOW + 2 * DAY, most=3)
+    await shop.templates.put(a_template(), replace=False)
     await shop.sweep(NOW + DAY)
     assert await shop.tries.knows_device(PHONE, NOW)
     await shop.sweep(NOW + 4 * DAY)
     assert not await shop.tries.knows_device(PHONE, NOW)
+
+
+async def test_a_device_takes_the_place_of_another(shop: Store) -> None:
+    tablet, other = (Counter("shop", Kind.DEVICE, key, "ada") for key in ("d2", "d3"))
+    for device in (PHONE, other):
+        await shop.tries.keep_device(device, NOW + DAY, most=3)
+    await shop.tries.keep_device(tablet, NOW + DAY, most=3, instead="d1")
+    known = [await shop.tries.knows_device(one, NOW) for one in (PHONE, tablet, other)]
+    assert known == [False, True, True]
+    with pytest.raises(NotFound):
+        await shop.tries.keep_device(Counter("zoo", Kind.DEVICE, "d", "ada"), NOW + DAY, most=3)
 
 
 async def test_a_device_that_is_not_known_takes_no_try(shop: Store) -> None:

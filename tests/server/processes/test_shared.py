@@ -21,8 +21,11 @@ from server.processes.desk import Carried, Desk
 from server.processes.link import Link
 from server.processes.shared import SharedAdmission, SharedPlace, SharedRates
 from server.session.admission import Elsewhere, admission_of
+from server.session.lockout import Caller
 from server.session.occupancy import Holder
 from tests.server.stage import settings
+
+CALLER = Caller("10.0.0.1", "a device")
 
 
 @dataclass
@@ -61,6 +64,7 @@ class Several:
 
         async def opened(body: Any) -> Any:
             one.handed.append(one.admission.place(body["place"], body["patience"]))
+            assert Caller(**body["caller"]) == CALLER
             return {"sdp": f"answer of {number} to {body['sdp']}"}
 
         async def take(body: Any) -> Any:
@@ -122,7 +126,7 @@ async def test_sessions_go_where_the_fewest_are_and_no_place_is_counted_twice(
         assert (refused.value.code, refused.value.standing is not None) == ("busy", True)
         elsewhere = places[1]
         assert isinstance(elsewhere, Elsewhere)
-        assert await elsewhere.answer(b"hash", "an offer") == "answer of 2 to an offer"
+        assert await elsewhere.answer(b"hash", "an offer", CALLER) == "answer of 2 to an offer"
         assert len(second.handed) == 1
         assert found.admission.occupancy.wanted()
         await found.until(lambda: first.admission.wanted and second.admission.wanted)
@@ -157,7 +161,7 @@ async def test_no_more_show_than_the_processes_carry(tmp_path: Path) -> None:
         assert isinstance(one, SharedPlace)
         assert isinstance(other, Elsewhere)
         assert isinstance(late, SharedPlace)
-        await other.answer(b"hash", "o")
+        await other.answer(b"hash", "o", CALLER)
         found.carried.report(0, 1, 1)
         (there,) = second.handed
         await found.until(lambda: one.show() and there.show())  # CROWDED of one
@@ -233,13 +237,13 @@ async def test_a_process_that_leaves_gets_no_session_and_hands_on_what_it_is_ask
         first.child.leaving = True
         place = await first.admission.enter(holder(0), "s0", 0.0)
         assert isinstance(place, Elsewhere)
-        assert await place.answer(b"hash", "o") == "answer of 2 to o"
+        assert await place.answer(b"hash", "o", CALLER) == "answer of 2 to o"
         first.child.leaving = False
         place = await second.admission.enter(holder(1), "s1", 0.0)
         assert isinstance(place, Elsewhere)
         # The one that was chosen leaves before the offer is there: another answers, here itself.
         first.child.leaving = True
-        assert await place.answer(b"hash", "p") == "answer of 2 to p"
+        assert await place.answer(b"hash", "p", CALLER) == "answer of 2 to p"
 
 
 async def test_who_gets_no_answer_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
