@@ -260,7 +260,7 @@ async def test_a_wearer_who_shows_is_refused_counted_and_on_record(
     parts, _ = opened
     await enrolled(parts, "ann", 1)
     stage = await _stage(opened, camera, "login", "ann")
-    await stage.show(15)
+    await stage.show(10)
     camera.person, camera.look = 2, {"same": True}  # in the same place
     await stage.show(LONG)
     verdict = await stage.end()
@@ -742,7 +742,7 @@ async def test_a_replaced_session_says_so_and_counts_what_stood_against_it(
 ) -> None:
     parts, _ = opened
     await enrolled(parts, "ann", 1)
-    camera.person = 2
+    camera.person, camera.margin = 2, -0.5  # whose verdict takes longer
     stage = await _stage(opened, camera, "login", "ann")
     await stage.show(23)
     assert not stage.connection.of("verdict")
