@@ -109,11 +109,11 @@ async def test_a_photo_with_noise_added(site: Site) -> None:
 
 
 async def test_a_camera_that_goes_black_starts_afresh(site: Site) -> None:
-    dark = then((person(OWNER), 1.0), (cameras.black(), 1.5), (person(OWNER, start_s=4), 8.0))
+    dark = then((person(OWNER), 0.6), (cameras.black(), 1.5), (person(OWNER, start_s=4), 8.0))
     tried = await play(site, dark)
     assert ended(tried) == ("accepted", [])
     assert "camera_dark" in tried.hints
-    assert tried.timeline_ms["verdict"] > 4000
+    assert tried.timeline_ms["verdict"] > 3000
 
 
 async def test_the_resolution_may_change(site: Site) -> None:
@@ -133,16 +133,16 @@ async def test_one_frame_a_second_is_told_and_never_enough(site: Site) -> None:
 
 async def test_a_face_swapped_for_another(site: Site) -> None:
     """A stranger warms up, then holds up a photo of the owner: nothing of before counts."""
-    swap = then((person("franck"), 0.8), (cameras.photo(OWNER), 10.0))
+    swap = then((person("franck"), 0.6), (cameras.photo(OWNER), 10.0))
     tried = await play(site, swap)
     assert ended(tried) == ("rejected", ["liveness"])
 
 
 async def test_the_owner_after_a_stranger_is_judged_alone(site: Site) -> None:
-    swap = then((person("franck"), 0.9), (person(OWNER), 10.0))
+    swap = then((person("franck"), 0.6), (person(OWNER), 10.0))
     tried = await play(site, swap)
     assert ended(tried) == ("accepted", [])
-    assert tried.timeline_ms["verdict"] > 2400
+    assert tried.timeline_ms["verdict"] > 1500
 
 
 async def test_two_people(site: Site) -> None:
