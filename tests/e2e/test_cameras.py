@@ -59,7 +59,7 @@ def forget_failures(site: Site) -> None:
     """The lockout is for attack after attack on one account; here it would end the tests."""
     (database,) = [p for p in site.data.rglob("*.sqlite3") if "demo-app" not in p.name]
     with sqlite3.connect(database) as db:
-        db.execute("delete from failures")
+        db.execute("delete from tries")
 
 
 def ended(tried: Attempt) -> tuple[str, list[str]]:
