@@ -107,8 +107,10 @@ def build(
     peers = Peers(giving_back.session_began, giving_back.session_ended)
     shelf = _shelf(settings)
     lockout = Lockout(found.tries, found.templates, lambda: vault.derived("lockout places"), now)
+    model_id = embedder.model_id
+    galleries = Galleries(found.templates, protection, model_id=model_id, unused=metrics.unused)
     audit, verdicts = recorded(
-        settings, found, protection, keyring, lockout, model_id=embedder.model_id, now=now
+        settings, found, protection, keyring, lockout, galleries, model_id=model_id, now=now
     )
     recording = None
     if shelf is not None:
@@ -147,9 +149,7 @@ def build(
         endings=found.endings,
         lockout=lockout,
         admission=admission,
-        galleries=Galleries(
-            found.templates, protection, model_id=embedder.model_id, unused=metrics.unused
-        ),
+        galleries=galleries,
         decoys=Decoys(decoys, embedder.dimensions),
         peers=peers,
         new_peer=new_peer,

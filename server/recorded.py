@@ -12,6 +12,8 @@ from datetime import datetime
 from server.audit.chain import Audit
 from server.audit.witness import Witness
 from server.keys.keyring import Keyring
+from server.people.duplicates import Duplicates
+from server.people.galleries import Galleries
 from server.people.protection import Protection
 from server.session.lockout import Lockout
 from server.session.verdict import Verdicts
@@ -25,6 +27,7 @@ def recorded(
     protection: Protection,
     keyring: Keyring,
     lockout: Lockout,
+    galleries: Galleries,
     *,
     model_id: str,
     now: Callable[[], datetime],
@@ -42,5 +45,6 @@ def recorded(
         model_id=model_id,
         now=now,
         audit=audit,
+        duplicates=Duplicates(galleries, settings.duplicates),
     )
     return audit, verdicts

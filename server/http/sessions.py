@@ -31,6 +31,7 @@ from server.http.requests import (
     wanted,
 )
 from server.parts import Parts
+from server.people.duplicates import is_marked
 from server.problems import Problem
 from server.session import whom
 from server.store.port import NotFound, SessionRecord
@@ -108,6 +109,7 @@ async def show_session(request: web.Request) -> web.Response:
             "subject": record.subject,
             "state": _state(record, policy_of(parts, client), parts.now()),
             "reasons": list(record.reasons),
+            "duplicate": is_marked(record.evidence),
             "created_at": rfc3339(record.created_at),
             "finished_at": None if finished is None else rfc3339(finished),
         },

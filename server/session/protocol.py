@@ -50,6 +50,7 @@ TEXTS: Mapping[str, str] = {
     Fault.RATE: "Messages come too fast.",
     "session_over": "This session is already over.",
     "subject_enrolled": "This subject was enrolled by another session meanwhile.",
+    "enrolment_refused": "This enrolment was refused; the relying app can say why.",
     "video_too_large": "The camera's picture is larger than 1920x1088 pixels.",
     "store_unavailable": "The server cannot reach its database.",
     "session_replaced": "A newer session of this person began at the same address.",

@@ -28,6 +28,7 @@ from server.audit.chain import Audit
 from server.audit.verdicts import listed, verdict_entry
 from server.keys.keyring import Keyring
 from server.people.consent import seal_consent
+from server.people.duplicates import MARK, Duplicates
 from server.people.protection import Protection
 from server.session.lockout import Lockout
 from server.store.audit import AuditEntry
@@ -106,9 +107,11 @@ class Verdicts:
         model_id: str,
         now: Callable[[], datetime],
         audit: Audit,
+        duplicates: Duplicates,
     ) -> None:
         """`model_id`: the embedder whose templates can be compared."""
         self._audit = audit
+        self._duplicates = duplicates
         self._endings = endings
         self._lockout = lockout
         self._templates = templates
@@ -138,7 +141,8 @@ class Verdicts:
                 return await self._accept(session, policy, decided, rows, moment)
             return await self._refuse(session, policy, decided, rows, moment, doubted)
         except _Undone as undone:
-            return Said(Phase.REJECTED, (undone.reason,), error=undone.code)
+            again = undone.code != "enrolment_refused"
+            return Said(Phase.REJECTED, (undone.reason,), retry=again, error=undone.code)
         except Exception as error:
             logger.error("bug in a verdict", exc_info=error)
             return Said(Phase.REJECTED, (Reason.INTERNAL,), error="internal")
@@ -159,6 +163,10 @@ class Verdicts:
                 raise AssertionError("an acceptance names somebody")
             compared = None
             if session.purpose == Purpose.ENROLL:
+                if await self._is_duplicate(session, decided, subject, policy):
+                    rows = [*rows, MARK]
+                    if self._duplicates.mode == "refuse":
+                        raise _Undone("enrolment_refused")
                 template = await self._sealed(session, decided, subject)
             else:
                 # Removed while the camera ran, or a decoy, which never was: nobody to be.
@@ -216,6 +224,13 @@ class Verdicts:
             device=self._lockout.word(session) if named else None,
             retry=False,
         )
+
+    async def _is_duplicate(
+        self, session: SessionRecord, decided: Decided, subject: str, policy: Policy
+    ) -> bool:
+        if decided.template is None:
+            raise AssertionError("an accepted enrolment has a template")
+        return await self._duplicates.found(session.client_id, subject, decided.template, policy)
 
     async def _sealed(
         self, session: SessionRecord, decided: Decided, subject: str
@@ -342,6 +357,8 @@ class Verdicts:
 
 def _why(error: Exception) -> _Undone:
     match error:
+        case _Undone():
+            return error
         case Unavailable():
             return _Undone("store_unavailable")
         case Enrolled():

@@ -77,6 +77,7 @@ class Settings:
     turn_urls: tuple[str, ...]
     turn_secret: str | None
     metrics_token: str | None
+    duplicates: str
     record: Path | None
     record_days: float
     log_format: str

@@ -299,6 +299,14 @@ TABLE: tuple[Setting, ...] = (
         secret=True,
     ),
     Setting(
+        "DUPLICATES",
+        "off, allow or refuse",
+        "allow",
+        "A face that is enrolled under a second name of the same client: nobody looks, the client's"
+        " backend is told, or it is told and the enrolment is refused (docs/privacy.md).",
+        readers.choice("off", "allow", "refuse"),
+    ),
+    Setting(
         "RECORD",
         "folder",
         None,

@@ -34,6 +34,7 @@ async def test_a_session_is_made_and_shown(http: Http, parts: Parts) -> None:
         "subject": "ann",
         "state": "new",
         "reasons": [],
+        "duplicate": False,
         "created_at": "2026-01-01T12:00:00.000Z",
         "finished_at": None,
     }

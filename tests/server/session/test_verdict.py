@@ -19,6 +19,9 @@ from pipeline.decision import Evidence, Stand, Topic
 from pipeline.events import Decided
 from pipeline.reasons import Phase, Reason
 from server.parts import Parts
+from server.people.duplicates import is_marked
+from server.people.galleries import Galleries
+from server.recorded import recorded
 from server.session import verdict
 from server.session.lockout import Caller
 from server.session.verdict import Said, Verdicts, counts_as_failure, table
@@ -118,6 +121,75 @@ async def test_an_enrolment_is_of_the_subject_that_the_relying_app_named(house: 
     assert (await house.parts.store.templates.get(CLIENT, "ann")).model_id == "test"
     with pytest.raises(NotFound):
         await house.parts.store.templates.get(CLIENT, "eve")
+
+
+# One face, two names
+
+
+def _looking(house: House, mode: str) -> Verdicts:
+    return recorded(
+        replace(house.parts.settings, duplicates=mode),
+        house.parts.store,
+        house.parts.protection,
+        house.parts.keyring,
+        house.parts.opening.lockout,
+        house.parts.opening.galleries,
+        model_id="test",
+        now=house.clock.now,
+    )[1]
+
+
+@pytest.mark.parametrize("mode", ["off", "allow", "refuse"])
+async def test_a_face_with_another_name_is_told_and_refused_as_set(house: House, mode: str) -> None:
+    await enrolled(house.parts, "bob", 1)
+    house.verdicts = _looking(house, mode)
+    session = await house.session("enroll")
+    said = await house.said(session, Decided(Phase.ACCEPTED, template=template(1)))
+    record = await house.parts.store.sessions.get(session.session_id)
+    assert is_marked(record.evidence) is (mode != "off")
+    assert "bob" not in record.evidence
+    if mode == "refuse":
+        assert (said.token, said.error, said.retry) == (None, "enrolment_refused", False)
+        assert record.state == "rejected"
+        with pytest.raises(NotFound):
+            await house.parts.store.templates.get(CLIENT, "ann")
+        standing = await house.parts.protection.ledger.standing(CLIENT, ["ann"])
+        assert "ann" not in standing.counters
+    else:
+        assert said.token is not None
+        assert (await house.parts.store.templates.get(CLIENT, "ann")).subject == "ann"
+
+
+@pytest.mark.parametrize("others", [[], [("bob", 2)], [("ann", 1)], [("ann", 1), ("bob", 2)]])
+async def test_nobody_is_ones_own_duplicate_or_a_strangers(
+    house: House, others: list[tuple[str, int]]
+) -> None:
+    for subject, person in others:
+        await enrolled(house.parts, subject, person)
+    house.verdicts = _looking(house, "refuse")
+    session = await house.session("enroll", replace=True)
+    said = await house.said(session, Decided(Phase.ACCEPTED, template=template(1)))
+    assert said.token is not None
+    assert not is_marked((await house.parts.store.sessions.get(session.session_id)).evidence)
+
+
+async def test_who_replaces_their_face_by_anothers_is_told(house: House) -> None:
+    for subject in ("ann", "bob"):
+        await enrolled(house.parts, subject, 1)
+    house.verdicts = _looking(house, "refuse")
+    session = await house.session("enroll", replace=True)
+    said = await house.said(session, Decided(Phase.ACCEPTED, template=template(1)))
+    assert (said.token, said.error) == (None, "enrolment_refused")
+
+
+async def test_an_enrolment_that_cannot_be_compared_is_refused(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.verdicts = _looking(house, "allow")
+    monkeypatch.setattr(Galleries, "of_client", down)
+    session = await house.session("enroll")
+    said = await house.said(session, Decided(Phase.ACCEPTED, template=template(1)))
+    assert (said.token, said.error) == (None, "store_unavailable")
 
 
 # Won by nobody, or taken back: no token
