@@ -8,11 +8,11 @@ import { COLORS } from '../../web/widget/style.js';
 const folder = new URL('../../web/widget/', import.meta.url);
 const modules = readdirSync(folder).filter((name) => name.endsWith('.js'));
 
-test('what a login loads is at most 37 kB gzipped, and an enrolment a module of 2.5 kB more', () => {
+test('what a login loads is at most 38 kB gzipped, and an enrolment a module of 2.5 kB more', () => {
   const sizes = Object.fromEntries(modules.map((name) => [name, gzipSync(readFileSync(new URL(name, folder))).length]));
   const total = Object.values(sizes).reduce((a, b) => a + b) - sizes['consent.js'];
   assert.ok(modules.includes('face-login.js'));
-  assert.ok(total <= 37_000, JSON.stringify({ total, ...sizes }));
+  assert.ok(total <= 38_000, JSON.stringify({ total, ...sizes }));
   assert.ok(sizes['consent.js'] <= 2_500, JSON.stringify(sizes));
   for (const name of modules) assert.doesNotMatch(readFileSync(new URL(name, folder), 'utf8'), /^import .*consent\.js/m, name);
 });
