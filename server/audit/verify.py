@@ -82,11 +82,13 @@ async def verify(
     *,
     seen: Iterable[Named] = (),
     partial: bool = False,
+    began: str = "~",
 ) -> Findings:
     """Look at every record, by chain and number. `seen`: what was there before, by a witness or an
     export. `partial`: the records are only some and the master key is not here, so that a chain may
-    begin anywhere, and what is behind its last checkpoint is counted and no fault."""
-    look = _Look(seals)
+    begin anywhere, and what is behind its last checkpoint is counted and no fault. `began`: when
+    the reading did, as `written_at` writes it: what is named later may not have been read."""
+    look = _Look(seals, began)
     async for record in records:
         look.take(record)
     look.end()
@@ -94,8 +96,9 @@ async def verify(
 
 
 class _Look:
-    def __init__(self, seals: Checks) -> None:
+    def __init__(self, seals: Checks, began: str) -> None:
         self._seals = seals
+        self._began = began
         self._chains: dict[str, _Chain] = {}
         self._held: AuditRecord | None = None
         self._count = 0
@@ -139,7 +142,8 @@ class _Look:
         if fits:
             chain.covered = record.seq
         by = (record.chain, record.seq)
-        for name, seq, digest in places(record, "heads"):
+        before = str(read_body(record.body).get("at")) < self._began
+        for name, seq, digest in places(record, "heads") if before else ():
             self._named.append((by, (name, seq, digest)))
         for name, seq, digest in places(record, "roots"):
             self._roots.setdefault(name, []).append((by, seq, digest))

@@ -55,11 +55,13 @@ def _public(key: Path | None) -> PublicSeals:
 
 
 async def _verify(admin: Admin, given: argparse.Namespace) -> int:
+    began = written_at(utc_now())
     heads = Witness(admin.settings.data_dir).heads()
     seen: list[Named] = [(chain, *head) for chain, head in heads.items()]
     if given.against is not None:
         seen += [(one.chain, one.seq, one.hash) for one in _read(given.against)]
-    return _tell(await verify(stored(admin.store.audit), admin.audit.seals, seen=seen))
+    records = stored(admin.store.audit)
+    return _tell(await verify(records, admin.audit.seals, seen=seen, began=began))
 
 
 def _read(file: Path) -> list[AuditRecord]:

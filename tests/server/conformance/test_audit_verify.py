@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pytest
 from server.audit.chain import Audit, Root, roots_of
 from server.audit.export import in_order, line_of, record_of, stored
 from server.audit.pruning import prune
-from server.audit.record import PublicSeals, Seals, hashed, key_of
+from server.audit.record import PublicSeals, Seals, hashed, key_of, written_at
 from server.audit.verify import Fault, Findings, verify
 from server.audit.witness import Witness
 from server.keys.vault import Vault
@@ -31,6 +31,11 @@ class House:
     folder: Path
     a: str
     b: str
+    living: Audit
+    """Of chain a."""
+
+    async def goes_on(self) -> None:
+        await self.living.record("unlock", n=9)
 
     async def records(self) -> Records:
         return [record async for record in stored(self.store.audit)]
@@ -87,7 +92,7 @@ async def house(two: tuple[Store, Store], tmp_path: Path) -> House:
     await a.checkpoint()
     for n in range(3):
         await a.record("unlock", n=n)
-    return House(two[0], tmp_path, last.chain, other.chain)
+    return House(two[0], tmp_path, last.chain, other.chain, a)
 
 
 async def test_an_audit_that_nobody_touched_is_whole(house: House) -> None:
@@ -226,6 +231,29 @@ async def test_after_another_master_key_checkpoints_vouch_for_what_was_before(
     # What was changed is told, and what hangs on it is vouched for no more.
     await house.rewrite(swapped(4)(await house.records()))
     assert await house.first(new) == [("altered", "a", 4), ("unvouched", "b", 0)]
+
+
+async def test_what_is_written_while_it_is_read_is_no_fault(house: House) -> None:
+    """A checkpoint that is read late names a record of a chain that was read before."""
+
+    async def reading() -> AsyncIterator[AuditRecord]:
+        read = await house.records()
+        for record in read:
+            yield record
+        await house.goes_on()
+        opened = (await house.audit(1).record("settings")).chain
+        for record in await house.records():
+            if record.chain == opened:
+                yield record
+
+    seals = Seals(VAULT)
+    found = await verify(reading(), seals, began=written_at(NOW + MINUTE))
+    assert (found.faults, found.chains) == ([], 3)
+    assert (await verify(reading(), seals)).faults != []
+    # What was named before the reading began must be there.
+    await house.rewrite(without(9, 10, 11)(await house.records()))
+    found = await verify(stored(house.store.audit), seals, began=written_at(NOW + 2 * DAY))
+    assert [(one.kind, one.chain, one.seq) for one in found.faults] == [("cut", house.a, 9)]
 
 
 async def test_an_export_is_verified_with_the_public_key_alone(house: House) -> None:
