@@ -6,6 +6,7 @@ they are never kept with the project.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sqlite3
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page, expect
+from playwright.async_api import BrowserContext, Page, Request, expect
 
 from models.clips import ClipMissing
 from tests.e2e import cameras
@@ -138,6 +139,35 @@ async def test_enrol_from_one_recording_and_log_in_from_another(
         await expect(page.locator("main")).to_contain_text("passive")
         await page.click("text=Log out")
         await refused_members(page, site)
+
+
+async def test_a_browser_whose_person_was_accepted_is_a_known_device(
+    site: Site, films: dict[str, Path], owner: str
+) -> None:
+    """It keeps a cookie that no script sees, shows it with the next offer, and gets a new one."""
+    async with browser(films["owner_again"]) as context:
+        page = await first_page(context)
+        offers = list[Request]()
+        page.on("request", lambda asked: offers.append(asked) if "/offer" in asked.url else None)
+        values = list[str]()
+        for _ in range(2):
+            await enter_password(page, site, owner)
+            await start(page)
+            await page.wait_for_url("**/members", timeout=VERDICT_MS)
+            async with asyncio.timeout(5):
+                while not (new := await _devices(context, values)):  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+            values += new
+            await page.click("text=Log out")
+        sent = [(await offer.all_headers()).get("cookie", "") for offer in offers]
+        assert [values[0] in cookie for cookie in sent] == [False, True]
+
+
+async def _devices(context: BrowserContext, known: list[str]) -> list[str]:
+    """Cookies of known devices that were not there before."""
+    cookies = [c for c in await context.cookies() if "lookgate-" in c.get("name", "")]
+    assert all(c.get("httpOnly") for c in cookies)
+    return [c.get("value", "") for c in cookies if c.get("value", "") not in known]
 
 
 async def test_another_person_is_no_match(site: Site, films: dict[str, Path], owner: str) -> None:
