@@ -32,7 +32,6 @@ one more."""
 BY: tuple[str, ...] = (
     *("required", "weighed", "accept_llr", "accept_late_llr", "reject_llr"),
     *("clear_s", "early_accept_llr", "early_reject_llr"),
-    *("clear_s", "early_accept_llr", "early_reject_llr"),
     *("match_score", "mismatch_score", "identify_score", "identify_margin"),
     *("spoof_gain", "spoof_offset", "spoof_floor", "spoof_clip", "spoof_strong"),
     *("spoof2_gain", "spoof2_offset", "spoof3_gain", "spoof3_offset"),
