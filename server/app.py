@@ -38,6 +38,7 @@ from server.metrics import Metrics
 from server.parts import Parts, utc_now
 from server.peers import Peers
 from server.people.galleries import Galleries
+from server.people.marks import read_marks
 from server.people.protection import protection_of
 from server.people.shelf import Shelf
 from server.private_folder import PrivateFolderError, private_folder
@@ -95,7 +96,7 @@ def build(
     except ValueError as error:
         raise ConfigError([f"LOOKGATE_STORE: {error}"]) from None
     vault = open_vault(settings.data_dir, key=settings.master_key)
-    protection = protection_of(found, vault, now)
+    protection = protection_of(found, vault, now, read_marks(settings.data_dir))
     keyring = Keyring(
         found.keys, vault, issuer=settings.public_url, lifetime_s=settings.token_ttl_s
     )

@@ -17,6 +17,7 @@ from server.audit.started import in_force
 from server.keys.master_key import fit
 from server.parts import Parts
 from server.people.forgetting import withdraw_subject
+from server.people.marks import keep_marks, look_and_keep
 from server.people.renewal import Renewal
 from server.people.retention import believe_clock, erase
 from server.people.sealed_clients import seal_those_of_before
@@ -51,6 +52,8 @@ async def of(parts: Parts) -> AsyncIterator[None]:
             logger.error("stopped with refusals that the store did not record")
         with contextlib.suppress(Refusal):
             await parts.audit.close()
+        with contextlib.suppress(OSError):
+            keep_marks(parts.settings.data_dir, parts.protection.ledger.seen)
         await parts.inference.close()
         await parts.store.close()
 
@@ -66,6 +69,9 @@ async def _keep(parts: Parts) -> None:
             settled = await parts.store.endings.settle(parts.audit)
             if settled:
                 logger.warning("verdicts settled", extra={"sessions": settled})
+        with contextlib.suppress(Unavailable, OSError):
+            folder = parts.settings.data_dir
+            await look_and_keep(parts.store, parts.protection.ledger, folder)
         if parts.clock() - swept_s >= SWEEP_S:
             swept_s = parts.clock()
             await _sweep(parts)
@@ -87,6 +93,7 @@ async def _sweep(parts: Parts) -> None:
             subject=subject,
             by="retention",
             now=parts.now,
+            ledger=parts.protection.ledger,
         )
 
     try:

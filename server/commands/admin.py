@@ -27,6 +27,8 @@ from server.parts import utc_now
 from server.people import consent
 from server.people.export import export_subject
 from server.people.forgetting import forget_client, withdraw_subject
+from server.people.marks import read_marks
+from server.people.protection import Protection, protection_of
 from server.people.retention import Due, believe_clock, due, erase
 from server.people.sealed_clients import checked_client, seal_those_of_before, sealed_client
 from server.people.shelf import Shelf
@@ -241,6 +243,7 @@ class Admin:
             subject=subject,
             by=by,
             now=utc_now,
+            ledger=self.protection().ledger,
         )
 
     async def unlock_subject(self, client_id: str, subject: str, *, forget_devices: bool) -> int:
@@ -303,6 +306,10 @@ class Admin:
             await self.remove_subject(client_id, subject, by="retention")
 
         return await erase(self.store, self._shelf(), utc_now(), forget)
+
+    def protection(self) -> Protection:
+        """That of this store, which knows how far the anchors were."""
+        return protection_of(self.store, self.vault, utc_now, read_marks(self.settings.data_dir))
 
     def _shelf(self) -> Shelf | None:
         folder = self.settings.record

@@ -9,6 +9,7 @@ import argparse
 from datetime import UTC, datetime
 from pathlib import Path
 
+from server.people.marks import drop_marks
 from server.settings.load import ConfigError, Settings
 from server.store.opening import sqlite_file
 from server.store.sqlite.backup import BackupError, Contents, backup, restore
@@ -25,6 +26,8 @@ def restore_verb(given: argparse.Namespace, settings: Settings) -> int:
     """Put a backup in the database's place. Raises BackupError, ConfigError, Unavailable."""
     database = _database(settings)
     contents, kept = restore(given.file, database, datetime.now(UTC))
+    # What is there now is older than what servers saw, and the operator says that it is to be.
+    drop_marks(settings.data_dir)
     print(f"{database} holds {_shown(contents)}")
     if kept is not None:
         print(f"what was there before is {kept}")

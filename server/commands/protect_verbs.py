@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from server.commands.admin import Admin, AdminError
 from server.parts import utc_now
-from server.people.protection import protection_of
+from server.people.marks import keep_marks
 from server.people.renewal import LATE, Carried, Renewal, Tell
 from server.people.sealed_clients import believe_client, reseal_clients
 from server.store.port import NotFound
@@ -22,7 +22,7 @@ from server.tools.evaluation.work import Progress
 
 def renewal_of(admin: Admin) -> Renewal:
     """That of the store that was opened; its master key was seen to be the right one."""
-    return Renewal(admin.store, protection_of(admin.store, admin.vault, utc_now))
+    return Renewal(admin.store, admin.protection())
 
 
 @contextmanager
@@ -71,6 +71,7 @@ async def accept_state(admin: Admin, given: argparse.Namespace) -> None:
     async with audit.act("client", client_id=given.client, act="accept-state"):
         client = await believe_client(admin.store.clients, admin.vault, given.client)
         believed, refused = await renewal.accept(given.client)
+        keep_marks(admin.settings.data_dir, renewal.ledger.seen)
     origins = " ".join(client.origins) or "(no web origin)"
     print(f"{client.client_id}  {client.policy}  {origins}")
     print("Its row is believed, with the secret that is there: if in doubt, `client rotate` it.")

@@ -105,6 +105,7 @@ async def remove_subject(request: web.Request) -> web.Response:
         subject=subject,
         by="client",
         now=parts.now,
+        ledger=parts.protection.ledger,
     )
     with contextlib.suppress(Unavailable):  # else a second later (server/life.py)
         await end_withdrawn(parts.peers, parts.store.sessions)

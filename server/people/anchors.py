@@ -30,6 +30,9 @@ from server.store.port import Conflict, Unavailable
 TRIES = 100
 """Of a compare-and-set that meets others; each loss is another's success."""
 
+OVER = 2**62
+"""The version of a head whose name another took: no head is so new."""
+
 
 class Ledger:
     """Reads and writes the anchors of all clients."""
@@ -41,12 +44,14 @@ class Ledger:
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+        seen: Mapping[str, int] | None = None,
     ) -> None:
+        """`seen`: what processes before this one saw of heads (marks.py)."""
         self._anchors = anchors
         self._vault = vault
         self._now = now
         self._random_bytes = random_bytes
-        self._seen: dict[str, int] = {}
+        self.seen: dict[str, int] = dict(seen or {})
         """The newest version of each head, by its name."""
 
     async def standing(self, client_id: str, subjects: Iterable[str] | None) -> Standing:
@@ -75,8 +80,8 @@ class Ledger:
             head = self._head(first)
         except VaultError:
             return Standing(None, {}, turned_back=True)
-        seen = self._seen.get(head.name, 0)
-        self._seen[head.name] = max(seen, head.version)
+        seen = self.seen.get(head.name, 0)
+        self.seen[head.name] = max(seen, head.version)
         counters: dict[str, tuple[int, ...]] = {}
         stale = set()
         for part in records if wanted is None else wanted[1:]:
@@ -220,10 +225,12 @@ class Ledger:
         lists: dict[int, dict[str, tuple[int, ...]]] = {}
         for subject, counter in stored.items():
             lists.setdefault(part_of(subject), {})[subject] = (counter,)
-        name = self._random_bytes(8).hex()
+        name, before = self._random_bytes(8).hex(), await self.standing(client_id, [])
         head = await self._change_head(
             client_id, lambda head: replace(head, name=name, floors={}), anyhow=True
         )
+        if before.head is not None:
+            self.seen[before.head.name] = OVER
         there = {one.part: one.version for one in await self._anchors.of(client_id)}
         for part in sorted(set(lists) | set(there) - {HEAD}):
             version = max(there.get(part, 0), 0) + 1

@@ -57,15 +57,17 @@ async def withdraw_subject(
     subject: str,
     by: str,
     now: Callable[[], datetime],
+    ledger: Ledger | None = None,
 ) -> tuple[Mapping[str, int], str]:
     """Record that a person is about to be removed, remove everything of them, and sign for it; how
-    many of each noun, and the receipt. `by`: client or operator.
+    many of each noun, and the receipt. `by`: client or operator. `ledger`: one that knows how far
+    the anchors were.
 
     Raises Unavailable, VaultError, OSError: then there is no receipt, and again does what is left.
     """
     async with audit.act("erasure", client_id=client_id, subject=subject, by=by) as record:
-        ledger = Ledger(store.anchors, vault, now=now)
-        erased = await forget_subject(store, ledger, shelf, client_id, subject)
+        held = ledger or Ledger(store.anchors, vault, now=now)
+        erased = await forget_subject(store, held, shelf, client_id, subject)
     hashed = audit.seals.subject(client_id, subject)
     erasure = Erasure(record.ref, client_id, hashed, vault.key_id, erased)
     return erased, await keyring.receipt(erasure, now())

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -172,9 +172,14 @@ class Protection:
         return row
 
 
-def protection_of(store: Store, vault: Vault, now: Callable[[], datetime]) -> Protection:
-    """That of a store."""
-    return Protection(store.templates, Ledger(store.anchors, vault, now=now), vault)
+def protection_of(
+    store: Store,
+    vault: Vault,
+    now: Callable[[], datetime],
+    seen: Mapping[str, int] | None = None,
+) -> Protection:
+    """That of a store. `seen`: as Ledger takes it."""
+    return Protection(store.templates, Ledger(store.anchors, vault, now=now, seen=seen), vault)
 
 
 def _space(standing: Standing, epoch: int) -> Space:

@@ -59,7 +59,7 @@ class Renewal:
     def __init__(self, store: Store, protection: Protection, *, page: int = PAGE) -> None:
         self._store = store
         self._protection = protection
-        self._ledger = protection.ledger
+        self.ledger = protection.ledger
         self._page = page
 
     async def renew(self, client_id: str, tell: Tell = _nobody) -> Carried:
@@ -68,9 +68,9 @@ class Renewal:
 
         One that was interrupted is finished. Raises Unavailable, VaultError, NotFound.
         """
-        head = await self._ledger.found(client_id, first=await self._nobody_yet(client_id))
+        head = await self.ledger.found(client_id, first=await self._nobody_yet(client_id))
         if len(head.secrets) == 1:
-            head = await self._ledger.renew(client_id)
+            head = await self.ledger.renew(client_id)
         await self._store.templates.renewed(client_id)  # every process reads all rows again
         return await self.carry(client_id, tell)
 
@@ -78,7 +78,7 @@ class Renewal:
         """Carry over who came late, then let go of the old secrets. Raises as `renew`."""
         carried = await self.carry(client_id)
         if not carried.unknown:
-            await self._ledger.retire(client_id)
+            await self.ledger.retire(client_id)
         return carried
 
     async def carry(self, client_id: str, tell: Tell = _nobody) -> Carried:
@@ -88,7 +88,7 @@ class Renewal:
         """
         carried, left = Carried(), set[str]()
         while True:
-            head = await self._ledger.found(client_id, first=await self._nobody_yet(client_id))
+            head = await self.ledger.found(client_id, first=await self._nobody_yet(client_id))
             due = [subject for subject in await self._due(client_id, head) if subject not in left]
             if not due:
                 break
@@ -97,9 +97,9 @@ class Renewal:
                 done = await self._carry_some(client_id, some, carried)
                 left |= set(some) - done  # or they enrolled meanwhile, and are as they should be
                 tell(min(start + self._page, len(due)), len(due))
-        await self._ledger.reseal(client_id)
+        await self.ledger.reseal(client_id)
         if not head.adopted and not carried.unknown:
-            await self._ledger.adopted(client_id)
+            await self.ledger.adopted(client_id)
         return carried
 
     async def accept(self, client_id: str) -> tuple[int, int]:
@@ -124,7 +124,7 @@ class Renewal:
                 break
             after = page[-1].subject
         if any(stored.values()) or (await self._protection.standing(client_id, [])).head:
-            await self._ledger.accept(client_id, stored)
+            await self.ledger.accept(client_id, stored)
         return len(stored), refused
 
     async def _nobody_yet(self, client_id: str) -> bool:
@@ -153,7 +153,7 @@ class Renewal:
         uncounted = [record.subject for record in records if not record.counter]
         given: dict[str, int] = {}
         if uncounted:
-            _, given = await self._ledger.announce(client_id, uncounted)
+            _, given = await self.ledger.announce(client_id, uncounted)
         standing = await self._protection.standing(client_id, subjects)
         left: set[str] = set()
 
@@ -186,7 +186,7 @@ class Renewal:
             after = await self._store.templates.of_subjects(client_id, uncounted)
             stored = {record.subject: record.counter for record in after if record.counter}
             if stored:
-                await self._ledger.settle(client_id, stored)
+                await self.ledger.settle(client_id, stored)
         return set(subjects) - left
 
     def _left(self, record: TemplateRecord, error: VaultError, carried: Carried) -> None:

@@ -18,6 +18,7 @@ from models.errors import ModelError
 from server.commands import main
 from server.keys.master_key import keys_from_text
 from server.keys.vault import VaultError, key_id_of
+from server.people.marks import keep_marks, read_marks
 from server.settings.load import load
 from server.store.opening import open_store
 from server.store.port import Unavailable, WrongSchema
@@ -195,8 +196,10 @@ def test_a_backup_is_made_and_taken_back(
     _run(capsys, "client", "add", "shop")
     assert _run(capsys, "backup", copy)[1] == f"{copy} holds 1 clients, 0 people, 0 signing keys\n"
     _run(capsys, "client", "remove", "shop")
+    keep_marks(tmp_path / "data", {"a head": 7})
     status, out, _ = _run(capsys, "restore", copy)
     assert status == 0
+    assert read_marks(tmp_path / "data") == {}  # what is older now is so by the operator's word
     assert "1 clients, 0 people" in out
     assert "what was there before is " in out
     assert "shop" in _run(capsys, "client", "list")[1]
