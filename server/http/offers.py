@@ -14,6 +14,7 @@ from aiohttp import web
 
 from server.http.consents import with_consent
 from server.http.devices import device_of
+from server.http.fields import offered
 from server.http.middleware import CORS_ORIGIN
 from server.http.requests import (
     MAX_BODY_BYTES,
@@ -21,7 +22,6 @@ from server.http.requests import (
     addressed,
     body_of,
     check_origin,
-    offered,
     policy_of,
     taking_parts,
     ticket_of,

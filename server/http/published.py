@@ -1,15 +1,20 @@
-"""Anybody may read these from any page: the keys that tokens are checked with, the widget's files.
+"""Anybody may read these from any page: the keys that tokens are checked with, the description of
+this interface, the widget's files.
 
-Not here: making keys (server/keys/keyring.py). Source: docs/protocol.md, "HTTP"; RFC 7517 (JWKS).
+Not here: making keys (server/keys/keyring.py), the description (openapi.py). Source:
+docs/protocol.md, "HTTP"; RFC 7517 (JWKS).
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
+from functools import cache
 from pathlib import Path
 
 from aiohttp import web
 
+from server.http.openapi import describe
 from server.http.requests import opened_parts
 from server.keys.keyring import JWKS_MAX_AGE_S
 from server.problems import Problem
@@ -38,7 +43,21 @@ async def widget(request: web.Request) -> web.Response:
     path = _modules().get(name)
     if path is None:
         raise Problem("not_found")
-    body = path.read_bytes()
+    return _tagged(request, path.read_bytes(), _TYPES[path.suffix])
+
+
+async def interface(request: web.Request) -> web.Response:
+    """The description of all this. It holds nothing of this server, and needs nothing of it."""
+    return _tagged(request, _interface(), "application/json")
+
+
+@cache
+def _interface() -> bytes:
+    return json.dumps(describe(), ensure_ascii=False).encode()
+
+
+def _tagged(request: web.Request, body: bytes, kind: str) -> web.Response:
+    """A public text, or 304 to who has it already."""
     tag = hashlib.sha256(body).hexdigest()[:32]
     # Module scripts are fetched in CORS mode from the relying app's origin (HTML standard).
     headers = {
@@ -48,9 +67,7 @@ async def widget(request: web.Request) -> web.Response:
     }
     if any(known.value in (tag, "*") for known in request.if_none_match or ()):
         return web.Response(status=304, headers=headers)
-    return web.Response(
-        body=body, content_type=_TYPES[path.suffix], charset="utf-8", headers=headers
-    )
+    return web.Response(body=body, content_type=kind, charset="utf-8", headers=headers)
 
 
 def _modules() -> dict[str, Path]:

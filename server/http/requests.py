@@ -1,7 +1,7 @@
 """Who asks and what for: credentials, origins, addresses and bodies of HTTP requests.
 
 Reads and refuses; changes nothing but the buckets of server/limits.py. Not here: what is done then
-(sessions.py, offers.py).
+(sessions.py, offers.py), the fields of a body (fields.py).
 Source: docs/protocol.md; RFC 7617 (Basic), RFC 6750 (Bearer), RFC 6454 (origins).
 """
 
@@ -14,16 +14,15 @@ import hashlib
 import hmac
 import logging
 import re
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote_plus
 
 from aiohttp import web
 
 from pipeline.policy import Policy
-from pipeline.reasons import Purpose
 from server import strict_json
 from server.http.addresses import counted, local
+from server.http.fields import TICKET, is_session
 from server.keys.vault import VaultError
 from server.log import LONGEST
 from server.origins import is_origin
@@ -45,10 +44,6 @@ BODY_S = 10.0
 
 logger = logging.getLogger(__name__)
 
-_SUBJECT = re.compile(r"[A-Za-z0-9._@+:-]{1,128}")
-_NONCE = re.compile(r"[A-Za-z0-9._~-]{16,128}")
-_TICKET = re.compile(r"[A-Za-z0-9_-]{43}")
-"""secrets.token_urlsafe(32): tickets and session ids."""
 _UNKNOWN = "unknown"
 """The address of all callers whose address cannot be read."""
 _NOBODY = hashlib.sha256(b"no such client").digest()
@@ -156,7 +151,7 @@ def _basic(header: str) -> tuple[str, str]:
 def bearer_of(request: web.Request) -> str:
     """The 43 characters of a ticket or a word. Raises Problem ticket_invalid."""
     scheme, _, rest = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not _TICKET.fullmatch(rest.strip()):
+    if scheme.lower() != "bearer" or not TICKET.fits(rest.strip()):
         raise Problem("ticket_invalid")
     return rest.strip()
 
@@ -268,68 +263,3 @@ async def body_of(request: web.Request, limit: int) -> dict[str, Any]:
         return strict_json.parse(raw.decode("utf-8"), max_depth=MAX_DEPTH)
     except ValueError:
         raise Problem("request_malformed") from None
-
-
-def invalid(field: str, rule: str) -> Problem:
-    """A refusal that names the field and the rule, never the value."""
-    return Problem("request_invalid", f"The field {field} {rule}.")
-
-
-def wanted(fields: Mapping[str, Any]) -> tuple[Purpose, str | None, str, bool, str]:
-    """Purpose, subject, nonce, replace and challenge of a new session.
-
-    Raises Problem request_invalid.
-    """
-    known = ("purpose", "subject", "nonce", "replace", "challenge")
-    if fields.keys() - set(known):
-        raise Problem("request_invalid", f"A field is not one of {', '.join(known)}.")
-    if fields.get("purpose") not in list(Purpose):
-        raise invalid("purpose", "must be enroll, login or identify")
-    purpose = Purpose(fields["purpose"])
-    subject = fields.get("subject")
-    if purpose is Purpose.IDENTIFY:
-        if subject is not None:
-            raise invalid("subject", "must be absent for identify")
-    elif not is_subject(subject):
-        raise invalid("subject", "must be 1 to 128 characters of A-Z a-z 0-9 . _ @ + : -")
-    nonce = fields.get("nonce")
-    if not isinstance(nonce, str) or not _NONCE.fullmatch(nonce):
-        raise invalid("nonce", "must be 16 to 128 characters of A-Z a-z 0-9 . _ ~ -")
-    replace = fields.get("replace", False)
-    if not isinstance(replace, bool) or (replace and purpose is not Purpose.ENROLL):
-        raise invalid("replace", "must be true or false, and true for enroll only")
-    challenge = fields.get("challenge", "none")
-    if challenge not in ("none", "light"):
-        raise invalid("challenge", "must be none or light")
-    return purpose, subject, nonce, replace, challenge
-
-
-def is_subject(value: object) -> bool:
-    """Whether this may name a subject."""
-    return isinstance(value, str) and _SUBJECT.fullmatch(value) is not None
-
-
-def is_session(value: str) -> bool:
-    """Whether this may be a session's id, as we make them; nothing else reaches the store."""
-    return _TICKET.fullmatch(value) is not None
-
-
-def offered(fields: Mapping[str, Any]) -> tuple[str, dict[str, str] | None]:
-    """The SDP of an offer's body, and the consent beside it. Raises Problem request_invalid."""
-    if fields.keys() - {"consent"} != {"type", "sdp"} or fields["type"] != "offer":
-        raise Problem("request_invalid", 'An offer is {"type": "offer", "sdp": "..."}.')
-    if not isinstance(fields["sdp"], str):
-        raise invalid("sdp", "must be text")
-    given = fields.get("consent")
-    if given is not None and not _is_consent(given):
-        raise invalid("consent", f"must have {', '.join(_CONSENT)}, each a text")
-    return fields["sdp"], given
-
-
-_CONSENT = ("text_id", "version", "language", "sha256")
-
-
-def _is_consent(value: object) -> bool:
-    if not isinstance(value, dict) or value.keys() != set(_CONSENT):
-        return False
-    return all(isinstance(one, str) and len(one) <= 64 for one in value.values())

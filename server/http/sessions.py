@@ -18,6 +18,7 @@ from pipeline.reasons import Purpose
 from server.http import ice
 from server.http.answers import rfc3339
 from server.http.consents import READING_S
+from server.http.fields import wanted
 from server.http.requests import (
     MAX_REQUEST_BYTES,
     body_of,
@@ -28,7 +29,6 @@ from server.http.requests import (
     policy_of,
     session_of,
     taking_parts,
-    wanted,
 )
 from server.parts import Parts
 from server.people.duplicates import is_marked

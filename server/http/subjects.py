@@ -14,12 +14,11 @@ from typing import Any
 from aiohttp import web
 
 from server.http.answers import rfc3339
+from server.http.fields import UNLOCK, is_subject, read
 from server.http.requests import (
     MAX_REQUEST_BYTES,
     body_of,
     count,
-    invalid,
-    is_subject,
     known_client,
     opened_parts,
 )
@@ -120,9 +119,7 @@ async def allow_subject(request: web.Request) -> web.Response:
     parts = opened_parts(request)
     client, subject = await _asked(request, parts)
     fields = await body_of(request, MAX_REQUEST_BYTES) if request.can_read_body else {}
-    forget_devices = fields.get("forget_devices", False)
-    if fields.keys() - {"forget_devices"} or not isinstance(forget_devices, bool):
-        raise invalid("forget_devices", "must be true or false, and is the only one")
+    (forget_devices,) = read(fields, UNLOCK)
     unlocked = await unlock_subject(
         parts.audit,
         parts.store,

@@ -32,7 +32,7 @@ from pipeline.tape.video import packet
 from pipeline.template import Template
 from server import strict_json
 from server.frames.convert import to_bgr
-from server.http.requests import offered
+from server.http.fields import offered
 from server.keys.token import TokenError, mint, verify
 from server.keys.vault import Vault, VaultError
 from server.problems import Problem

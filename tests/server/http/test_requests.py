@@ -18,19 +18,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.reasons import Purpose
+from server.http.fields import is_session, is_subject, offered, wanted
 from server.http.requests import (
     _basic,
     address_of,
     check_origin,
     client_of,
-    is_session,
-    is_subject,
     known_client,
-    offered,
     session_of,
     stored_client,
     ticket_of,
-    wanted,
 )
 from server.limits import Buckets
 from server.parts import Parts
