@@ -76,24 +76,24 @@ def _part(picture: av.VideoFrame, crop: Crop) -> av.VideoFrame:
 
 def through(pictures: Iterable[Timed]) -> Iterator[Timed]:
     """The same pictures at the same times, at most SIDE px, coded with KBPS at FPS."""
-    coder: _Coder | None = None
+    coder: Coder | None = None
     for time_s, picture in pictures:
         small = resize(picture, SIDE)
         if coder is None or coder.size != (small.width, small.height):
-            coder = _Coder(small.width, small.height)
+            coder = Coder(small.width, small.height)
         for coded in coder.code(small):
             yield time_s, coded
 
 
-class _Coder:
+class Coder:
     """An encoder and the decoder of its packets."""
 
-    def __init__(self, width: int, height: int) -> None:
+    def __init__(self, width: int, height: int, kbps: int = KBPS) -> None:
         self.size = (width, height)
         encoder = av.CodecContext.create("libvpx", "w")
         assert isinstance(encoder, av.VideoCodecContext)
         encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
-        encoder.bit_rate, encoder.framerate = KBPS * 1000, Fraction(FPS)
+        encoder.bit_rate, encoder.framerate = kbps * 1000, Fraction(FPS)
         encoder.time_base, encoder.options = Fraction(1, FPS), OPTIONS
         encoder.thread_count = 1
         self._encoder = encoder
@@ -104,6 +104,7 @@ class _Coder:
         self._count = 0
 
     def code(self, picture: av.VideoFrame) -> Iterator[av.VideoFrame]:
+        """What a receiver has of it."""
         picture.pts, picture.time_base = self._count, Fraction(1, FPS)
         # Else what was a key frame in the file is made one again, which no sender does.
         picture.pict_type = PictureType.NONE
