@@ -104,6 +104,17 @@ async def test_a_login_is_won_then_told_with_a_token(
     assert await house.failures() == 1  # that of another, who must not gain by this
 
 
+@pytest.mark.parametrize("purpose", ["login", "identify"])
+async def test_whom_a_session_finds_keeps_their_template(house: House, purpose: str) -> None:
+    """However well the face fits and whatever was answered (docs/decisions/adaptation.md)."""
+    await enrolled(house.parts, "ann", 1)
+    kept = await house.parts.store.templates.get(CLIENT, "ann")
+    session = await house.session(purpose)
+    said = await house.said(session, replace(ANN, acr="light", template=template(1)))
+    assert said.phase == Phase.ACCEPTED
+    assert await house.parts.store.templates.get(CLIENT, "ann") == kept
+
+
 async def test_identify_names_whom_it_found_and_forgives_no_failures(house: House) -> None:
     await enrolled(house.parts, "ann", 1)
     await failed(house.parts, "ann")
