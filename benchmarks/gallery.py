@@ -113,7 +113,9 @@ async def seed(path: Path, count: int, *, vector: bool) -> None:
         for start in range(0, count, BATCH):
             with db:
                 db.executemany(
-                    "INSERT INTO templates VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO templates (client_id, subject, template_id, model_id, created_at,"
+                    " quality, key_id, sealed, vector, changed, counter, epoch)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     batch(start),
                 )
         with db:

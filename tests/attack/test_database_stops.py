@@ -22,6 +22,8 @@ from pipeline.template import Template
 from server.audit.chain import Audit
 from server.keys.keyring import Keyring
 from server.keys.vault import Vault
+from server.people.duplicates import Duplicates
+from server.people.galleries import Galleries
 from server.people.protection import Protection, Space, protection_of
 from server.people.templates import seal_template
 from server.session.lockout import Lockout
@@ -116,12 +118,14 @@ async def _stopped_at(secantus: Secantus, name: str, case: str, n: int) -> bool:
         await ring.load(NOW)
         audit = Audit(store.audit, VAULT, now=lambda: NOW + MINUTE, by="test")
         await audit.record("settings")
+        galleries = Galleries(store.templates, _protection(store), model_id=old.model_id)
         verdicts = Verdicts(
             endings=store.endings,
             lockout=Lockout(store.tries, store.templates, lambda: bytes(32), lambda: NOW + MINUTE),
             templates=store.templates,
             keyring=ring,
             protection=_protection(store),
+            duplicates=Duplicates(galleries, "off"),
             model_id=old.model_id,
             now=lambda: NOW + MINUTE,
             audit=audit,

@@ -185,7 +185,7 @@ def row(site: Site, cue: str) -> dict[str, Any]:
     """What a cue said of the newest session, at its end; the account is not locked afterwards."""
     (database,) = [p for p in site.data.rglob("*.sqlite3") if "demo-app" not in p.name]
     with sqlite3.connect(database) as db:
-        db.execute("delete from failures")  # the lockout is for attack after attack
+        db.execute("delete from tries")  # the lockout is for attack after attack
         ((table,),) = db.execute(
             "select evidence from sessions order by created_at desc limit 1"
         ).fetchall()
