@@ -87,7 +87,7 @@ async def attempt(
         wish["replace"] = True
     session = await create_session(server_url, client_id=client_id, secret=secret, wish=wish)
     given = None
-    if purpose == "enroll":
+    if session.get("consent"):  # a server of before consents were asked for says nothing of it
         if consent is None:
             raise HeadlessError("consent_needed", "give --consent, the text that they agreed to")
         given = await agreed(
