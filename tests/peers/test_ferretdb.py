@@ -1,4 +1,4 @@
-"""FerretDB is refused, by name and for its own two lacks. What it holds otherwise is shown by the
+"""FerretDB is refused, by name and for what it does not hold. What it holds otherwise is shown by the
 store's suite, which `make test-peers` runs against it with `--store ferretdb`."""
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["ferretdb"]
 
 async def test_a_store_does_not_open_it_and_says_why(ferretdb: FerretDB) -> None:
     store = MongoStore(ferretdb.url, database=f"refused_{secrets.token_hex(6)}")
-    with pytest.raises(Broken, match="MongoDB: OperationFailure 238"):  # no TTL index
+    with pytest.raises(Broken, match="callers won one update"):
         await store.open()
     await store.close()
 

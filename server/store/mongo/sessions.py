@@ -192,7 +192,8 @@ async def count(db: AsyncDatabase[Document], client_id: str, subject: str) -> in
 
 async def sweep(db: AsyncDatabase[Document], before: datetime) -> int:
     """Remove what expired before then, but of clients that have a period of their own; how many."""
-    own = await db["retention"].distinct("_id", {"sessions": {"$ne": None}})
+    kept = await db["retention"].find({"sessions": {"$ne": None}}, {"_id": 1}).to_list()
+    own = [one["_id"] for one in kept]
     swept = await db["sessions"].delete_many(
         {"expires_at": {"$lt": utc(before)}, "client_id": {"$nin": own}}
     )

@@ -42,7 +42,7 @@ class Tries:
                     for before in counters[:n]:
                         await _end_one(db, before, session_id, failed=False, at=utc(now))
                     return refused
-            names = [[one.kind.value, one.key, one.tag] for one in counters]
+            names = [{"kind": one.kind.value, "key": one.key, "tag": one.tag} for one in counters]
             await db["sessions"].update_one({"_id": session_id}, {"$set": {"tries": names}})
             return None
 
@@ -122,8 +122,9 @@ async def end(
 ) -> Refused | None:
     """End what a session took; why the next try may not begin now. Again changes nothing."""
     refused: Refused | None = None
-    for name, key, tag in session.get("tries", ()):
-        counter = Counter(session["client_id"], Kind(name), key, None, tag)
+    for taken in session.get("tries", ()):
+        kind = Kind(taken["kind"])
+        counter = Counter(session["client_id"], kind, taken["key"], None, taken["tag"])
         after = await _end_one(db, counter, session["_id"], failed=failed, at=at)
         refused = refused or after.refusal(at, LIMITS[counter.kind])
     return refused
