@@ -1,5 +1,5 @@
-"""FerretDB is refused, by name and for what it does not hold. What it holds otherwise is shown by the
-store's suite, which `make test-peers` runs against it with `--store ferretdb`."""
+"""FerretDB is refused, by name and for what it does not hold. What it holds otherwise is shown by
+the store's suite, which `make test-peers` runs against it with `--store ferretdb`."""
 
 from __future__ import annotations
 
