@@ -72,8 +72,9 @@ async def attempt(
     on_message: Callable[[dict[str, Any]], None] | None = None,
     wait_on: Callable[[NoPlace], bool] | None = None,
     consent: str | None = AS_ASKED,
+    address: str | None = None,
 ) -> Attempt:
-    """Run one; `wait_on` as in headless.run.
+    """Run one; `wait_on` and `address` as in headless.run.
 
     `consent`: the text that the person of an enrolment agreed to, such as lookgate/1/en.
 
@@ -108,6 +109,7 @@ async def attempt(
         on_message=on_message,
         wait_on=wait_on,
         consent=given,
+        address=address,
     )
     said = dict(result.verdict)
     token = said.pop("token", None)

@@ -105,6 +105,7 @@ async def run(
     relay_only: bool = False,
     wait_on: Callable[[NoPlace], bool] | None = None,
     consent: Mapping[str, str] | None = None,
+    address: str | None = None,
 ) -> HeadlessResult:
     """Play `video` (a film, a still, pictures with their seconds, or frames that are encoded
     already and sent as they are) until the verdict comes.
@@ -114,7 +115,8 @@ async def run(
     is the page's origin that the client registered; `relay_only` tries the TURN server among
     `ice_servers` and no other way. `wait_on` hears of every refusal for want of a place, and says
     whether to wait for one as docs/protocol.md tells; `timeout_s` begins anew with each wait.
-    `consent`: that of an enrolment, as http_caller.agreed gives it.
+    `consent`: that of an enrolment, as http_caller.agreed gives it. `address`: of this machine,
+    from which the offer comes.
     Raises HeadlessError and clips.MediaError.
     """
     shown: Iterator[clips.Timed] | Encoded
@@ -142,7 +144,7 @@ async def run(
                 try:
                     answer = await post_offer(
                         server_url, session, ticket=ticket, origin=origin, sdp=caller.offer_sdp,
-                        hold_s=HOLD_S if held else 0, consent=consent,
+                        hold_s=HOLD_S if held else 0, consent=consent, address=address,
                     )  # fmt: skip
                     break
                 except NoPlace as full:

@@ -72,8 +72,10 @@ async def post_offer(
     sdp: str,
     hold_s: int = 0,
     consent: Mapping[str, str] | None = None,
+    address: str | None = None,
 ) -> str:
-    """The SDP of the answer to a page's offer. Raises HeadlessError, of which NoPlace says when to
+    """The SDP of the answer to a page's offer, which is sent from this machine's `address` where
+    one is given. Raises HeadlessError, of which NoPlace says when to
     ask again.
 
     `hold_s`: the server may answer so much later, once there is a place.
@@ -86,7 +88,7 @@ async def post_offer(
     if consent is not None:
         offer["consent"] = dict(consent)
     try:
-        said = await _request("POST", url, body=offer, headers=headers)
+        said = await _request("POST", url, body=offer, headers=headers, address=address)
     except OSError as fault:
         raise HeadlessError("headless_unreachable", "the server cannot be reached") from fault
     if said.status == 200 and isinstance(said.body, dict) and "sdp" in said.body:
@@ -149,12 +151,15 @@ async def _request(
     body: Any = None,
     headers: Mapping[str, str] | None = None,
     timeout_s: float | None = None,
+    address: str | None = None,
 ) -> _Said:
     """Ask once, over a connection of its own. Raises OSError if nothing comes back."""
     timeout = aiohttp.ClientTimeout(total=timeout_s)
+    local = None if address is None else (address, 0)
     try:
         async with (
-            aiohttp.ClientSession(timeout=timeout) as http,
+            aiohttp.TCPConnector(local_addr=local) as connector,
+            aiohttp.ClientSession(timeout=timeout, connector=connector) as http,
             http.request(method, url, json=body, headers=headers) as response,
         ):
             status, raw = response.status, await response.read()

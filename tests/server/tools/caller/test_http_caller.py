@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -32,12 +33,15 @@ class Other:
         """Headers of the answer."""
         self.asked: list[tuple[str, str, Any]] = []
         self.headers: list[Any] = []
+        self.from_: list[str | None] = []
+        """Addresses that asked."""
         self.url = ""
 
     async def answer(self, request: web.Request) -> web.Response:
         body = await request.json() if request.can_read_body else None
         self.asked.append((request.method, request.raw_path, body))
         self.headers.append(request.headers)
+        self.from_.append(request.remote)
         return web.Response(status=self.status, text=self.text, headers=self.told)
 
 
@@ -77,6 +81,14 @@ async def test_an_offer_is_posted_as_by_its_page(other: Other) -> None:
     assert other.asked == [("POST", "/v1/sessions/s%201/offer", wish)]
     assert other.headers[0]["Authorization"] == "Bearer t"
     assert other.headers[0]["Origin"] == "https://shop.example"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8")
+async def test_an_offer_may_come_from_another_address(other: Other) -> None:
+    other.text = '{"type": "answer", "sdp": "v=0 answer"}'
+    for address in ("127.0.0.1", "127.7.0.3"):
+        await post_offer(other.url, "s", ticket="t", origin=None, sdp="v=0", address=address)
+    assert other.from_ == ["127.0.0.1", "127.7.0.3"]
 
 
 async def test_keys_are_read_by_anybody(other: Other) -> None:
