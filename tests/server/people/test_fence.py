@@ -106,6 +106,8 @@ async def test_a_hundred_removals_at_random_moments_of_an_enrolment(
         await moment.wait()
         longest_s = (0.03, 0.0, 0.03, 2 * verdict_s)[n % 4]
         await asyncio.sleep(drawn.uniform(0.0, longest_s))
+        if n % 20 == 19:  # however slow the machine, some come too late for the enrolment
+            await asyncio.wait([enrolment])
         erased = await forget_subject(
             parts.store, parts.protection.ledger, parts.shelf, CLIENT, subject
         )
@@ -119,7 +121,7 @@ async def test_a_hundred_removals_at_random_moments_of_an_enrolment(
         standing = await parts.protection.ledger.standing(CLIENT, [subject])
         assert (subject in standing.counters, standing.turned_back) == (False, False)
         ends[outcome] += 1
-    assert ends["accepted"] >= 5  # some came too late for the enrolment, and took all of it
+    assert ends["accepted"] >= 5  # and the removal took all of it
     assert ends["expired"] >= 20  # some before the verdict
     assert set(ends) <= {"accepted", "expired", "rejected"}
 
