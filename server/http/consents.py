@@ -16,8 +16,7 @@ from aiohttp import web
 
 from pipeline.reasons import Purpose
 from server.http.answers import rfc3339
-from server.http.middleware import CORS_ORIGIN
-from server.http.requests import address_of, addressed, check_origin, taking_parts, ticket_of
+from server.http.requests import addressed, taking_parts, ticket_of
 from server.parts import Parts
 from server.people import consent
 from server.problems import Problem
@@ -34,11 +33,6 @@ async def show_consent(request: web.Request) -> web.Response:
     """A page asks what its person is to agree to, before it opens the camera."""
     parts = taking_parts(request)
     record, client = await addressed(request, parts)
-    if client is not None:
-        request[CORS_ORIGIN] = check_origin(request, parts, client)
-    wait_s = await parts.rates.take(("address", address_of(request, parts)))
-    if wait_s:
-        raise Problem("too_many_requests", retry_after_s=wait_s)
     ticket_hash = ticket_of(request)
     if record is None or client is None or not hmac.compare_digest(record.ticket_hash, ticket_hash):
         raise Problem("ticket_invalid")

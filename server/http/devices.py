@@ -15,8 +15,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from pipeline.reasons import Purpose
-from server.http.middleware import CORS_ORIGIN
-from server.http.requests import address_of, addressed, bearer_of, check_origin, opened_parts
+from server.http.requests import addressed, bearer_of, opened_parts
 from server.parts import Parts
 from server.people.devices import KEPT, MOST, cookie_name, open_device, seal_device
 from server.problems import Problem
@@ -42,12 +41,7 @@ def device_of(request: web.Request, parts: Parts, record: SessionRecord) -> str 
 async def keep_device(request: web.Request) -> web.Response:
     """A page whose person was accepted fetches its cookie."""
     parts = opened_parts(request)
-    record, client = await addressed(request, parts)
-    if client is not None:
-        request[CORS_ORIGIN] = check_origin(request, parts, client)
-    wait_s = await parts.rates.take(("address", address_of(request, parts)))
-    if wait_s:
-        raise Problem("too_many_requests", retry_after_s=wait_s)
+    record, _ = await addressed(request, parts)
     word = bearer_of(request)
     if record is None or not hmac.compare_digest(word, parts.opening.lockout.word(record)):
         raise Problem("ticket_invalid")

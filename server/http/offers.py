@@ -15,13 +15,11 @@ from aiohttp import web
 from server.http.consents import with_consent
 from server.http.devices import device_of
 from server.http.fields import offered
-from server.http.middleware import CORS_ORIGIN
 from server.http.requests import (
     MAX_BODY_BYTES,
     address_of,
     addressed,
     body_of,
-    check_origin,
     policy_of,
     taking_parts,
     ticket_of,
@@ -37,14 +35,9 @@ _WAIT = re.compile(r'wait\s*=\s*"?([0-9]{1,6})"?', re.IGNORECASE)
 async def take_offer(request: web.Request) -> web.Response:
     """A page brings its ticket and its offer."""
     parts = taking_parts(request)
-    record, client = await addressed(request, parts)
-    if client is not None:  # else the session is unknown, which is refused below
-        request[CORS_ORIGIN] = check_origin(request, parts, client)
     address, session_id = address_of(request, parts), request.match_info["session"]
     # Asking again in line is free at the pace that we named.
-    wait_s = await parts.rates.take(("address", address), expected=session_id)
-    if wait_s:
-        raise Problem("too_many_requests", retry_after_s=wait_s)
+    record, client = await addressed(request, parts, expected=session_id)
     ticket_hash = ticket_of(request)
     # Nothing costly for strangers: the ticket is compared before the body is read.
     if record is None or client is None or not hmac.compare_digest(record.ticket_hash, ticket_hash):

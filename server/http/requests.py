@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import contextlib
 import hashlib
 import hmac
 import logging
@@ -23,6 +24,7 @@ from pipeline.policy import Policy
 from server import strict_json
 from server.http.addresses import counted, local
 from server.http.fields import TICKET, is_session
+from server.http.middleware import CORS_ORIGIN
 from server.keys.vault import VaultError
 from server.log import LONGEST
 from server.origins import is_origin
@@ -228,17 +230,22 @@ async def session_of(parts: Parts, session_id: str) -> SessionRecord | None:
 
 
 async def addressed(
-    request: web.Request, parts: Parts
+    request: web.Request, parts: Parts, *, expected: str | None = None
 ) -> tuple[SessionRecord | None, Client | None]:
-    """The session that a page's request names, and whose it is; both or neither. Raises
-    Unavailable."""
-    record = await session_of(parts, request.match_info["session"])
-    if record is None:
-        return None, None
-    try:
-        return record, await stored_client(parts, record.client_id)
-    except NotFound:
-        return None, None
+    """The session that a page's request names, and whose it is; both or neither, which the caller
+    refuses. The page's address has its rate; `expected` as in Rates.take.
+
+    Raises Problem origin_not_allowed, too_many_requests; Unavailable.
+    """
+    record, client = await session_of(parts, request.match_info["session"]), None
+    if record is not None:
+        with contextlib.suppress(NotFound):
+            client = await stored_client(parts, record.client_id)
+            request[CORS_ORIGIN] = check_origin(request, parts, client)
+    wait_s = await parts.rates.take(("address", address_of(request, parts)), expected=expected)
+    if wait_s:
+        raise Problem("too_many_requests", retry_after_s=wait_s)
+    return (None, None) if client is None else (record, client)
 
 
 async def body_of(request: web.Request, limit: int) -> dict[str, Any]:
