@@ -93,6 +93,17 @@ class _Owed:
     entry: AuditEntry
 
 
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What was decided, of whom and by which rows."""
+
+    session: SessionRecord
+    policy: Policy
+    decided: Decided
+    rows: Sequence[Evidence]
+    moment: Moment | None
+
+
 class Verdicts:
     """Makes decisions count in one store."""
 
@@ -136,10 +147,11 @@ class Verdicts:
 
         `doubted`: the evidence stood against the face before it was gathered afresh.
         """
+        judged = _Judged(session, policy, decided, rows, moment)
         try:
             if decided.phase is Phase.ACCEPTED:
-                return await self._accept(session, policy, decided, rows, moment)
-            return await self._refuse(session, policy, decided, rows, moment, doubted)
+                return await self._accept(judged)
+            return await self._refuse(judged, doubted)
         except _Undone as undone:
             again = undone.code != "enrolment_refused"
             return Said(Phase.REJECTED, (undone.reason,), retry=again, error=undone.code)
@@ -147,14 +159,8 @@ class Verdicts:
             logger.error("bug in a verdict", exc_info=error)
             return Said(Phase.REJECTED, (Reason.INTERNAL,), error="internal")
 
-    async def _accept(
-        self,
-        session: SessionRecord,
-        policy: Policy,
-        decided: Decided,
-        rows: Sequence[Evidence],
-        moment: Moment | None,
-    ) -> Said:
+    async def _accept(self, judged: _Judged) -> Said:
+        session, decided = judged.session, judged.decided
         asked = False
         template: TemplateRecord | None = None
         try:
@@ -163,8 +169,8 @@ class Verdicts:
                 raise AssertionError("an acceptance names somebody")
             compared = None
             if session.purpose == Purpose.ENROLL:
-                if await self._is_duplicate(session, decided, subject, policy):
-                    rows = [*rows, MARK]
+                if await self._is_duplicate(session, decided, subject, judged.policy):
+                    judged = replace(judged, rows=[*judged.rows, MARK])
                     if self._duplicates.mode == "refuse":
                         raise _Undone("enrolment_refused")
                 template = await self._sealed(session, decided, subject)
@@ -178,7 +184,7 @@ class Verdicts:
                 ):
                     # No way round a lock of theirs: who is found is nobody then.
                     unknown = Decided(Phase.REJECTED, (Reason.NO_MATCH,))
-                    return await self._refuse(session, policy, unknown, rows, moment, True)
+                    return await self._refuse(replace(judged, decided=unknown), True)
                 compared = kept.template_id
             token = await self._keyring.mint(
                 subject=subject,
@@ -186,18 +192,18 @@ class Verdicts:
                 nonce=session.nonce,
                 session_id=session.session_id,
                 purpose=session.purpose,
-                acr=decided.acr or policy.acr,
+                acr=decided.acr or judged.policy.acr,
                 liveness=_liveness(decided),
                 auth_time=self._now(),
                 now=self._now(),
             )
-            entry = self._entry(session, policy, decided, rows, moment, subject)
+            entry = self._entry(judged, subject)
             asked = True
             await self._endings.accept(
                 session.session_id,
                 at=self._now(),
                 subject=subject,
-                evidence=table(rows),
+                evidence=table(judged.rows),
                 template=template,
                 compared=compared,
                 note=self._audit.note(entry),
@@ -206,7 +212,7 @@ class Verdicts:
             undone = _why(error)
             if not isinstance(error, Conflict) or isinstance(error, Enrolled):
                 refusal = Decided(Phase.REJECTED, (undone.reason,))
-                owed = self._owed_for(session, policy, refusal, rows, None, won=asked)
+                owed = self._owed_for(replace(judged, decided=refusal, moment=None), won=asked)
                 if isinstance(error, Unavailable):
                     self._owe(session, owed)  # it does not answer: nobody waits for it twice
                 else:
@@ -255,52 +261,28 @@ class Verdicts:
         )
         return replace(template, consent=consent)
 
-    async def _refuse(
-        self,
-        session: SessionRecord,
-        policy: Policy,
-        decided: Decided,
-        rows: Sequence[Evidence],
-        moment: Moment | None,
-        doubted: bool,
-    ) -> Said:
+    async def _refuse(self, judged: _Judged, doubted: bool) -> Said:
+        decided = judged.decided
         # The refusal stands whatever the store says; the person learns the reason that is true.
-        failure = doubted or counts_as_failure(decided, rows)
-        owed = self._owed_for(session, policy, decided, rows, moment, failure=failure)
-        error, refused = await self._end(session, owed)
+        failure = doubted or counts_as_failure(decided, judged.rows)
+        owed = self._owed_for(judged, failure=failure)
+        error, refused = await self._end(judged.session, owed)
         return Said(decided.phase, decided.reasons, retry=refused is None, error=error)
 
-    def _owed_for(
-        self,
-        session: SessionRecord,
-        policy: Policy,
-        decided: Decided,
-        rows: Sequence[Evidence],
-        moment: Moment | None,
-        *,
-        failure: bool = False,
-        won: bool = False,
-    ) -> _Owed:
-        reasons = tuple(reason.value for reason in decided.reasons)
-        entry = self._entry(session, policy, decided, rows, moment, session.subject)
-        return _Owed(self._now(), decided.phase.value, reasons, table(rows), failure, won, entry)
+    def _owed_for(self, judged: _Judged, *, failure: bool = False, won: bool = False) -> _Owed:
+        phase, evidence = judged.decided.phase.value, table(judged.rows)
+        reasons = tuple(reason.value for reason in judged.decided.reasons)
+        entry = self._entry(judged, judged.session.subject)
+        return _Owed(self._now(), phase, reasons, evidence, failure, won, entry)
 
-    def _entry(
-        self,
-        session: SessionRecord,
-        policy: Policy,
-        decided: Decided,
-        rows: Sequence[Evidence],
-        moment: Moment | None,
-        subject: str | None,
-    ) -> AuditEntry:
+    def _entry(self, judged: _Judged, subject: str | None) -> AuditEntry:
         return verdict_entry(
             self._audit,
-            session,
-            policy,
-            decided,
-            rows,
-            moment,
+            judged.session,
+            judged.policy,
+            judged.decided,
+            judged.rows,
+            judged.moment,
             subject=subject,
             model_id=self.model_id,
         )
