@@ -39,6 +39,10 @@ class Enrolled(Conflict):
     """The subject has a template, and the session may not replace it."""
 
 
+class Used(Conflict):
+    """The code was redeemed before: what the first one was given is to be revoked."""
+
+
 class Unavailable(Refusal):
     """The database cannot be reached or did not answer in time; trying again may help.
 
