@@ -88,6 +88,7 @@ SERVER = (
     "rtc",
     "session",
     "processes",
+    "oidc",
     "http",
     "life.py",
     "app.py",

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from server.keys.vault import Vault, VaultError, sealed_by
 from server.store.port import Client, Clients, Conflict, NotFound
+from server.store.relying import relying_json
 
 MARK = "clients.sealed"
 """A file of the data folder: from then on every row has a seal. Whoever writes the database does
@@ -27,10 +28,16 @@ _log = logging.getLogger("lookgate.clients")
 
 
 def _owner(client: Client) -> tuple[str, ...]:
-    """All of a row. Whole milliseconds, which every store keeps."""
+    """All of a row. Whole milliseconds, which every store keeps.
+
+    A row without settings of OpenID Connect is sealed as it was before there were any.
+    """
     made = (client.created_at - _EPOCH) // _MILLISECOND
     whole = (client.client_id, client.secret_hash.hex(), client.policy, str(made))
-    return ("client", *whole, *client.origins)
+    relying = relying_json(client.relying)
+    if relying is None:
+        return ("client", *whole, *client.origins)
+    return ("relying client", *whole, relying, *client.origins)
 
 
 def sealed_client(vault: Vault, client: Client) -> Client:

@@ -20,6 +20,7 @@ from server.store.audit import AuditTrail, Chain, Note
 from server.store.consents import Consents
 from server.store.gallery import Changes, GalleryVersion, VectorRecord
 from server.store.keys import Keys
+from server.store.relying import RelyingParty
 from server.store.retention import Retention
 from server.store.tries import Refused, Tries
 
@@ -92,6 +93,8 @@ class Client:
     seal: bytes | None = None
     """Shows that who has the master key wrote the row. None: of a
     version that made none."""
+    relying: RelyingParty | None = None
+    """How it speaks OpenID Connect; None: it does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +166,8 @@ class Clients(Protocol):
         """By id."""
 
     async def change(self, was: Client, client: Client) -> None:
-        """Another secret, other origins or another seal, at once; its sessions and people stay.
+        """Another secret, other origins, other settings of OpenID Connect or another seal, at once;
+        its sessions and people stay.
 
         Raises NotFound, and Conflict if the row is not what it `was`.
         """

@@ -17,6 +17,7 @@ from server.store.mongo import galleries
 from server.store.mongo.database import Database
 from server.store.mongo.documents import Document, utc
 from server.store.port import Client, Conflict, NotFound
+from server.store.relying import relying_json, relying_of
 
 
 def _client(document: Mapping[str, Any]) -> Client:
@@ -27,6 +28,7 @@ def _client(document: Mapping[str, Any]) -> Client:
         policy=document["policy"],
         created_at=document["created_at"],
         seal=None if document.get("seal") is None else bytes(document["seal"]),
+        relying=relying_of(document.get("relying")),
     )
 
 
@@ -50,11 +52,9 @@ class Clients:
                 await db["clients"].insert_one(
                     {
                         "_id": client.client_id,
-                        "secret_hash": Binary(client.secret_hash),
-                        "origins": list(client.origins),
+                        **_changing(client),
                         "policy": client.policy,
                         "created_at": utc(client.created_at),
-                        "seal": None if client.seal is None else Binary(client.seal),
                         "removing": False,
                     }
                 )
@@ -77,20 +77,11 @@ class Clients:
 
     async def change(self, was: Client, client: Client) -> None:
         """One update whose filter holds what can change."""
-        seal = None if client.seal is None else Binary(client.seal)
-        new: Document = {
-            "secret_hash": Binary(client.secret_hash),
-            "origins": list(client.origins),
-            "seal": seal,
-        }
         there = {"_id": was.client_id, "removing": False}
-        before = {
-            "secret_hash": Binary(was.secret_hash),
-            "origins": list(was.origins),
-            "seal": None if was.seal is None else Binary(was.seal),  # finds no member, too
-        }
         async with self._database.turn() as db:
-            result = await db["clients"].update_one({**there, **before}, {"$set": new})
+            result = await db["clients"].update_one(
+                {**there, **_changing(was)}, {"$set": _changing(client)}
+            )
             if result.matched_count:
                 return
             if await db["clients"].find_one(there, {"_id": 1}) is None:
@@ -113,6 +104,16 @@ class Clients:
                 await db[name].delete_many({"client_id": client_id})
             await galleries.forget_client(db, client_id)
             await db["clients"].delete_one({"_id": client_id, "removing": True})
+
+
+def _changing(client: Client) -> Document:
+    """What `change` changes. In a filter, None finds a document without the member, too."""
+    return {
+        "secret_hash": Binary(client.secret_hash),
+        "origins": list(client.origins),
+        "relying": relying_json(client.relying),
+        "seal": None if client.seal is None else Binary(client.seal),
+    }
 
 
 async def owned(

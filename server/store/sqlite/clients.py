@@ -10,15 +10,24 @@ from typing import Any
 import aiosqlite
 
 from server.store.port import Client, Conflict, NotFound
+from server.store.relying import relying_json, relying_of
 from server.store.sqlite import templates
 from server.store.sqlite.database import Database
 from server.store.sqlite.rows import changed, micros, moment
 
-_COLUMNS = "client_id, secret_hash, origins, policy, created_at, seal"
+_COLUMNS = "client_id, secret_hash, origins, policy, created_at, seal, relying"
 
 
 def _client(row: Sequence[Any]) -> Client:
-    return Client(row[0], row[1], tuple(json.loads(row[2])), row[3], moment(row[4]), row[5])
+    return Client(
+        client_id=row[0],
+        secret_hash=row[1],
+        origins=tuple(json.loads(row[2])),
+        policy=row[3],
+        created_at=moment(row[4]),
+        seal=row[5],
+        relying=relying_of(row[6]),
+    )
 
 
 class Clients:
@@ -54,15 +63,12 @@ class Clients:
         async with self._database.transaction() as db:
             if await changed(
                 db,
-                "UPDATE clients SET secret_hash = ?, origins = ?, seal = ?"
-                " WHERE client_id = ? AND secret_hash = ? AND origins = ? AND seal IS ?",
-                client.secret_hash,
-                json.dumps(client.origins),
-                client.seal,
+                "UPDATE clients SET secret_hash = ?, origins = ?, relying = ?, seal = ?"
+                " WHERE secret_hash = ? AND origins = ? AND relying IS ? AND seal IS ?"
+                " AND client_id = ?",
+                *_changing(client),
+                *_changing(was),
                 was.client_id,
-                was.secret_hash,
-                json.dumps(was.origins),
-                was.seal,
             ):
                 return
             rows = await db.execute_fetchall(
@@ -78,10 +84,16 @@ class Clients:
             await templates.forget_client(db, client_id)
 
 
+def _changing(client: Client) -> tuple[object, ...]:
+    """What `change` changes: secret, origins, settings of OpenID Connect, seal."""
+    relying = relying_json(client.relying)
+    return (client.secret_hash, json.dumps(client.origins), relying, client.seal)
+
+
 async def insert(db: aiosqlite.Connection, client: Client) -> None:
     """Add a row, within the caller's transaction. Raises IntegrityError."""
     await db.execute_fetchall(
-        f"INSERT INTO clients ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO clients ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
             client.client_id,
             client.secret_hash,
@@ -89,5 +101,6 @@ async def insert(db: aiosqlite.Connection, client: Client) -> None:
             client.policy,
             micros(client.created_at),
             client.seal,
+            relying_json(client.relying),
         ),
     )

@@ -113,6 +113,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             id INTEGER PRIMARY KEY, believed_at INTEGER NOT NULL, doubted_since INTEGER,
             seen_at INTEGER) STRICT""",
     ),
+    # Clients of before do not speak OpenID Connect.
+    ("ALTER TABLE clients ADD COLUMN relying TEXT",),
 )
 """Statements that lead from schema version i to i + 1 (PRAGMA user_version); only ever appended."""
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from server.store.port import Conflict, NotFound, Store
+from server.store.relying import RelyingParty
 from tests.server.conformance.races import outcomes
 from tests.server.conformance.records import NOW, TICKET, a_client, a_session, a_template, everybody
 from tests.server.failing import failed, failures
@@ -44,6 +47,27 @@ async def test_a_new_secret_replaces_the_old_one(shop: Store) -> None:
         await shop.clients.change(a_client(), a_client(seal=b"another"))
     await shop.clients.change(new, a_client())
     assert await shop.clients.get("shop") == a_client()
+
+
+async def test_settings_of_openid_connect_come_and_go(shop: Store) -> None:
+    relying = RelyingParty(name="Shop", redirect_uris=("https://shop.example/cb?a=1",))
+    more = replace(
+        relying,
+        post_logout_uris=("https://shop.example/bye",),
+        auth="private_key_jwt",
+        jwks='{"keys": []}',
+        min_acr="phr",
+        ways=("key", "otp"),
+        key_alone=True,
+        accent="#112233",
+    )
+    for was, now in ((None, relying), (relying, more), (more, None)):
+        with pytest.raises(Conflict):
+            await shop.clients.change(a_client(relying=more if was is None else None), a_client())
+        await shop.clients.change(a_client(relying=was), a_client(relying=now))
+        assert await shop.clients.get("shop") == a_client(relying=now)
+    await shop.clients.add(a_client("zoo", relying=more))
+    assert await shop.clients.get("zoo") == a_client("zoo", relying=more)
 
 
 async def test_of_twenty_changes_one_wins(two: tuple[Store, Store]) -> None:

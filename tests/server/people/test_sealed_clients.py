@@ -21,10 +21,12 @@ from server.people.sealed_clients import (
     seal_those_of_before,
     sealed_client,
 )
+from server.store.relying import RelyingParty, relying_json
 from server.store.sqlite.store import SqliteStore
 from tests.server.conformance.records import NOW, TICKET, a_client
 
 OLD, NEW = Vault([bytes(range(32))]), Vault([bytes(32)])
+RELYING = RelyingParty("Shop", ("https://shop.example/cb",), min_acr="phr")
 BOTH = Vault([bytes(32), bytes(range(32))])
 
 
@@ -46,6 +48,7 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
         {"origins": ("https://shop.example", "https://shop.example:8443", "https://evil.example")},
         {"policy": "weak"},
         {"created_at": NOW + timedelta(milliseconds=1)},
+        {"relying": RelyingParty("Shop", ("https://evil.example/cb",))},
         {"seal": None},
         {"seal": b"no seal"},
         {"seal": sealed_client(OLD, a_client(secret_hash=TICKET)).seal},
@@ -60,6 +63,31 @@ def test_no_field_can_be_changed(changes: dict[str, Any], caplog: pytest.LogCapt
     assert [record.message for record in caplog.records] == [
         "the row of a relying app is not as it was sealed"
     ]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"relying": None},
+        {"relying": replace(RELYING, redirect_uris=("https://evil.example/cb",))},
+        {"relying": replace(RELYING, auth="none")},
+        {"relying": replace(RELYING, min_acr=None)},
+        {"relying": None, "origins": (relying_json(RELYING), *a_client().origins)},
+    ],
+)
+def test_no_setting_of_openid_connect_can_be_changed(changes: dict[str, Any]) -> None:
+    client = sealed_client(OLD, a_client(relying=RELYING))
+    check_client(OLD, client)
+    with pytest.raises(VaultError, match="changed by somebody"):
+        check_client(OLD, replace(client, **changes))
+
+
+def test_a_row_that_was_sealed_before_there_were_such_settings_is_believed() -> None:
+    client = a_client()
+    made = str(int(client.created_at.timestamp() * 1000))
+    whole = (client.client_id, client.secret_hash.hex(), client.policy, made)
+    seal = OLD.seal(b"", owner=("client", *whole, *client.origins))
+    check_client(OLD, replace(client, seal=seal))
 
 
 def test_the_key_of_a_seal_that_is_not_here_is_named() -> None:
