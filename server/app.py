@@ -60,6 +60,7 @@ from server.settings import policies
 from server.settings.load import ConfigError, Settings
 from server.store.opening import open_store
 from server.store.port import NotFound, SessionRecord, Store
+from server.store.tries import limits_of
 
 PEACE_S = 55.0
 """No session lasts longer: 10 s to connect, 10 s to the first picture, 25 s to the verdict
@@ -91,8 +92,9 @@ def build(
         private_folder(settings.data_dir)
     except PrivateFolderError as error:
         raise ConfigError([f"LOOKGATE_DATA_DIR {error}"]) from None
+    limits = limits_of(address=settings.address_failures, client=settings.identify_failures)
     try:
-        found = store or open_store(settings.store, settings.data_dir)
+        found = store or open_store(settings.store, settings.data_dir, limits)
     except ValueError as error:
         raise ConfigError([f"LOOKGATE_STORE: {error}"]) from None
     vault = open_vault(settings.data_dir, key=settings.master_key)
@@ -107,7 +109,9 @@ def build(
     giving_back = memory.GivingBack(asyncio.get_running_loop().call_later)
     peers = Peers(giving_back.session_began, giving_back.session_ended)
     shelf = _shelf(settings)
-    lockout = Lockout(found.tries, found.templates, lambda: vault.derived("lockout places"), now)
+    lockout = Lockout(
+        found.tries, found.templates, lambda: vault.derived("lockout places"), now, limits
+    )
     model_id = embedder.model_id
     galleries = Galleries(found.templates, protection, model_id=model_id, unused=metrics.unused)
     audit, verdicts = recorded(

@@ -13,14 +13,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from pipeline.reasons import Purpose
 from server.keys.token import base64url
 from server.problems import Problem
 from server.store.port import NotFound, SessionRecord, Templates
-from server.store.tries import LIMITS, Counter, Kind, Refused, Tries
+from server.store.tries import LIMITS, Counter, Kind, Limits, Refused, Tries
 
 PLACES = 4096
 """Of each table and client: with so many names or addresses at once a limit holds no more, and the
@@ -46,6 +46,8 @@ class Lockout:
     secret: Callable[[], bytes]
     """Key of the hashes, the same in all servers on the store."""
     now: Callable[[], datetime]
+    limits: Limits = field(default_factory=lambda: LIMITS)
+    """The same as the store's."""
 
     async def counters(self, record: SessionRecord, caller: Caller) -> tuple[Counter, ...]:
         """What this session's try is taken from. Raises Unavailable."""
@@ -68,7 +70,7 @@ class Lockout:
         """Refuse early, before a place is taken. Raises Problem, Unavailable."""
         for counter in counters:
             tally = await self.tries.tally(counter)
-            _pass(tally.refusal(self.now(), LIMITS[counter.kind]))
+            _pass(tally.refusal(self.now(), self.limits[counter.kind]))
 
     async def take(self, session_id: str, counters: tuple[Counter, ...]) -> None:
         """Take the try. Raises Problem, NotFound, Unavailable."""
@@ -79,7 +81,7 @@ class Lockout:
         """Whether a stranger could not log in as this subject now, by whatever way."""
         counter = await self.strangers(client_id, subject)
         tally = await self.tries.tally(counter)
-        return tally.refusal(self.now(), LIMITS[counter.kind]) is not None
+        return tally.refusal(self.now(), self.limits[counter.kind]) is not None
 
     def word(self, record: SessionRecord) -> str:
         """What an accepted session's page shows to get its device's cookie; 43 characters."""

@@ -68,6 +68,8 @@ class Settings:
     proxy_hops: int
     client_rate: float
     offer_rate: float
+    address_failures: int
+    identify_failures: int
     max_connections: int
     address_connections: int
     rtc_addresses: tuple[str, ...]

@@ -228,6 +228,22 @@ TABLE: tuple[Setting, ...] = (
         readers.number(0.1, 10000),
     ),
     Setting(
+        "ADDRESS_FAILURES",
+        "number",
+        "50",
+        "Failed logins and `identify` of one address (IPv6: of one /64) in 24 h, of devices that"
+        " are not known; then one at a time, after waits. Raise it where many people share an"
+        " address.",
+        readers.integer(5, 1_000_000),
+    ),
+    Setting(
+        "IDENTIFY_FAILURES",
+        "number",
+        "500",
+        "The same of one relying app's `identify`: people before a door whom it does not know.",
+        readers.integer(5, 1_000_000),
+    ),
+    Setting(
         "MAX_CONNECTIONS",
         "number",
         "512",

@@ -10,13 +10,15 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from server.store.port import Store
+from server.store.tries import LIMITS, Limits
 
 DEFAULT_URL = "sqlite:///lookgate.sqlite3"
 
 
-def open_store(url: str, data_dir: Path) -> Store:
-    """The store of `url`, not opened yet. Raises ValueError, which never quotes the URL: it may
-    hold a password.
+def open_store(url: str, data_dir: Path, limits: Limits = LIMITS) -> Store:
+    """The store of `url`, not opened yet; `limits` are those of failed tries.
+
+    Raises ValueError, which never quotes the URL: it may hold a password.
 
     `sqlite:///name` is a file in `data_dir`, `sqlite:////absolute/path` one elsewhere;
     `mongodb://` and `mongodb+srv://` are MongoDB connection strings (database `lookgate` if the
@@ -26,12 +28,12 @@ def open_store(url: str, data_dir: Path) -> Store:
     if file is not None:
         from server.store.sqlite.store import SqliteStore
 
-        return SqliteStore(file)
+        return SqliteStore(file, limits=limits)
     scheme, separator, _ = url.partition("://")
     if separator and scheme in ("mongodb", "mongodb+srv"):
         from server.store.mongo.store import MongoStore
 
-        return MongoStore(url)
+        return MongoStore(url, limits=limits)
     raise ValueError(
         "unknown kind of store: give sqlite:///name, mongodb://host/database or"
         " mongodb+srv://host/database"

@@ -70,16 +70,29 @@ DECAY = timedelta(hours=24)
 UNDER_WAY = timedelta(seconds=60)
 """No session lasts longer (PEACE_S of server/app.py). A try that was not ended by then failed."""
 
-_PERSON = Limit(IN_A_ROW, IN_ALL)
-LIMITS: Mapping[Kind, Limit] = {
-    Kind.STRANGERS: _PERSON,
-    Kind.DEVICE: _PERSON,
-    Kind.NAME: _PERSON,
-    # An office behind one address has first logins of its own; a door has people whom it does not
-    # know. Measured by nobody: a guess, between one person and a crowd.
-    Kind.ADDRESS: Limit(50, None, rolls=True),
-    Kind.CLIENT: Limit(500, None, rolls=True),
-}
+OF_ADDRESS = 50
+"""In a day. An office behind one address has first logins of its own. Measured by nobody: a guess,
+between one person and a crowd, so an operator can set another (LOOKGATE_ADDRESS_FAILURES)."""
+OF_CLIENT = 500
+"""The same of a relying app's `identify`: a door has people whom it does not know
+(LOOKGATE_IDENTIFY_FAILURES)."""
+
+Limits = Mapping[Kind, Limit]
+
+
+def limits_of(*, address: int = OF_ADDRESS, client: int = OF_CLIENT) -> Limits:
+    """Of each kind; those of a person are NIST's, and nobody's to change."""
+    person = Limit(IN_A_ROW, IN_ALL)
+    return {
+        Kind.STRANGERS: person,
+        Kind.DEVICE: person,
+        Kind.NAME: person,
+        Kind.ADDRESS: Limit(address, None, rolls=True),
+        Kind.CLIENT: Limit(client, None, rolls=True),
+    }
+
+
+LIMITS = limits_of()
 
 
 @dataclass(frozen=True, slots=True)

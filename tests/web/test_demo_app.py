@@ -384,9 +384,9 @@ async def test_lookgate_refuses_us(person: Person, lookgate: StandIn) -> None:
     lookgate.refuse = (401, "client_unauthorized")
     answer = await person.api("/api/face/enroll", status=502)
     assert answer["error"]["code"] == "lookgate_refused"
-    lookgate.refuse = (429, "too_many_failures")
-    answer = await person.api("/api/face/enroll", status=429)
-    assert answer["error"]["code"] == "face_locked"
+    lookgate.refuse = (429, "too_many_requests")
+    answer = await person.api("/api/face/enroll", status=503)
+    assert answer["error"]["code"] == "lookgate_busy"
 
 
 async def test_nothing_listens_there(tmp_path: Path) -> None:

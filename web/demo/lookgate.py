@@ -179,8 +179,6 @@ class Lookgate:
 def _refusal(status: int, content: object) -> Refused:
     error = content.get("error") if isinstance(content, dict) else None
     code = str(error.get("code", "")) if isinstance(error, dict) else ""
-    if code == "too_many_failures":
-        return Refused("face_locked", code)
     if status in (429, 503):
         return Refused("lookgate_busy", code)
     # Anything else is this app's mistake or misconfiguration: for the operator, not the person.

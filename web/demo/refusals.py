@@ -34,7 +34,6 @@ TABLE: Mapping[str, tuple[int, str, bool]] = {
     "lookgate_unreachable": (502, "The face-login server cannot be reached right now.", True),
     "lookgate_refused": (502, "The face-login server did not accept this app's request.", False),
     "lookgate_busy": (503, "The face-login server is busy. Try again in a moment.", True),
-    "face_locked": (429, "Too many failed face logins. Wait a while, then try again.", True),
     "token_refused": (403, "The proof of your face login is not valid.", True),
     "token_replayed": (403, "This proof of a face login was used before.", True),
     "internal": (500, "This app made a mistake.", True),

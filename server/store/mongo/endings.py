@@ -27,14 +27,15 @@ from server.store.mongo.documents import Document, upsert, utc
 from server.store.mongo.sessions import FORGET, UNSETTLED
 from server.store.mongo.templates import content_of
 from server.store.port import Conflict, Enrolled, NotFound, TemplateRecord, Unavailable
-from server.store.tries import Refused
+from server.store.tries import Limits, Refused
 
 
 class Endings:
     """The ends of sessions in MongoDB."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, limits: Limits) -> None:
         self._database = database
+        self._limits = limits
         self._seen: set[str] = set()
         """Unsettled sessions of the last `settle`."""
         self._seen_open: set[tuple[str, str]] = set()
@@ -77,7 +78,7 @@ class Endings:
             await audit.write(self._database, note)
         try:
             async with self._database.turn() as db:
-                await _follow(db, {**known, **change})
+                await _follow(db, {**known, **change}, self._limits)
         except Unavailable:
             self._seen.add(session_id)
 
@@ -111,7 +112,7 @@ class Endings:
             if note is not None:
                 await audit.write(self._database, note)
             async with self._database.turn() as db:
-                return await _follow(db, {**known, **change})
+                return await _follow(db, {**known, **change}, self._limits)
         except Unavailable:
             self._seen.add(session_id)
             return None
@@ -149,7 +150,7 @@ class Endings:
             await audit.write(self._database, Note(entry, chain))
         async with self._database.turn(long=True) as db:
             with contextlib.suppress(NotFound, Enrolled):
-                await _follow(db, ended, late=True)
+                await _follow(db, ended, self._limits, late=True)
         return True
 
 
@@ -196,7 +197,11 @@ async def _win(
 
 
 async def _follow(
-    db: AsyncDatabase[Document], ended: Mapping[str, Any], *, late: bool = False
+    db: AsyncDatabase[Document],
+    ended: Mapping[str, Any],
+    limits: Limits,
+    *,
+    late: bool = False,
 ) -> Refused | None:
     """What `unsettled` asks for, then the end of it; why another try may not begin now.
 
@@ -211,7 +216,7 @@ async def _follow(
     elif ended["state"] == "accepted":
         await retention.succeeded(db, owner, following["at"])
     # None is a success. A session of a version before took no tries.
-    refused = await tries.end(db, ended, failed=following["failure"], at=following["at"])
+    refused = await tries.end(db, ended, limits, failed=following["failure"], at=following["at"])
     # The last word: a removal of the person that began before this waits until all is undone, one
     # that begins after it finds what was written.
     closed = await db["sessions"].update_one(

@@ -27,6 +27,7 @@ from server.store.mongo import (
 from server.store.mongo.database import WAIT_S, Database, Prepare
 from server.store.mongo.schema import prepare
 from server.store.port import KEPT_AFTER_EXPIRY, Unavailable
+from server.store.tries import LIMITS, Limits
 
 FENCE_S = 2.0
 """How long a removal waits for a server that is ending a session of the person: its writes take
@@ -44,18 +45,19 @@ class MongoStore:
         database: str | None = None,
         wait_s: float = WAIT_S,
         prepare: Prepare = prepare,
+        limits: Limits = LIMITS,
     ) -> None:
         """`database` wins over the one that the URL names; `lookgate` if neither does. `prepare` is
-        as Database takes it."""
+        as Database takes it; `limits` are those of failed tries."""
         self.database = Database(url, name=database, wait_s=wait_s, prepare=prepare)
         self.clients = clients.Clients(self.database)
         self.sessions = sessions.Sessions(self.database)
         self.templates = templates.Templates(self.database)
         self.anchors = anchors.Anchors(self.database)
-        self.tries = tries.Tries(self.database)
+        self.tries = tries.Tries(self.database, limits)
         self.keys = keys.Keys(self.database)
         self.retention = retention.Retention(self.database)
-        self.endings = endings.Endings(self.database)
+        self.endings = endings.Endings(self.database, limits)
         self.audit = audit.AuditTrail(self.database)
         self.consents = consents.Consents(self.database)
 

@@ -19,7 +19,7 @@ from server.store.mongo.clients import owned
 from server.store.mongo.database import Database
 from server.store.mongo.documents import Document, utc
 from server.store.port import Conflict, NotFound, Unavailable
-from server.store.tries import LIMITS, Counter, Held, Kind, Refused, Tally, ended
+from server.store.tries import Counter, Held, Kind, Limit, Limits, Refused, Tally, ended
 
 ROUNDS = 60
 """Of a compare-and-set: each loss is another's success, and a limit ends the crowd."""
@@ -28,8 +28,9 @@ ROUNDS = 60
 class Tries:
     """Counters in MongoDB."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, limits: Limits) -> None:
         self._database = database
+        self._limits = limits
 
     async def take(
         self, session_id: str, counters: Sequence[Counter], now: datetime
@@ -37,7 +38,7 @@ class Tries:
         """One after the other; the session names them last."""
         async with self._database.turn() as db:
             for n, counter in enumerate(counters):
-                refused = await _take(db, session_id, counter, utc(now))
+                refused = await _take(db, session_id, counter, utc(now), self._limits[counter.kind])
                 if refused is not None:
                     for before in counters[:n]:
                         await _end_one(db, before, session_id, failed=False, at=utc(now))
@@ -116,6 +117,7 @@ class Tries:
 async def end(
     db: AsyncDatabase[Document],
     session: Mapping[str, Any],
+    limits: Limits,
     *,
     failed: bool | None,
     at: datetime,
@@ -126,7 +128,7 @@ async def end(
         kind = Kind(taken["kind"])
         counter = Counter(session["client_id"], kind, taken["key"], None, taken["tag"])
         after = await _end_one(db, counter, session["_id"], failed=failed, at=at)
-        refused = refused or after.refusal(at, LIMITS[counter.kind])
+        refused = refused or after.refusal(at, limits[counter.kind])
     return refused
 
 
@@ -149,9 +151,8 @@ async def sweep(db: AsyncDatabase[Document], before: datetime) -> int:
 
 
 async def _take(
-    db: AsyncDatabase[Document], session_id: str, counter: Counter, now: datetime
+    db: AsyncDatabase[Document], session_id: str, counter: Counter, now: datetime, limit: Limit
 ) -> Refused | None:
-    limit = LIMITS[counter.kind]
     for turn in range(ROUNDS):
         document = await db["tries"].find_one(_name(counter))
         if document is None and counter.kind is Kind.DEVICE:

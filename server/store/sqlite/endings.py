@@ -18,14 +18,15 @@ from server.store.sqlite import retention, templates, tries
 from server.store.sqlite.audit import noted
 from server.store.sqlite.database import Database
 from server.store.sqlite.rows import is_missing_client, micros
-from server.store.tries import Refused
+from server.store.tries import Limits, Refused
 
 
 class Endings:
     """The ends of sessions in SQLite."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, limits: Limits) -> None:
         self._database = database
+        self._limits = limits
 
     async def accept(
         self,
@@ -57,7 +58,7 @@ class Endings:
                 await _store(db, template, may_replace)
             else:
                 await retention.succeeded(db, client_id, subject, at)
-            await tries.end(db, client_id, session_id, rows[0][2], failed=None, at=at)
+            await tries.end(db, client_id, session_id, rows[0][2], self._limits, failed=None, at=at)
 
     async def refuse(
         self,
@@ -83,7 +84,9 @@ class Endings:
             if not rows:
                 raise await _not_live(db, session_id)
             client_id, taken = rows[0]
-            return await tries.end(db, client_id, session_id, taken, failed=failure, at=at)
+            return await tries.end(
+                db, client_id, session_id, taken, self._limits, failed=failure, at=at
+            )
 
     async def settle(self, chain: Chain | None = None) -> int:
         """Nothing: a transaction is whole or was not."""

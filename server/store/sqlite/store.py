@@ -25,21 +25,30 @@ from server.store.sqlite import (
 )
 from server.store.sqlite.database import IDLE_S, WAIT_S, Database
 from server.store.sqlite.rows import changed
+from server.store.tries import LIMITS, Limits
 
 
 class SqliteStore:
     """The Store protocol on a file; several processes of one machine may share it."""
 
-    def __init__(self, path: Path, *, wait_s: float = WAIT_S, idle_s: float = IDLE_S) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        wait_s: float = WAIT_S,
+        idle_s: float = IDLE_S,
+        limits: Limits = LIMITS,
+    ) -> None:
+        """`limits`: of failed tries."""
         self.database = Database(path, wait_s=wait_s, idle_s=idle_s)
         self.clients = clients.Clients(self.database)
         self.sessions = sessions.Sessions(self.database)
         self.templates = templates.Templates(self.database)
         self.anchors = anchors.Anchors(self.database)
-        self.tries = tries.Tries(self.database)
+        self.tries = tries.Tries(self.database, limits)
         self.keys = keys.Keys(self.database)
         self.retention = retention.Retention(self.database)
-        self.endings = endings.Endings(self.database)
+        self.endings = endings.Endings(self.database, limits)
         self.audit = audit.AuditTrail(self.database)
         self.consents = consents.Consents(self.database)
 

@@ -20,7 +20,7 @@ from server.store.sqlite.rows import (
     moment,
     moment_or_none,
 )
-from server.store.tries import LIMITS, Counter, Held, Kind, Refused, Tally, ended
+from server.store.tries import Counter, Held, Kind, Limits, Refused, Tally, ended
 
 _COLUMNS = "n, total, since, last_at, taken, tag"
 _THIS = "client_id = ? AND kind = ? AND key = ?"
@@ -31,6 +31,7 @@ class Tries:
     """Counters in SQLite."""
 
     database: Database
+    limits: Limits
 
     async def take(
         self, session_id: str, counters: Sequence[Counter], now: datetime
@@ -43,7 +44,7 @@ class Tries:
                     found = await _load(db, counter)
                     if found is None and counter.kind is Kind.DEVICE:
                         raise NotFound("device")
-                    tally, limit = found or Tally(), LIMITS[counter.kind]
+                    tally, limit = found or Tally(), self.limits[counter.kind]
                     if (refused := tally.refusal(now, limit)) is not None:
                         return refused
                     next_ones.append((counter, tally.take(session_id, now, limit)))
@@ -66,7 +67,9 @@ class Tries:
         async with self.database.transaction() as db:
             for client_id in {one.client_id for one in counters}:
                 theirs = [one for one in counters if one.client_id == client_id]
-                await end(db, client_id, session_id, names_of(theirs), failed=failed, at=at)
+                await end(
+                    db, client_id, session_id, names_of(theirs), self.limits, failed=failed, at=at
+                )
 
     async def tally(self, counter: Counter) -> Tally:
         """By primary key."""
@@ -162,6 +165,7 @@ async def end(
     client_id: str,
     session_id: str,
     names: str,
+    limits: Limits,
     *,
     failed: bool | None,
     at: datetime,
@@ -176,7 +180,7 @@ async def end(
             continue  # forgotten meanwhile
         after = ended(tally, counter.kind, session_id, failed=failed, at=at)
         await _update(db, counter, after)
-        refused = refused or after.refusal(at, LIMITS[counter.kind])
+        refused = refused or after.refusal(at, limits[counter.kind])
     return refused
 
 

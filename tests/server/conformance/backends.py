@@ -15,6 +15,7 @@ from server.store.mongo.schema import INDEXES, check_version
 from server.store.mongo.store import MongoStore
 from server.store.port import Store
 from server.store.sqlite.store import SqliteStore
+from server.store.tries import LIMITS, Limits
 
 
 class Backend:
@@ -25,13 +26,13 @@ class Backend:
     def __init__(self) -> None:
         self._opened: list[Store] = []
 
-    def store(self) -> Store:
+    def store(self, limits: Limits = LIMITS) -> Store:
         """Not opened yet; closed at the end of the test."""
-        store = self._make()
+        store = self._make(limits)
         self._opened.append(store)
         return store
 
-    def _make(self) -> Store:
+    def _make(self, limits: Limits) -> Store:
         raise NotImplementedError
 
     async def raw(self) -> bytes:
@@ -50,8 +51,8 @@ class SqliteBackend(Backend):
         super().__init__()
         self.path = path
 
-    def _make(self) -> Store:
-        return SqliteStore(self.path)
+    def _make(self, limits: Limits) -> Store:
+        return SqliteStore(self.path, limits=limits)
 
     async def raw(self) -> bytes:
         return b"".join(file.read_bytes() for file in self.path.parent.glob(self.path.name + "*"))
@@ -65,8 +66,8 @@ class MongoBackend(Backend):
         self.url = url
         self.name = f"lookgate_test_{secrets.token_hex(6)}"
 
-    def _make(self) -> Store:
-        return MongoStore(self.url, database=self.name)
+    def _make(self, limits: Limits) -> Store:
+        return MongoStore(self.url, database=self.name, limits=limits)
 
     async def raw(self) -> bytes:
         found = []
@@ -86,8 +87,8 @@ class FerretBackend(MongoBackend):
     """FerretDB 1.24, which a store refuses to open (tests/peers/test_ferretdb.py): here opened
     without what the refusal is about."""
 
-    def _make(self) -> Store:
-        return MongoStore(self.url, database=self.name, prepare=_prepare_what_it_has)
+    def _make(self, limits: Limits) -> Store:
+        return MongoStore(self.url, database=self.name, prepare=_prepare_what_it_has, limits=limits)
 
 
 async def _prepare_what_it_has(db: AsyncDatabase[Document]) -> None:

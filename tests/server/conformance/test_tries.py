@@ -7,9 +7,10 @@ from datetime import datetime
 import pytest
 
 from server.store.port import Conflict, NotFound, Store
-from server.store.tries import IN_A_ROW, Counter, Held, Kind, Refused, Tally
+from server.store.tries import IN_A_ROW, Counter, Held, Kind, Refused, Tally, limits_of
+from tests.server.conformance.backends import Backend
 from tests.server.conformance.races import outcomes
-from tests.server.conformance.records import DAY, MINUTE, NOW, a_session, a_template
+from tests.server.conformance.records import DAY, MINUTE, NOW, a_client, a_session, a_template
 from tests.server.failing import failed, failures, strangers
 
 ADA = strangers("shop", "ada")
@@ -50,6 +51,18 @@ async def test_the_last_of_five_failures_says_how_long_to_wait(shop: Store) -> N
         assert said == (Refused(30.0) if n == IN_A_ROW - 1 else None)
     assert await _take(shop, "early") == Refused(30.0)
     assert (await shop.tries.tally(ADA)).taken == ()
+
+
+async def test_an_operator_lets_an_address_fail_more_or_less(backend: Backend) -> None:
+    shop = backend.store(limits_of(address=6))
+    await shop.open()
+    await shop.clients.add(a_client())
+    for n in range(6):
+        assert await _take(shop, f"s{n}", DOOR) is None
+        said = await shop.endings.refuse(f"s{n}", now_is="rejected", at=NOW, failure=True)
+        assert said == (Refused(30.0) if n == 5 else None)
+    assert await _take(shop, "late", DOOR) == Refused(30.0)
+    assert await _take(shop, "other", ADA) is None
 
 
 async def test_of_fifty_tries_at_once_five_run_and_the_others_are_refused(

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from server.parts import Parts
 from server.people.devices import KEPT, cookie_name
+from server.problems import Problem
+from server.session.lockout import Caller
 from server.store.port import SessionRecord
 from server.store.tries import IN_A_ROW, Kind
+from tests.pipeline.observations import Camera
 from tests.server.http.asking import Http, code_of, create, post_offer
-from tests.server.stage import CLIENT, ORIGIN, claimed, enrolled, failed
+from tests.server.stage import CLIENT, ORIGIN, claimed, close_parts, enrolled, failed, make_parts
 
 NAME = cookie_name(CLIENT, "ann", secure=False)
 
@@ -61,6 +65,31 @@ async def test_strangers_lock_everybody_but_a_known_device(
         assert await code_of(response, 429) == "too_many_failures"
     async with post_offer(http, made, offer, Cookie=f"{NAME}={cookie}") as response:
         assert response.status == 200
+
+
+async def test_an_office_behind_one_address_may_have_more_failures_than_fifty(
+    tmp_path: Path,
+) -> None:
+    limits = {}
+    for told in ("5", "60"):
+        folder = tmp_path / told
+        folder.mkdir(0o700)
+        parts, _ = await make_parts(folder, Camera(), address_failures=told, identify_failures="7")
+        lockout = parts.opening.lockout
+        for _ in range(5):
+            record = await claimed(parts, "identify", None)
+            await parts.store.endings.refuse(
+                record.session_id, now_is="rejected", at=parts.now(), failure=True
+            )
+        counters = await lockout.counters(record, Caller("192.0.2.1"))
+        limits[told] = [lockout.limits[one.kind].in_a_row for one in counters]
+        if told == "60":
+            await lockout.check(counters)
+        else:
+            with pytest.raises(Problem):
+                await lockout.check(counters)
+        await close_parts(parts)
+    assert limits == {"5": [5, 7], "60": [60, 7]}
 
 
 async def test_a_device_that_was_forgotten_with_its_person_is_a_new_one(
