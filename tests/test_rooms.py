@@ -82,6 +82,7 @@ SERVER = (
     "settings",
     "store",
     "keys",
+    "factors",
     "audit",
     "people",
     "frames",
