@@ -1,14 +1,18 @@
 """What an id token may say: which factors were shown, at which level, and who it is.
 
 Pure. Here: the table of levels. Not here: signing (server/keys/), who showed what
-(server/factors/). Source: OpenID Connect Core 2; RFC 8176 (amr); OpenID Connect Extended
+(login.py). Source: OpenID Connect Core 2; RFC 8176 (amr); OpenID Connect Extended
 Authentication Profile ACR Values 1.0 (phr, pop); docs/oidc.md says what no level claims.
 """
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from server.keys.token import base64url
+from server.store.port import Client
 
 KEY, WEBCRYPTO, FACE, OTP, RECOVERY = "key", "webcrypto", "face", "otp", "recovery"
 """What a person can have shown: a passkey, a key in the browser's storage, a live face, a one-time
@@ -86,6 +90,17 @@ def meets(
         return None
     said = next((acr for acr in acr_values if acr in met), met[0])
     return Assurance(said, _amr(shown))
+
+
+def sub_of(client: Client, subject: str) -> str:
+    """Who it is, as the relying app is told (Core 8): the subject, or a name that no other app is
+    told. Of the same person it never changes."""
+    relying = client.relying
+    if relying is None or relying.subject_type == "public":
+        return subject
+    salt = bytes.fromhex(relying.pairwise_salt or "")
+    assert len(salt) == 32, "registration.py asks for it"
+    return base64url(hmac.digest(salt, subject.encode(), "sha256"))
 
 
 def _met(shown: frozenset[str]) -> list[str]:

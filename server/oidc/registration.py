@@ -72,6 +72,10 @@ def check_relying(relying: RelyingParty) -> None:
     if relying.auth == "none" and relying.pkce != "required":
         # RFC 9700 section 2.1.1: nothing else binds a code to a client without a secret.
         raise RegistrationError("relying_invalid", "A client without a secret needs PKCE.")
+    if relying.subject_type == "pairwise" and not re.fullmatch(
+        "[0-9a-f]{64}", relying.pairwise_salt or ""
+    ):
+        raise RegistrationError("relying_invalid", "Pairwise subjects need 32 random bytes.")
     if not _reachable(relying):
         raise RegistrationError("relying_invalid", "None of its ways leads to its least acr.")
     if (relying.jwks is not None) != (relying.auth == "private_key_jwt"):

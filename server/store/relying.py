@@ -37,6 +37,9 @@ class RelyingParty:
     """Whether a passkey without a face logs in."""
     subject_type: str = "public"
     """public or pairwise (OpenID Connect Core 8)."""
+    pairwise_salt: str | None = None
+    """Random, in hex, and never another: from it come the `sub` of subject_type pairwise. It is
+    kept in clear beside the subjects, from whose reader it hides nothing."""
     accent: str | None = None
     """#rrggbb: the colour of the login page's button."""
 
