@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
+from models.errors import ModelError
+
 Array: TypeAlias = npt.NDArray[Any]
 Proto: TypeAlias = Any
 """An onnx protobuf message; the classes are generated and carry no types."""
@@ -126,7 +128,7 @@ def rename(net: Proto, names: dict[str, str]) -> None:
 def serialise(net: Proto, name: str) -> bytes:
     """The canonical bytes of a model: no names of nodes, doc strings, metadata or stale shapes,
     only initialisers that are used, sorted; fixed IR version and producer. Checked by onnx's
-    checker.
+    checker. Raises ModelError (model_unsupported) for what it does not take.
     """
     used = {i for n in net.graph.node for i in n.input}
     nodes = []
@@ -151,7 +153,10 @@ def serialise(net: Proto, name: str) -> bytes:
     out.ir_version = IR_VERSION
     out.producer_name = PRODUCER
     out.graph.name = name
-    onnx.checker.check_model(out)
+    try:
+        onnx.checker.check_model(out)
+    except onnx.checker.ValidationError as fault:
+        raise ModelError("model_unsupported", "The net is no valid ONNX graph.") from fault
     data: bytes = out.SerializeToString(deterministic=True)
     return data
 

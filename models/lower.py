@@ -8,6 +8,7 @@ kernels; ONNX operators at opset 13.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,16 @@ from models import graph
 from models.errors import ModelError
 
 OPSET = 13
+_DAMAGE = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+"""Raised by a place in the file that points beyond it, or to something else than it says; nothing
+checks them beforehand, because flatbuffers for Python has no verifier."""
 _OP_NAMES = {v: k for k, v in vars(tflite.BuiltinOperator).items() if isinstance(v, int)}
 _ACTIVATIONS = {v: k for k, v in vars(tflite.ActivationFunctionType).items() if isinstance(v, int)}
 _DTYPES: dict[int, Any] = {
@@ -31,12 +42,18 @@ def lower(data: bytes) -> graph.Proto:
     """The ONNX model of a TFLite file: input `in0` keeps its N,H,W,C shape, outputs are `out0`,
     `out1`, ...
 
-    Raises ModelError (model_unsupported), naming the operator, type or option that is not known.
+    Raises ModelError (model_unsupported), naming the operator, type or option that is not known,
+    or saying that the file is damaged.
     """
-    net = tflite.Model.GetRootAsModel(data, 0)
-    if net.SubgraphsLength() != 1 or net.Subgraphs(0).InputsLength() != 1:
-        raise ModelError("model_unsupported", "Only nets with one graph and one input are lowered.")
-    return _Lowering(net).run()
+    try:
+        net = tflite.Model.GetRootAsModel(data, 0)
+        if net.SubgraphsLength() != 1 or net.Subgraphs(0).InputsLength() != 1:
+            text = "Only nets with one graph and one input are lowered."
+            raise ModelError("model_unsupported", text)
+        return _Lowering(net).run()
+    except _DAMAGE as fault:
+        name = type(fault).__name__
+        raise ModelError("model_unsupported", "The TFLite file is damaged.", name) from fault
 
 
 class _Lowering:

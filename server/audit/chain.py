@@ -29,6 +29,7 @@ from server.audit.record import (
     new_chain,
     places,
     read_body,
+    read_digest,
 )
 from server.audit.record import written_at as _at
 from server.audit.witness import Witness
@@ -272,6 +273,6 @@ def roots_of(record: AuditRecord) -> dict[str, Root]:
     found = {}
     for chain, value in (told if isinstance(told, dict) else {}).items():
         match value:
-            case [int(seq), str(digest), str(at)]:
-                found[str(chain)] = Root(seq, bytes.fromhex(digest), at)
+            case [int(seq), str(text), str(at)] if (digest := read_digest(text)) is not None:
+                found[str(chain)] = Root(seq, digest, at)
     return found

@@ -64,14 +64,23 @@ def read_body(body: str) -> dict[str, Any]:
 
 
 def places(record: AuditRecord, member: str) -> list[tuple[str, int, bytes]]:
-    """Chains, numbers and hashes that a signed record names as its `heads` or `roots`."""
+    """Chains, numbers and hashes that a signed record names as its `heads` or `roots`; what is no
+    such name is left out, because anybody may have written it (its seal says whether)."""
     told = read_body(record.body).get(member)
     found = []
     for chain, value in (told if isinstance(told, dict) else {}).items():
         match value:
-            case [int(seq), str(digest), *_]:
-                found.append((str(chain), seq, bytes.fromhex(digest)))
+            case [int(seq), str(text), *_] if (digest := read_digest(text)) is not None:
+                found.append((str(chain), seq, digest))
     return found
+
+
+def read_digest(text: str) -> bytes | None:
+    """The bytes of hex digits; None for anything else."""
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        return None
 
 
 def written_at(moment: datetime) -> str:

@@ -1,9 +1,11 @@
-"""`make fuzz`: changed bytes at every way in, for a bounded time; the same for the same seed.
+"""`make fuzz`: changed bytes at every way in, for a bounded time.
 
     python -m tests.fuzz.run [--seconds 60] [--seed 1] [--only NAME]
 
-A traceback that is no refusal, and something taken that had to be refused, are written to
-build/fuzz/ and end the run. Not here: the ways in (targets.py), the changes (mutation.py).
+Ways in that Python reads are searched by coverage as well, each in a process of its own, on
+machines that have Atheris. A traceback that is no refusal, and something taken that had to be
+refused, are written to build/fuzz/ and fail the run; tests/vectors/found keeps what was mended.
+Not here: the ways in (targets.py), the changes (mutation.py), the search (guided.py).
 Exit codes: 0 nothing found; 1 something found.
 """
 
@@ -11,14 +13,18 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import os
 import random
 import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from tests.fuzz.guided import is_here, searched
 from tests.fuzz.mutation import changed
 from tests.fuzz.targets import Target, targets
 
@@ -83,14 +89,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="ways in with this in their name")
     given = parser.parse_args(arguments)
-    end_s = time.monotonic() + given.seconds
     wanted = [target for target in targets() if given.only in target.name]
-    counts, found = fuzz(wanted, given.seed, lambda: time.monotonic() < end_s, time.monotonic)
-    print(", ".join(f"{n} of {name}" for name, n in counts.items()))
+    guided = [target.name for target in wanted if target.guided and is_here()]
+    if not is_here():
+        print("Atheris is not here, so that nothing is searched by coverage.", file=sys.stderr)
+    # The changes below are one share as well. They go on beside the first of the others.
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+    share_s = given.seconds * min(cores, len(guided) + 1) / (len(guided) + 1)
+    with ThreadPoolExecutor(cores) as processes:
+        search = partial(searched, seconds=share_s, seed=given.seed)
+        searching = processes.map(search, guided)
+        end_s = time.monotonic() + share_s
+        counts, found = fuzz(wanted, given.seed, lambda: time.monotonic() < end_s, time.monotonic)
+        ended = list(searching)
+    print("Changed: " + ", ".join(f"{n} of {name}" for name, n in counts.items()))
+    if ended:
+        print("Searched: " + ", ".join(f"{one.runs} of {one.target}" for one in ended))
     for one, path in zip(found, keep(found, FOUND), strict=True):
         print(f"\n{one.target}: {path}", file=sys.stderr)
         traceback.print_exception(one.fault)
-    return 1 if found else 0
+    broken = [one for one in ended if one.fault]
+    for one in broken:
+        print(f"\n{one.target}: {' '.join(map(str, one.found[:1]))}", file=sys.stderr)
+        print(one.fault, file=sys.stderr)
+    return 1 if found or broken else 0
 
 
 if __name__ == "__main__":

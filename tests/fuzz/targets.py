@@ -6,23 +6,31 @@ be refused. Not here: changing the examples (mutation.py), the clock (run.py).
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import contextlib
+import json
 import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
 import numpy as np
+import tflite
+from aiohttp.test_utils import make_mocked_request
 from av.video.frame import VideoFrame
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
-from models import ncnn
+from models import graph, ncnn
 from models.errors import ModelError
+from models.lower import lower
 from pipeline import encoded
 from pipeline.tape import TapeError
 from pipeline.tape.lines import END, MARK, TAIL, Chain
@@ -31,15 +39,31 @@ from pipeline.tape.replay import replay
 from pipeline.tape.video import packet
 from pipeline.template import Template
 from server import strict_json
+from server.audit import verify as whole
+from server.audit.chain import heads_of, roots_of
+from server.audit.export import ExportError, in_order, is_since, line_of, record_of
+from server.audit.record import (
+    NOTHING,
+    SIGNED,
+    PublicSeals,
+    Seals,
+    canonical,
+    hash_of,
+    key_of,
+    new_chain,
+    written_at,
+)
 from server.frames.convert import to_bgr
 from server.http.fields import offered
 from server.keys.token import TokenError, mint, verify
 from server.keys.vault import Vault, VaultError
+from server.people.devices import LONGEST, cookie_name, open_device, seal_device
 from server.problems import Problem
 from server.rtc.lines import CODES, BadOffer
 from server.rtc.offer import check_offer
 from server.session import protocol
-from tests.models import tiny_ncnn
+from server.store.audit import AuditRecord
+from tests.models import tiny_ncnn, tiny_tflite
 from tests.pipeline import streams
 
 TESTS = Path(__file__).parents[1]
@@ -59,6 +83,8 @@ class Target:
     examples: Sequence[bytes]
     check: Callable[[bytes], None]
     """Of changed bytes; never of an example itself."""
+    guided: bool = True
+    """Whether Python reads it, so that branches that were reached say something (guided.py)."""
 
 
 def _message(data: bytes) -> None:
@@ -197,6 +223,76 @@ def _net(data: bytes) -> None:
         raise Accepted("there are more weights than came in")
 
 
+def _lowered(data: bytes) -> None:
+    """An operator's file as well (models/lower.py)."""
+    with contextlib.suppress(ModelError):
+        graph.serialise(lower(data), "fuzzed")
+
+
+PERSON = {"client_id": "shop", "subject": "ann"}
+COOKIE = cookie_name("shop", "ann", secure=True)
+DEVICE = "d" * 32
+SEALED_DEVICE = seal_device(VAULT, **PERSON, device_id=DEVICE, now=NOW)
+
+
+def _device(data: bytes) -> None:
+    """A header as the web server hands it on, and what a cookie of ours would hold."""
+    text = data.decode("utf-8", "replace").translate({0: None, 10: None, 13: None})
+    request = make_mocked_request("POST", "/", headers={"Cookie": text})
+    value = request.cookies.get(COOKIE)
+    found = None if value is None else open_device(VAULT, value, **PERSON, now=NOW)
+    if found not in (None, DEVICE):
+        raise Accepted("another device than the one that was sealed")
+    inside = VAULT.seal(data[: LONGEST // 2], owner=("device", "shop", "ann"))
+    open_device(VAULT, base64.urlsafe_b64encode(inside).decode(), **PERSON, now=NOW)
+
+
+SEALS = Seals(VAULT)
+PUBLIC = PublicSeals([key_of(SEALS.public_jwk())])
+
+
+def _audit_lines() -> bytes:
+    """An export with a record of each way to be sealed."""
+    lines, prev, chain = [], NOTHING, new_chain(VAULT, bytes(16))
+    heads = {f"{VAULT.key_id}.other": [3, "ab" * 32]}
+    bodies = (
+        {"kind": "open", "at": written_at(NOW), "by": "serve", "heads": heads},
+        {"kind": "unlock", "at": written_at(NOW), "client": "shop"},
+        {"kind": "prune", "at": written_at(NOW), "heads": heads, "roots": heads},
+    )
+    for seq, told in enumerate(bodies):
+        body = canonical(told)
+        digest = hash_of(chain, seq, prev, f"r{seq}", body)
+        seal = SEALS.seal(chain, digest, signed=told["kind"] in SIGNED)
+        record = AuditRecord(chain, seq, prev, f"r{seq}", body, digest, seal)
+        lines.append(line_of(record))
+        prev = digest
+    return "\n".join(lines).encode()
+
+
+AUDIT = _audit_lines()
+RECORDS = [record_of(line) for line in AUDIT.decode().splitlines()]
+
+
+def _audit(data: bytes) -> None:
+    """Whoever writes the database, or an export, makes no record that counts and is not ours."""
+    try:
+        text = data.decode("utf-8", "surrogatepass")
+        records = [record_of(line) for line in text.split("\n") if line.strip()]
+    except (ValueError, ExportError):
+        return
+    for seals, partial in ((SEALS, False), (PUBLIC, True)):
+        found = asyncio.run(whole.verify(in_order(records), seals, partial=partial))
+        ours = all(record in RECORDS for record in records)
+        if not found.faults and not ours and not partial:
+            raise Accepted("records that nobody sealed are whole")
+    for record in records:
+        heads_of(record)
+        roots_of(record)
+        is_since(record, "2030")
+        line_of(record)
+
+
 def _texts(folder: str, pattern: str) -> list[bytes]:
     return [path.read_bytes() for path in sorted((TESTS / "vectors" / folder).glob(pattern))]
 
@@ -232,17 +328,63 @@ def _tapes() -> list[bytes]:
     return found
 
 
-def targets() -> list[Target]:
-    """All of them."""
+def _insides() -> list[bytes]:
+    told = {"device": DEVICE, "at": NOW.timestamp(), "until": NOW.timestamp() + 60}
+    return [json.dumps(told).encode(), f"a=b; {COOKIE}=x".encode()]
+
+
+def _tflite() -> list[bytes]:
+    """Small nets with each operator that is known."""
+    rng = np.random.default_rng(3)
+
+    def floats(*shape: int) -> np.ndarray[Any, Any]:
+        return rng.normal(size=shape).astype(np.float32)
+
+    net = tiny_tflite.Net()
+    x, w, bias = (
+        net.activation(1, 6, 7, 2),
+        net.constant(floats(2, 3, 3, 2)),
+        net.constant(floats(2)),
+    )
+    slope, pads = net.constant(floats(2)), net.constant(np.zeros((4, 2), np.int32))
+    half, whole = net.constant(floats(1, 3, 3, 2).astype(np.float16)), net.activation(1, 3, 3, 2)
+    y, z, p, a, b = (net.activation(1, 6, 7, 2) for _ in range(5))
+    pooled, d, flat = net.activation(1, 3, 4, 2), net.activation(1, 3, 4, 2), net.activation(1, 24)
+    op = tflite.BuiltinOperator
+    net.op(op.CONV_2D, [x, w, bias], y, tiny_tflite.conv())
+    net.op(op.PRELU, [y, slope], z)
+    net.op(op.PAD, [z, pads], p)
+    net.op(op.ADD, [p, y], a, tiny_tflite.add())
+    net.op(op.ADD, [a, y], b, tiny_tflite.add(activation=1))
+    net.op(op.MAX_POOL_2D, [b], pooled, tiny_tflite.pool(2, 2))
+    net.op(op.DEQUANTIZE, [half], whole)
+    net.op(op.DEPTHWISE_CONV_2D, [pooled, whole], d, tiny_tflite.depthwise())
+    net.op(op.RESHAPE, [d], flat)
+    return [net.data()]
+
+
+def _all() -> list[Target]:
+    """Each with the good examples."""
     return [
         Target("message", _messages(), _message),
         Target("json", [b'{"type": "offer", "sdp": "v=0\\r\\n"}', *_messages()], _json),
         Target("offer", _texts("sdp", "*.sdp"), _offer),
-        Target("vp8", [*_coded("libvpx"), streams.vp8(96, 64)], _frame("VP8", "vp8")),
-        Target("h264", _coded("libx264"), _frame("H264", "h264")),
+        Target("vp8", [*_coded("libvpx"), streams.vp8(96, 64)], _frame("VP8", "vp8"), False),
+        Target("h264", _coded("libx264"), _frame("H264", "h264"), False),
         Target("tape", _tapes(), _tape),
         Target("net", [tiny_ncnn.TEXT.encode() + CUT + tiny_ncnn.WEIGHTS], _net),
-        Target("token", [TOKEN.encode()], _token),
-        Target("template", [PLAIN], _template),
-        Target("sealed", [VAULT.seal(PLAIN, owner=OWNER)], _sealed),
+        Target("tflite", _tflite(), _lowered),
+        Target("device", [f"{COOKIE}={SEALED_DEVICE}".encode(), *_insides()], _device),
+        Target("audit", [AUDIT], _audit),
+        Target("token", [TOKEN.encode()], _token, False),
+        Target("template", [PLAIN], _template, False),
+        Target("sealed", [VAULT.seal(PLAIN, owner=OWNER)], _sealed, False),
+    ]
+
+
+def targets() -> list[Target]:
+    """All of them; what was found once shows the way to what is near."""
+    return [
+        replace(one, examples=[*one.examples, *_texts(f"found/{one.name}", "*.bin")])
+        for one in _all()
     ]

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import itertools
 import random
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from tests.fuzz.guided import ROOT, WRITTEN, is_here
 from tests.fuzz.mutation import CHANGES, changed
 from tests.fuzz.run import SLOW_S, fuzz, keep
 from tests.fuzz.targets import Accepted, Target, targets
@@ -84,3 +89,40 @@ def test_each_way_in_holds_for_some_changes() -> None:
     counts, found = fuzz(targets(), 7, _times(120), _ticks())
     assert [(one.target, one.fault) for one in found] == []
     assert min(counts.values()) > 5
+
+
+PLANTED = """
+import sys
+from pathlib import Path
+import atheris
+from tests.fuzz.guided import search
+from tests.fuzz.targets import Target
+
+@atheris.instrument_func
+def check(data):
+    if data[:1] == b"F" and data[1:2] == b"A" and data[2:3] == b"C" and data[3:4] == b"E":
+        raise KeyError("a bug")
+
+search(Target("planted", [b"FAxx"], check), seconds=50, seed=1, folder=Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.skipif(not is_here(), reason="there is no Atheris for this machine")
+def test_a_search_by_coverage_finds_what_a_branch_hides_and_keeps_it(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", PLANTED, str(tmp_path)],
+        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert ended.returncode != 0
+    (kept,) = tmp_path.glob("planted-*.bin")
+    assert kept.read_bytes()[:4] == b"FACE"
+    assert f"{WRITTEN} {kept}" in ended.stdout
+
+
+FINDINGS = sorted((ROOT / "tests" / "vectors" / "found").glob("*/*.bin"))
+
+
+@pytest.mark.parametrize("vector", FINDINGS, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_what_was_found_once_is_mended(vector: Path) -> None:
+    (target,) = [one for one in targets() if one.name == vector.parent.name]
+    target.check(vector.read_bytes())
