@@ -20,6 +20,7 @@ from server.store.audit import AuditTrail, Chain, Note
 from server.store.consents import Consents
 from server.store.gallery import Changes, GalleryVersion, VectorRecord
 from server.store.keys import Keys
+from server.store.oidc.nouns import OidcNouns
 from server.store.relying import RelyingParty
 from server.store.retention import Retention
 from server.store.tries import Refused, Tries
@@ -331,7 +332,7 @@ class Endings(Protocol):
         """
 
 
-class Store(Protocol):
+class Store(OidcNouns, Protocol):
     """Everything the server keeps. Every method may raise Unavailable."""
 
     @property
@@ -379,6 +380,7 @@ class Store(Protocol):
 
     async def forget_subject(self, client_id: str, subject: str) -> Mapping[str, int]:
         """Everything of a subject; how many of each noun: `sessions`, `templates`, `tries`, ...
+        Codes and access tokens go with their `logins`.
 
         A fence: its open sessions go first, and once this returns no process stores anything of
         them. Raises Unavailable while one that does not answer may still do so: ask again later.

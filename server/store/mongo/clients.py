@@ -34,9 +34,12 @@ def _client(document: Mapping[str, Any]) -> Client:
 
 OWNED = (
     *("sessions", "templates", "anchors", "tries", "successes", "retention"),
-    "consent_texts",
+    *("consent_texts", "logins", "access_tokens", "pushed", "seen", "invitations"),
 )
-"""Collections whose documents have a client_id, and go with it."""
+"""Collections whose documents have a client_id, and go with it. Logins before access tokens,
+because whoever adds one of these looks at the login afterwards."""
+OF_PEOPLE = ("authenticators", "otps", "recovery", "profiles", "invitations")
+"""Those whose documents name the client whose people it is."""
 
 
 class Clients:
@@ -102,6 +105,8 @@ class Clients:
                 raise NotFound("client")
             for name in OWNED:
                 await db[name].delete_many({"client_id": client_id})
+            for name in OF_PEOPLE:
+                await db[name].delete_many({"people": client_id})
             await galleries.forget_client(db, client_id)
             await db["clients"].delete_one({"_id": client_id, "removing": True})
 

@@ -25,6 +25,7 @@ ROUNDS, RIVALS = 3, 10
 (tests/peers/test_ferretdb.py holds one); 14 ms each."""
 
 _OWNER = [("client_id", ASCENDING), ("subject", ASCENDING)]
+_PERSON = [("people", ASCENDING), ("subject", ASCENDING)]
 INDEXES: tuple[tuple[str, IndexModel], ...] = (
     ("sessions", IndexModel(_OWNER)),
     # No TTL index: a client's own period may be longer, and the database's clock may jump.
@@ -47,6 +48,20 @@ INDEXES: tuple[tuple[str, IndexModel], ...] = (
         "consent_texts",
         IndexModel([*_OWNER[:1], ("text_id", ASCENDING), ("version", ASCENDING)], unique=True),
     ),
+    ("logins", IndexModel(_OWNER)),
+    ("logins", IndexModel("expires_at")),
+    ("logins", IndexModel("code_hash", sparse=True)),
+    ("access_tokens", IndexModel(_OWNER)),
+    ("access_tokens", IndexModel("code_hash")),
+    ("pushed", IndexModel(_OWNER[:1])),
+    ("seen", IndexModel([*_OWNER[:1], ("jti_hash", ASCENDING)], unique=True)),
+    ("authenticators", IndexModel(_PERSON)),
+    ("authenticators", IndexModel("user_handle")),
+    ("otps", IndexModel(_PERSON, unique=True)),
+    ("recovery", IndexModel(_PERSON, unique=True)),
+    ("profiles", IndexModel(_PERSON, unique=True)),
+    ("invitations", IndexModel(_PERSON)),
+    ("invitations", IndexModel(_OWNER[:1])),
 )
 """Collection and index."""
 

@@ -25,6 +25,18 @@ from server.store.mongo import (
     tries,
 )
 from server.store.mongo.database import WAIT_S, Database, Prepare
+from server.store.mongo.oidc import (
+    authenticators,
+    codes,
+    invitations,
+    logins,
+    otps,
+    profiles,
+    pushed,
+    recovery,
+    seen,
+    whole,
+)
 from server.store.mongo.schema import prepare
 from server.store.port import KEPT_AFTER_EXPIRY, Unavailable
 from server.store.tries import LIMITS, Limits
@@ -60,6 +72,16 @@ class MongoStore:
         self.endings = endings.Endings(self.database, limits)
         self.audit = audit.AuditTrail(self.database)
         self.consents = consents.Consents(self.database)
+        self.logins = logins.Logins(self.database)
+        self.pushed = pushed.PushedRequests(self.database)
+        self.codes = codes.Codes(self.database)
+        self.access = codes.AccessTokens(self.database)
+        self.authenticators = authenticators.Authenticators(self.database)
+        self.otps = otps.Otps(self.database)
+        self.recovery = recovery.RecoveryCodes(self.database)
+        self.invitations = invitations.Invitations(self.database)
+        self.profiles = profiles.Profiles(self.database)
+        self.seen = seen.Seen(self.database)
 
     async def open(self) -> None:
         """Connect, check the schema, make the indexes, hold a race that one must win. Raises
@@ -88,11 +110,11 @@ class MongoStore:
             raise Unavailable("MongoDB: what was written is not there")
 
     async def sweep(self, now: datetime) -> int:
-        """Sessions, published keys and known devices."""
+        """Everything that has an end."""
         before = now - KEPT_AFTER_EXPIRY
         async with self.database.turn(long=True) as db:
             swept = await sessions.sweep(db, before) + await keys.sweep(db, before)
-            return swept + await tries.sweep(db, before)
+            return swept + await tries.sweep(db, before) + await whole.sweep(db, before)
 
     async def forget_subject(self, client_id: str, subject: str) -> Mapping[str, int]:
         """Sessions first, so that none of them stores anything any more (endings.py), and again at
@@ -104,6 +126,7 @@ class MongoStore:
                 "templates": await templates.forget(db, client_id, subject),
                 "tries": await tries.forget(db, client_id, subject),
                 "successes": await retention.forget(db, client_id, subject),
+                **await whole.forget(db, client_id, subject),
             }
         return {"sessions": before + await self._fence(client_id, subject), **removed}
 

@@ -60,3 +60,8 @@ class Authenticators(Protocol):
 
     async def remove(self, people: str, subject: str, key_id: str) -> None:
         """Raises NotFound: no such key, or another person's."""
+
+
+def grows(was_count: int, now_count: int) -> bool:
+    """Whether a count may follow another (section 6.1.1, and 7.2 step 22)."""
+    return now_count > was_count or now_count == was_count == 0

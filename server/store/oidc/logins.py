@@ -8,7 +8,7 @@ databases.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -58,9 +58,27 @@ class Logins(Protocol):
 
         state, subject, shown, session_id, attempts and challenge_salt change, nothing else does.
         `code` comes with the state DONE, of this login, client and subject, and is kept in the same
-        act: there is never one without the other. Raises Conflict (it changed meanwhile), NotFound
-        (it is gone, or `code` was made after its end).
+        act: nobody ever sees it without its login being DONE. Raises Conflict (it changed
+        meanwhile), NotFound (it is gone, or `code` was made after its end).
         """
 
     async def of_subject(self, client_id: str, subject: str) -> Sequence[Login]:
         """All that name this subject and were not swept, the oldest first."""
+
+
+def moved(was: Login, now_is: Login, code: Code | None) -> Login:
+    """As `move` keeps it, if nobody was quicker."""
+    if code is not None:
+        of = (code.login_id, code.client_id, code.subject, DONE)
+        if of != (was.login_id, was.client_id, now_is.subject, now_is.state):
+            raise AssertionError("a code is of a login that is done, and of its subject")
+    return replace(
+        was,
+        version=was.version + 1,
+        state=now_is.state,
+        subject=now_is.subject,
+        shown=now_is.shown,
+        session_id=now_is.session_id,
+        attempts=now_is.attempts,
+        challenge_salt=now_is.challenge_salt,
+    )

@@ -6,9 +6,13 @@ Not here: the tables (schema.py), what their rows mean (one module for each noun
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import aiosqlite
+
+from server.store.port import Conflict, NotFound
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -42,3 +46,15 @@ async def changed(db: aiosqlite.Connection, sql: str, *parameters: object) -> in
 def is_missing_client(error: sqlite3.IntegrityError) -> bool:
     """Whether a row was refused because the client that it belongs to is not there."""
     return bool(error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY)
+
+
+@contextmanager
+def refusals(what: str) -> Iterator[None]:
+    """Name what an INSERT is refused for. Raises NotFound (what it belongs to is not there),
+    Conflict (its key is taken)."""
+    try:
+        yield
+    except sqlite3.IntegrityError as error:
+        if is_missing_client(error):
+            raise NotFound(f"owner of a {what}") from error
+        raise Conflict(what) from error

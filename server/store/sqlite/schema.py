@@ -115,6 +115,69 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
     # Clients of before do not speak OpenID Connect.
     ("ALTER TABLE clients ADD COLUMN relying TEXT",),
+    (
+        # OpenID Connect (server/store/oidc). A code goes with its login, an access token with its
+        # code; what a person has beside the template goes with the template.
+        """CREATE TABLE logins (
+            login_id TEXT PRIMARY KEY,
+            client_id TEXT NOT NULL REFERENCES clients ON DELETE CASCADE,
+            request TEXT NOT NULL, cookie_hash BLOB NOT NULL, state TEXT NOT NULL,
+            version INTEGER NOT NULL, subject TEXT, shown TEXT NOT NULL, session_id TEXT,
+            attempts INTEGER NOT NULL, challenge_salt BLOB NOT NULL, created_at INTEGER NOT NULL,
+            expires_at INTEGER NOT NULL) STRICT""",
+        "CREATE INDEX logins_by_subject ON logins (client_id, subject)",
+        "CREATE INDEX logins_by_expiry ON logins (expires_at)",
+        """CREATE TABLE codes (
+            code_hash BLOB PRIMARY KEY,
+            login_id TEXT NOT NULL UNIQUE REFERENCES logins ON DELETE CASCADE,
+            client_id TEXT NOT NULL, subject TEXT NOT NULL, redirect_uri TEXT NOT NULL,
+            code_challenge TEXT, claims TEXT NOT NULL, issued_at INTEGER NOT NULL,
+            expires_at INTEGER NOT NULL, used INTEGER NOT NULL DEFAULT 0,
+            revoked INTEGER NOT NULL DEFAULT 0) STRICT""",
+        """CREATE TABLE access_tokens (
+            token_hash BLOB PRIMARY KEY,
+            code_hash BLOB NOT NULL REFERENCES codes ON DELETE CASCADE,
+            client_id TEXT NOT NULL, subject TEXT NOT NULL, scopes TEXT NOT NULL,
+            claims TEXT NOT NULL, expires_at INTEGER NOT NULL) STRICT""",
+        "CREATE INDEX access_tokens_by_code ON access_tokens (code_hash)",
+        """CREATE TABLE pushed (
+            uri_hash BLOB PRIMARY KEY,
+            client_id TEXT NOT NULL REFERENCES clients ON DELETE CASCADE,
+            request TEXT NOT NULL, expires_at INTEGER NOT NULL) STRICT""",
+        """CREATE TABLE seen (
+            client_id TEXT NOT NULL REFERENCES clients ON DELETE CASCADE,
+            jti_hash BLOB NOT NULL, until INTEGER NOT NULL,
+            PRIMARY KEY (client_id, jti_hash)) STRICT, WITHOUT ROWID""",
+        """CREATE TABLE authenticators (
+            key_id TEXT PRIMARY KEY, people TEXT NOT NULL, subject TEXT NOT NULL,
+            user_handle BLOB NOT NULL, public_key BLOB NOT NULL, kind TEXT NOT NULL,
+            sign_count INTEGER NOT NULL, created_at INTEGER NOT NULL, used_at INTEGER,
+            name TEXT NOT NULL,
+            FOREIGN KEY (people, subject) REFERENCES templates ON DELETE CASCADE) STRICT""",
+        "CREATE INDEX authenticators_by_subject ON authenticators (people, subject)",
+        "CREATE INDEX authenticators_by_handle ON authenticators (user_handle)",
+        """CREATE TABLE otps (
+            people TEXT NOT NULL, subject TEXT NOT NULL, sealed BLOB NOT NULL, key_id TEXT NOT NULL,
+            last_step INTEGER NOT NULL, created_at INTEGER NOT NULL, used_at INTEGER,
+            PRIMARY KEY (people, subject),
+            FOREIGN KEY (people, subject) REFERENCES templates ON DELETE CASCADE) STRICT""",
+        # A list of hex, because it changes as one.
+        """CREATE TABLE recovery (
+            people TEXT NOT NULL, subject TEXT NOT NULL, hashes TEXT NOT NULL, used_at INTEGER,
+            PRIMARY KEY (people, subject),
+            FOREIGN KEY (people, subject) REFERENCES templates ON DELETE CASCADE) STRICT""",
+        """CREATE TABLE profiles (
+            people TEXT NOT NULL, subject TEXT NOT NULL, sealed BLOB NOT NULL, key_id TEXT NOT NULL,
+            PRIMARY KEY (people, subject),
+            FOREIGN KEY (people, subject) REFERENCES templates ON DELETE CASCADE) STRICT""",
+        """CREATE TABLE invitations (
+            token_hash BLOB PRIMARY KEY,
+            client_id TEXT NOT NULL REFERENCES clients ON DELETE CASCADE,
+            people TEXT NOT NULL REFERENCES clients ON DELETE CASCADE, subject TEXT NOT NULL,
+            profile BLOB, key_id TEXT NOT NULL, return_url TEXT, kind TEXT NOT NULL,
+            created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL) STRICT""",
+        "CREATE INDEX invitations_by_subject ON invitations (people, subject)",
+    ),
 )
 """Statements that lead from schema version i to i + 1 (PRAGMA user_version); only ever appended."""
 

@@ -24,6 +24,18 @@ from server.store.sqlite import (
     tries,
 )
 from server.store.sqlite.database import IDLE_S, WAIT_S, Database
+from server.store.sqlite.oidc import (
+    authenticators,
+    codes,
+    invitations,
+    logins,
+    otps,
+    profiles,
+    pushed,
+    recovery,
+    seen,
+    whole,
+)
 from server.store.sqlite.rows import changed
 from server.store.tries import LIMITS, Limits
 
@@ -51,6 +63,16 @@ class SqliteStore:
         self.endings = endings.Endings(self.database, limits)
         self.audit = audit.AuditTrail(self.database)
         self.consents = consents.Consents(self.database)
+        self.logins = logins.Logins(self.database)
+        self.pushed = pushed.PushedRequests(self.database)
+        self.codes = codes.Codes(self.database)
+        self.access = codes.AccessTokens(self.database)
+        self.authenticators = authenticators.Authenticators(self.database)
+        self.otps = otps.Otps(self.database)
+        self.recovery = recovery.RecoveryCodes(self.database)
+        self.invitations = invitations.Invitations(self.database)
+        self.profiles = profiles.Profiles(self.database)
+        self.seen = seen.Seen(self.database)
 
     async def open(self) -> None:
         """Create the file (mode 0600) and its tables. Raises Unavailable, Broken, WrongSchema."""
@@ -84,18 +106,20 @@ class SqliteStore:
         await self.database.read("SELECT 1 FROM templates LIMIT 1")
 
     async def sweep(self, now: datetime) -> int:
-        """Sessions, published keys and known devices, in one transaction."""
+        """Everything that has an end, in one transaction."""
         before = now - KEPT_AFTER_EXPIRY
         async with self.database.transaction() as db:
             swept = await sessions.sweep(db, before) + await keys.sweep(db, before)
-            return swept + await tries.sweep(db, before)
+            return swept + await tries.sweep(db, before) + await whole.sweep(db, before)
 
     async def forget_subject(self, client_id: str, subject: str) -> Mapping[str, int]:
         """One transaction over all tables that name a subject."""
         async with self.database.transaction() as db:
+            beside = await whole.forget(db, client_id, subject)
             return {
                 "sessions": await sessions.forget(db, client_id, subject),
                 "templates": await templates.forget(db, client_id, subject),
                 "tries": await tries.forget(db, client_id, subject),
                 "successes": await retention.forget(db, client_id, subject),
+                **beside,
             }
