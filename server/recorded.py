@@ -16,6 +16,7 @@ from server.people.duplicates import Duplicates
 from server.people.galleries import Galleries
 from server.people.protection import Protection
 from server.session.lockout import Lockout
+from server.session.replays import Replays
 from server.session.verdict import Verdicts
 from server.settings.load import Settings
 from server.store.port import Store
@@ -46,5 +47,6 @@ def recorded(
         now=now,
         audit=audit,
         duplicates=Duplicates(galleries, settings.duplicates),
+        replays=Replays(store.fingerprints, protection.vault, settings.replayed, now),
     )
     return audit, verdicts

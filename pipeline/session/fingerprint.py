@@ -2,8 +2,8 @@
 
 A path is how the picture went during a session: the steps of its sketches, 10 a second, each of
 length 0 to 1, without what only brightens the whole. Two films of one person at one desk share the
-picture and not the path; a film that is coded again, scaled or trimmed keeps it. Not here: what is
-kept of paths and what follows from a likeness; no server compares sessions yet.
+picture and not the path; a film that is coded again, scaled or trimmed keeps it. Not here: how
+paths are kept and what follows from a likeness (server/session/replays.py).
 Source: docs/replayed.md.
 """
 
@@ -30,14 +30,18 @@ NOISE = 1.0
 makes of a picture that stands still."""
 PHASES_S = (0.0, 1 / 30, 2 / 30)
 """Where between two samples of the stored path those of the open session may fall."""
+LEAST = 5
+"""Steps of a path, at least: a session that was decided 1 s after its first picture has 7 or 8."""
+SHARED = 0.4
 OVERLAP = 10
-"""Steps that two paths must share to be compared."""
-MOVED = 3.0
-"""Sum of the squared lengths of these steps, at least: of two still pictures nothing is known."""
-REPLAYED = 0.6
-"""Likeness from which on it is the same film. Films shown again have 0.79 or more (64 films, four
-ways, 6 s of each); other recordings of a person (46 pairs) and other parts of one (110) have 0.34
-at most (docs/replayed.md; `python -m benchmarks.replayed DATA`)."""
+"""Two paths must share so much of the shorter one to be compared, LEAST steps at least and OVERLAP
+at most. Else two paths of 6 s have a hundred chances to be alike for half a second."""
+MOVED = 0.3
+"""Mean of the squared lengths of these steps, at least: of two still pictures nothing is known."""
+REPLAYED = 0.75
+"""Likeness from which on it is the same film, chosen for what one person does at one desk: of 2,157
+pairs of other seconds of one recording 0 have it, and of 1 s of a film shown again in three ways
+94 % do (docs/replayed.md; `python -m benchmarks.replayed DATA`)."""
 FORM = 1
 """First byte of what is kept; another form is no path that can be compared."""
 
@@ -63,9 +67,9 @@ class Path:
             self._sketches.popleft()
 
     def kept(self) -> bytes | None:
-        """At most 1,921 bytes to compare others with; None if it is too short for that."""
+        """161 to 1,921 bytes to compare others with; None if it is too short for that."""
         steps = self._steps(0.0)
-        if len(steps) < OVERLAP:
+        if len(steps) < LEAST:
             return None
         return bytes([FORM]) + np.round(steps * 127).astype(np.int8).tobytes()
 
@@ -76,7 +80,7 @@ class Path:
         one is no path."""
         mine = [self._steps(phase_s) for phase_s in PHASES_S]
         length = min(len(steps) for steps in mine)
-        if not others or length < OVERLAP:
+        if not others or length < LEAST:
             return None
         return _greatest(np.stack([steps[:length] for steps in mine]), *_opened(others))
 
@@ -112,7 +116,7 @@ def _opened(others: Sequence[bytes]) -> tuple[Steps, NDArray[np.intp]]:
     counts = np.zeros(len(others), np.intp)
     for row, kept in enumerate(others):
         count, rest = divmod(len(kept) - 1, NUMBERS)
-        if rest or not OVERLAP <= count <= MOST or kept[0] != FORM:
+        if rest or not LEAST <= count <= MOST or kept[0] != FORM:
             raise ValueError("no path")
         steps[row, :count] = np.frombuffer(kept, np.int8, offset=1).reshape(count, NUMBERS)
         counts[row] = count
@@ -135,7 +139,8 @@ def _greatest(mine: Steps, others: Steps, counts: NDArray[np.intp]) -> float | N
     lags = np.arange(width) - (n - 1)
     begin = np.broadcast_to(np.maximum(0, -lags), (k, width))
     end = np.clip(counts[:, None] - lags, 0, n)
-    long_enough = end - begin >= OVERLAP
+    needed = np.clip(np.minimum(n, counts) * SHARED, LEAST, OVERLAP).astype(np.intp)[:, None]
+    long_enough = end - begin >= needed
     end = np.maximum(begin, end)
     own = np.zeros((phases, n + 1))
     own[:, 1:] = np.cumsum((mine * mine).sum(2), axis=1)
@@ -144,7 +149,7 @@ def _greatest(mine: Steps, others: Steps, counts: NDArray[np.intp]) -> float | N
     moved = own[:, end] - own[:, begin]
     rows = np.arange(k)[:, None]
     its_moved = its[rows, np.minimum(MOST, end + lags)] - its[rows, np.maximum(0, begin + lags)]
-    comparable = long_enough & (moved >= MOVED) & (its_moved >= MOVED)
+    comparable = long_enough & (moved >= MOVED * needed) & (its_moved >= MOVED * needed)
     if not comparable.any():
         return None
     norms = np.sqrt(np.where(comparable, moved * its_moved, 1.0))

@@ -96,6 +96,8 @@ async def rotate_data(admin: Admin, given: argparse.Namespace) -> None:
         left.unknown |= unknown
         _, unknown = await reseal_clients(admin.store.clients, admin.vault)
         left.unknown |= unknown
+        # They are short-lived, so they go in place of being sealed anew.
+        await admin.store.fingerprints.forget_others(newest)
     print(f"{rows} template(s) and {keys} signing key(s) are sealed with master key {newest} now.")
     _told(left)
     needed = await renewal.needed()

@@ -148,6 +148,7 @@ EXPORT = members(
         )
     ),
     last_success_at=maybe(TIME),
+    fingerprints=listed(members(session=TEXT, created_at=TIME)),
     recordings=listed(members(name=TEXT, recorded_at=maybe(TIME))),
 )
 JWKS = members(

@@ -34,6 +34,7 @@ async def export_subject(
         template = None
     sessions = await store.sessions.of_subject(client_id, subject)
     tries = await store.tries.of_subject(client_id, subject)
+    shown = await store.fingerprints.of_subject(client_id, subject)
     used = await store.retention.last_success(client_id, subject)
     tapes = []
     if shelf is not None:
@@ -46,6 +47,9 @@ async def export_subject(
         "sessions": [_session(record) for record in sessions],
         "tries": [_counter(held) for held in tries],
         "last_success_at": _moment(used),
+        "fingerprints": [
+            {"session": one.session_id, "created_at": _moment(one.created_at)} for one in shown
+        ],
         "recordings": [{"name": name, "recorded_at": _moment(at)} for name, at in tapes],
     }
 

@@ -352,10 +352,9 @@ class Peer:
         began_s = self.clock()
         if (first_s := self._presence.first_s) is not None:
             self.metrics.stages.observe("verdict", began_s - first_s)
-        core = self._session
-        said = await self.verdicts.record(
-            self.record, self.policy, decided, core.evidence(), core.moment, core.doubted
-        )
+        core, path = self._session, self._watcher.path
+        judged = (decided, core.evidence(), core.moment, core.doubted, path)
+        said = await self.verdicts.record(self.record, self.policy, *judged)
         code = said.error or self._error
         if code == "session_over":
             self.unrecord()  # nothing stays of somebody who was removed meanwhile

@@ -24,6 +24,7 @@ from pipeline.decision import Evidence, Moment, speaks_against
 from pipeline.events import Decided
 from pipeline.policy import Policy
 from pipeline.reasons import Phase, Purpose, Reason
+from pipeline.session.fingerprint import Path
 from server.audit.chain import Audit
 from server.audit.verdicts import listed, verdict_entry
 from server.keys.keyring import Keyring
@@ -31,6 +32,7 @@ from server.people.consent import seal_consent
 from server.people.duplicates import MARK, Duplicates
 from server.people.protection import Protection
 from server.session.lockout import Lockout
+from server.session.replays import Replays
 from server.store.audit import AuditEntry
 from server.store.port import (
     Conflict,
@@ -119,10 +121,12 @@ class Verdicts:
         now: Callable[[], datetime],
         audit: Audit,
         duplicates: Duplicates,
+        replays: Replays,
     ) -> None:
         """`model_id`: the embedder whose templates can be compared."""
         self._audit = audit
         self._duplicates = duplicates
+        self._replays = replays
         self._endings = endings
         self._lockout = lockout
         self._templates = templates
@@ -142,16 +146,28 @@ class Verdicts:
         rows: Sequence[Evidence],
         moment: Moment | None = None,
         doubted: bool = False,
+        path: Path | None = None,
     ) -> Said:
         """Make the decision count. Never raises; what cannot be recorded is not accepted.
 
-        `doubted`: the evidence stood against the face before it was gathered afresh.
+        `doubted`: the evidence stood against the face before it was gathered afresh. `path`: how
+        its pictures went.
         """
         judged = _Judged(session, policy, decided, rows, moment)
         try:
-            if decided.phase is Phase.ACCEPTED:
-                return await self._accept(judged)
-            return await self._refuse(judged, doubted)
+            shown = await self._replays.look(session, decided, path)
+            if shown.row is not None:
+                judged = replace(judged, rows=[*rows, shown.row])
+            if shown.denied is not None:
+                # No table decided this, so none can be decided again.
+                refused = Decided(Phase.REJECTED, (shown.denied,))
+                judged = replace(judged, decided=refused, moment=None)
+            if judged.decided.phase is Phase.ACCEPTED:
+                said = await self._accept(judged)
+            else:
+                said = await self._refuse(judged, doubted)
+            await self._replays.keep(session, decided, path, accepted=said.token is not None)
+            return said
         except _Undone as undone:
             again = undone.code != "enrolment_refused"
             return Said(Phase.REJECTED, (undone.reason,), retry=again, error=undone.code)

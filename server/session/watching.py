@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from pipeline.inputs import Input, Seen
 from pipeline.observation import Ask, Observation
+from pipeline.session.fingerprint import Path
 from server.frames.inference import Viewer
 from server.metrics import Metrics
 from server.rtc.slot import SlotClosed
@@ -44,6 +45,8 @@ class Watcher:
     """Called when the session should end because it has no face in it and others wait."""
     crowded: bool = field(init=False, default=False)
     """It has pictures to show, and others have all places."""
+    path: Path = field(init=False, default_factory=Path)
+    """How the pictures went, from the first one to the verdict."""
     _face_s: float | None = field(init=False, default=None)
     """When a face was seen last, or looking began."""
 
@@ -75,6 +78,7 @@ class Watcher:
             self.metrics.stages.observe("turn", turn_s - began_s)
             self.metrics.stages.observe("see", looked_s - turn_s)
             searched_s = self.clock()
+            self.path.add(seen)
             self.tell(Seen(seen))
             self.metrics.stages.observe("step", self.clock() - searched_s)
             if self._face_s is None or seen.face is not None:

@@ -80,6 +80,7 @@ class Settings:
     turn_secret: str | None
     metrics_token: str | None
     duplicates: str
+    replayed: str
     record: Path | None
     record_days: float
     log_format: str

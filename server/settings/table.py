@@ -323,6 +323,15 @@ TABLE: tuple[Setting, ...] = (
         readers.choice("off", "allow", "refuse"),
     ),
     Setting(
+        "REPLAYED",
+        "off, record or refuse",
+        "record",
+        "A session that shows the same film as an earlier one of its subject: nothing is kept and"
+        " nobody looks, its record and the audit say `replayed`, or it is refused as well, and the"
+        " page hears `liveness` (docs/replayed.md).",
+        readers.choice("off", "record", "refuse"),
+    ),
+    Setting(
         "RECORD",
         "folder",
         None,

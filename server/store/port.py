@@ -18,6 +18,7 @@ from pipeline.refusal import Refusal
 from server.store.anchors import Anchors
 from server.store.audit import AuditTrail, Chain, Note
 from server.store.consents import Consents
+from server.store.fingerprints import Fingerprints
 from server.store.gallery import Changes, GalleryVersion, VectorRecord
 from server.store.keys import Keys
 from server.store.oidc.nouns import OidcNouns
@@ -358,6 +359,9 @@ class Store(OidcNouns, Protocol):
 
     @property
     def consents(self) -> Consents: ...
+
+    @property
+    def fingerprints(self) -> Fingerprints: ...
 
     @property
     def keys(self) -> Keys: ...

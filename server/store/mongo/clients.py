@@ -35,6 +35,7 @@ def _client(document: Mapping[str, Any]) -> Client:
 OWNED = (
     *("sessions", "templates", "anchors", "tries", "successes", "retention"),
     *("consent_texts", "logins", "access_tokens", "pushed", "seen", "invitations"),
+    "fingerprints",
 )
 """Collections whose documents have a client_id, and go with it. Logins before access tokens,
 because whoever adds one of these looks at the login afterwards."""

@@ -77,9 +77,10 @@ class Retention:
             return await db["sessions"].count_documents(_expired(client_id, before))
 
     async def remove_sessions(self, client_id: str, before: datetime) -> int:
-        """One removal."""
+        """One removal, and one of what was kept of them."""
         async with self._database.turn(long=True) as db:
             gone = await db["sessions"].delete_many(_expired(client_id, before))
+            await db["fingerprints"].delete_many(_expired(client_id, before))
         return gone.deleted_count
 
     async def clock(self) -> ClockStand | None:

@@ -62,6 +62,8 @@ INDEXES: tuple[tuple[str, IndexModel], ...] = (
     ("profiles", IndexModel(_PERSON, unique=True)),
     ("invitations", IndexModel(_PERSON)),
     ("invitations", IndexModel(_OWNER[:1])),
+    ("fingerprints", IndexModel([*_OWNER, ("accepted", ASCENDING), ("created_at", ASCENDING)])),
+    ("fingerprints", IndexModel("expires_at")),
 )
 """Collection and index."""
 

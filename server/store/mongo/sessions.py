@@ -194,7 +194,7 @@ async def sweep(db: AsyncDatabase[Document], before: datetime) -> int:
     """Remove what expired before then, but of clients that have a period of their own; how many."""
     kept = await db["retention"].find({"sessions": {"$ne": None}}, {"_id": 1}).to_list()
     own = [one["_id"] for one in kept]
-    swept = await db["sessions"].delete_many(
-        {"expires_at": {"$lt": utc(before)}, "client_id": {"$nin": own}}
-    )
+    over: Document = {"expires_at": {"$lt": utc(before)}, "client_id": {"$nin": own}}
+    swept = await db["sessions"].delete_many(over)
+    await db["fingerprints"].delete_many(over)
     return swept.deleted_count

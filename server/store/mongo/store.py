@@ -18,6 +18,7 @@ from server.store.mongo import (
     clients,
     consents,
     endings,
+    fingerprints,
     keys,
     retention,
     sessions,
@@ -82,6 +83,7 @@ class MongoStore:
         self.invitations = invitations.Invitations(self.database)
         self.profiles = profiles.Profiles(self.database)
         self.seen = seen.Seen(self.database)
+        self.fingerprints = fingerprints.Fingerprints(self.database)
 
     async def open(self) -> None:
         """Connect, check the schema, make the indexes, hold a race that one must win. Raises
@@ -127,6 +129,7 @@ class MongoStore:
                 "tries": await tries.forget(db, client_id, subject),
                 "successes": await retention.forget(db, client_id, subject),
                 **await whole.forget(db, client_id, subject),
+                "fingerprints": await fingerprints.forget(db, client_id, subject),
             }
         return {"sessions": before + await self._fence(client_id, subject), **removed}
 

@@ -178,6 +178,16 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL) STRICT""",
         "CREATE INDEX invitations_by_subject ON invitations (people, subject)",
     ),
+    (
+        # It goes with its session, so that none outlives what it was made from.
+        """CREATE TABLE fingerprints (
+            session_id TEXT PRIMARY KEY REFERENCES sessions ON DELETE CASCADE,
+            client_id TEXT NOT NULL, subject TEXT NOT NULL, created_at INTEGER NOT NULL,
+            expires_at INTEGER NOT NULL, accepted INTEGER NOT NULL, key_id TEXT NOT NULL,
+            sealed BLOB NOT NULL) STRICT""",
+        """CREATE INDEX fingerprints_by_subject
+            ON fingerprints (client_id, subject, accepted, created_at)""",
+    ),
 )
 """Statements that lead from schema version i to i + 1 (PRAGMA user_version); only ever appended."""
 

@@ -17,6 +17,7 @@ from server.store.sqlite import (
     clients,
     consents,
     endings,
+    fingerprints,
     keys,
     retention,
     sessions,
@@ -73,6 +74,7 @@ class SqliteStore:
         self.invitations = invitations.Invitations(self.database)
         self.profiles = profiles.Profiles(self.database)
         self.seen = seen.Seen(self.database)
+        self.fingerprints = fingerprints.Fingerprints(self.database)
 
     async def open(self) -> None:
         """Create the file (mode 0600) and its tables. Raises Unavailable, Broken, WrongSchema."""
@@ -117,6 +119,7 @@ class SqliteStore:
         async with self.database.transaction() as db:
             beside = await whole.forget(db, client_id, subject)
             return {
+                "fingerprints": await fingerprints.forget(db, client_id, subject),
                 "sessions": await sessions.forget(db, client_id, subject),
                 "templates": await templates.forget(db, client_id, subject),
                 "tries": await tries.forget(db, client_id, subject),

@@ -52,6 +52,16 @@ def path(
     return found
 
 
+def still() -> Path:
+    """A picture that stands still, but for what the quietest camera and a codec make of it."""
+    rng = np.random.default_rng(0)
+    quiet = Path()
+    for n in range(75):
+        sketch = (ROOM + rng.normal(0, 0.03, 64)).astype(np.float32)
+        quiet.add(replace(SEEN, arrival_s=n / 15, sketch=sketch))
+    return quiet
+
+
 def kept(found: Path) -> bytes:
     value = found.kept()
     assert value is not None
@@ -69,6 +79,31 @@ def test_it_is_known_wherever_it_begins(begin_s: float) -> None:
     likeness = path(film(7), begin_s=begin_s, noise=1).likeness([kept(path(film(7), noise=2))])
     assert likeness is not None
     assert likeness >= REPLAYED
+
+
+@pytest.mark.parametrize("seconds", [0.9, 1.0, 1.5, 2.0])
+def test_a_session_that_is_decided_soon_is_known(seconds: float) -> None:
+    """Against all of the film, and against as short a session."""
+    shown = path(film(7), seconds=seconds, noise=1)
+    for before in (5.0, seconds):
+        likeness = shown.likeness([kept(path(film(7), seconds=before, noise=2))])
+        assert likeness is not None
+        assert likeness > 0.9
+
+
+def test_short_films_of_the_same_scene_are_not_known() -> None:
+    others = [kept(path(film(seed), seconds=1.0, noise=seed)) for seed in range(20)]
+    likeness = path(film(30), seconds=1.0, noise=50).likeness(others)
+    assert likeness is not None
+    assert likeness < REPLAYED
+
+
+def test_long_films_are_not_compared_by_half_a_second() -> None:
+    """The end of one is the beginning of the other: for too short a time to be told from chance."""
+    one = path(film(7), seconds=5.0, noise=1)
+    value = one.likeness([kept(path(film(7), begin_s=4.3, seconds=5.0, noise=2))])
+    assert value is not None
+    assert value < REPLAYED
 
 
 def test_it_is_known_at_another_frame_rate_and_among_others() -> None:
@@ -95,19 +130,14 @@ def test_a_camera_that_opens_its_iris_makes_no_two_films_alike() -> None:
 
 
 def test_of_still_pictures_nothing_is_known() -> None:
-    still = path(lambda _: ROOM, noise=0)
-    rng = np.random.default_rng(0)
-    quiet = Path()
-    for n in range(75):
-        sketch = (ROOM + rng.normal(0, 0.03, 64)).astype(np.float32)
-        quiet.add(replace(SEEN, arrival_s=n / 15, sketch=sketch))
+    noisy, quiet = path(lambda _: ROOM, noise=0), still()
     assert quiet.likeness([kept(quiet)]) is None
-    assert still.likeness([kept(quiet)]) is None
+    assert noisy.likeness([kept(quiet)]) is None
 
 
 def test_what_is_too_short_is_neither_kept_nor_compared() -> None:
-    assert path(film(7), seconds=1.0).kept() is None
-    assert path(film(7), seconds=1.0).likeness([kept(path(film(7)))]) is None
+    assert path(film(7), seconds=0.6).kept() is None
+    assert path(film(7), seconds=0.6).likeness([kept(path(film(7)))]) is None
     assert path(film(7)).likeness([]) is None
     assert Path().kept() is None
 
