@@ -2,7 +2,7 @@
 
 Here: the record and the noun's Protocol. One is kept for as long as its session is, and goes with
 it, because no retention may be longer than that of what it was made from. Not here: what is in one
-(pipeline/session/fingerprint.py), who seals it and compares (server/people/replays.py).
+(pipeline/session/fingerprint.py), who seals it and compares (server/session/replays.py).
 Source: docs/replayed.md.
 """
 

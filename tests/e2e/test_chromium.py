@@ -7,6 +7,7 @@ they are never kept with the project.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sqlite3
@@ -20,6 +21,7 @@ import pytest_asyncio
 from playwright.async_api import BrowserContext, Page, Request, expect
 
 from models.clips import ClipMissing
+from server.session.replays import CUE
 from tests.e2e import cameras
 from tests.e2e.site import (
     CHROMIUM,
@@ -88,6 +90,12 @@ async def owner(site: Site, films: dict[str, Path]) -> str:
 async def shot(page: Page, name: str) -> None:
     if SHOTS:
         await page.screenshot(path=f"{SHOTS}/{name}.png")
+
+
+def database(site: Site) -> tuple[Path, sqlite3.Connection]:
+    """The server's, to read."""
+    (file,) = [p for p in site.data.rglob("*.sqlite3") if "demo-app" not in p.name]
+    return file, sqlite3.connect(f"file:{file}?mode=ro", uri=True)
 
 
 async def refused_members(page: Page, site: Site) -> None:
@@ -161,6 +169,27 @@ async def test_a_browser_whose_person_was_accepted_is_a_known_device(
             await page.click("text=Log out")
         sent = [(await offer.all_headers()).get("cookie", "") for offer in offers]
         assert [values[0] in cookie for cookie in sent] == [False, True]
+
+
+async def test_a_film_that_is_shown_again_is_replayed_in_the_record_alone(
+    site: Site, films: dict[str, Path], owner: str
+) -> None:
+    """The camera of a browser that starts plays its file from the beginning."""
+    for _ in range(2):
+        async with browser(films["owner_again"]) as context:
+            page = await first_page(context)
+            await enter_password(page, site, owner)
+            await start(page)
+            await page.wait_for_url("**/members", timeout=VERDICT_MS)
+    _, db = database(site)
+    with db:
+        tables = db.execute(
+            "select evidence from sessions where state = 'accepted' order by finished_at"
+        ).fetchall()
+        shown = [row for (table,) in tables for row in json.loads(table) if row["cue"] == CUE]
+    # The first one enrolled from another recording of the same person.
+    assert [row["reason"] for row in shown[:2]] == ["none_before", "as_none_before"]
+    assert shown[-1]["reason"] == "as_before", shown
 
 
 async def _devices(context: BrowserContext, known: list[str]) -> list[str]:
@@ -280,8 +309,8 @@ async def test_nothing_secret_is_left_behind(site: Site, owner: str) -> None:
         assert word not in text, f"{word!r} is in the log"
     outcomes = {r.get("outcome") for r in log_records(site) if r.get("message") == "session over"}
     assert {"accepted", "rejected", "expired"} <= outcomes
-    (database,) = [p for p in site.data.rglob("*.sqlite3") if "demo-app" not in p.name]
-    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as db:
+    file, db = database(site)
+    with db:
         ((sealed,),) = db.execute("select sealed from templates").fetchall()
     assert b"LGT1" not in sealed
-    assert database.stat().st_mode & 0o077 == 0
+    assert file.stat().st_mode & 0o077 == 0

@@ -20,6 +20,7 @@ from server.people.templates import seal_template
 from server.store.sqlite.store import SqliteStore
 from tests.pipeline.observations import template
 from tests.server.conformance.records import DAY, NOW, a_client, a_session
+from tests.server.conformance.test_fingerprints import a_fingerprint
 from tests.server.failing import failed
 from tests.server.stage import VAULT, agreed_to
 
@@ -42,6 +43,8 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
         await failed(store, "shop", subject, NOW)
         table = f'[{{"cue": "{subject}"}}]'
         await store.sessions.add(a_session(f"s-{subject}", subject=subject, evidence=table))
+        shown = a_fingerprint(f"s-{subject}", subject=subject)
+        await store.fingerprints.keep(shown, most=1)
     yield store
     await store.close()
 
@@ -110,6 +113,7 @@ async def test_everything_of_one_person_is_told(store: SqliteStore, shelf: Shelf
             }
         ],
         "last_success_at": AT,
+        "fingerprints": [{"session": "s-ada", "created_at": AT}],
         "recordings": [
             {"name": "20900517T083000Z-None00000000", "recorded_at": "2090-05-17T08:30:00.000Z"},
             {"name": "20900517T083000Z-ada000000000", "recorded_at": "2090-05-17T08:30:00.000Z"},
