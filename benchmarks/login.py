@@ -32,6 +32,7 @@ from models.clips import clip
 from models.manifest import default_dir
 from pipeline.nets.ort import Nets
 from server import cpus
+from server.memory import KEPT_S, PACE_S
 from tests.e2e.cameras import SIZE
 
 ENROLMENT, LOGIN = Film("webcam", "cap12", 0.0, 30.0), Film("webcam", "cap13", 0.0, 31.0)
@@ -44,8 +45,8 @@ BROWSER = "Chromium, hard film"
 """The column of the real browser."""
 CALLS_S = 240.0
 """The longest that one set of logins may take."""
-REST_S = 4.0
-"""Memory is given back 2 s after a session."""
+REST_S = KEPT_S + 2 * PACE_S
+"""Until the memory of ended sessions is given back."""
 SEE_S = 20.0
 """Seconds of video for the cost of a frame."""
 

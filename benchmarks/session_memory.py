@@ -29,6 +29,7 @@ import av
 
 from benchmarks.serving import CLIENT, Server, serving
 from server.keys.token import TokenError
+from server.memory import KEPT_S
 from server.tools.caller.attempt import attempt
 from server.tools.caller.http_caller import HeadlessError
 from server.tools.caller.rtc_caller import Encoded
@@ -44,7 +45,7 @@ SETTLE_S = 4.0
 ENTRY_S = 8.0
 """How long to wait until all are let in; after 24 s the first one's time is over."""
 SAMPLE_S = 0.1
-GIVE_BACK_S = 15.0
+GIVE_BACK_S = 2 * KEPT_S
 """How long to wait for memory to be given back."""
 AGAIN_S = 0.5
 """Between two attempts to get a place."""

@@ -27,6 +27,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import asdict, astuple, dataclass, field, fields, replace
 from pathlib import Path
 
+from benchmarks import eager
 from benchmarks.capacity import staged
 from benchmarks.capacity.callers import one
 from benchmarks.capacity.cast import Cast, Part, enrolled, named, recorded
@@ -309,7 +310,7 @@ def main(arguments: list[str] | None = None) -> int:
         cast = Cast(recorded(), STRANGERS)
         gc.freeze()
         with tempfile.TemporaryDirectory(prefix="lookgate-soak-") as folder:
-            with serving(Path(folder), given.models, module=staged.__name__) as server:
+            with serving(Path(folder), given.models, module=eager.__name__) as server:
                 looks, told, wrong = asyncio.run(
                     soak(server, cast, seconds, given.callers, given.seed)
                 )

@@ -18,9 +18,13 @@ ARENAS = 1
 """With two, what one thread freed could not be used by the next: at rest some 20 MB more after 170
 visits (benchmarks/soak.py). Threads wait for each other seldom, as they keep small pieces."""
 PACE_S = 2.0
-"""Between two times at which what is free is given back while anybody is live, and from the end of
-a session until what it held is. Who ends meanwhile waits for the next time, so nobody's memory is
-kept for more than twice as long. It takes 3 to 7 ms with four sessions live."""
+"""Between two times at which what is free is given back while a crowd is live. It takes 3 to 7 ms
+with four sessions live."""
+CROWD = 4
+"""Live sessions from which on their memory counts for more than the CPU of giving back."""
+KEPT_S = 30.0
+"""Where there is no crowd: so long what is free waits for the next session, who has 8,000 page
+faults without it, a tenth of a login's CPU (docs/benchmarks.md)."""
 
 
 def _libc() -> ctypes.CDLL | None:
@@ -60,7 +64,7 @@ def give_back() -> bool:
 
 
 class GivingBack:
-    """Gives back while sessions are live, and soon after they ended; once in `PACE_S`.
+    """Gives back while sessions are live, and after they ended: soon in a crowd, seldom else.
 
     While they are live, because pictures of many sizes come and go, and what lies free between them
     is a fifth of what eight sessions hold (benchmarks/session_memory.py). Not at once, because what
@@ -76,31 +80,38 @@ class GivingBack:
         self._call_later = call_later
         self._give = give
         self._due = False
+        self._waited_s = 0.0
         self._live = 0
+        self._most = 0
+        """Live at once since the last look."""
         self._ended = False
-        """Whether a session has ended since it became due: its threads may not be gone then."""
+        """Whether a session has ended since the last look: its threads may not be gone yet."""
 
     def session_began(self) -> None:
         """A session is live from now on."""
         self._live += 1
-        if not self._due:
-            self._begin()
+        self._most = max(self._most, self._live)
+        self._begin()
 
     def session_ended(self) -> None:
         """A session has ended; others may go on."""
         self._live -= 1
-        if self._due:
-            self._ended = True
-        else:
-            self._begin()
+        self._ended = True
+        self._begin()
 
     def _begin(self) -> None:
-        self._due, self._ended = True, False
-        self._call_later(PACE_S, self._now)
+        if not self._due:
+            self._due, self._waited_s = True, 0.0
+            self._call_later(PACE_S, self._look)
 
-    def _now(self) -> None:
-        self._due = False
-        self._give()
-        # Else the last one's memory would stay until somebody comes and leaves again.
-        if self._ended or self._live > 0:
-            self._begin()
+    def _look(self) -> None:
+        most, self._most = self._most, self._live
+        ended, self._ended = self._ended, False
+        self._waited_s += PACE_S
+        if most >= CROWD or self._waited_s >= KEPT_S:
+            self._give()
+            self._waited_s = 0.0
+            # Else the last one's memory would stay until somebody comes and leaves again.
+            self._due = ended or self._live > 0
+        if self._due:
+            self._call_later(PACE_S, self._look)

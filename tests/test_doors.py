@@ -40,6 +40,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "webauthn": ("server/factors/passkey.py",),
     "pyotp": ("server/factors/otp.py",),
     "segno": ("server/factors/otp.py",),
+    "uvloop": ("server/event_loop.py",),
     "argon2": ("web/demo/people/passwords.py",),
     "zxcvbn": ("web/demo/people/blocklist.py",),
     "onnx": ("models/",),

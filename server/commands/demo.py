@@ -23,7 +23,7 @@ from models.errors import ModelError
 from models.fetch import fetch
 from models.verify import verify
 from pipeline.refusal import Refusal
-from server import app, log
+from server import app, event_loop, log
 from server.commands.admin import Admin
 from server.settings.load import Settings, child_environ, load
 from server.tools import clips
@@ -85,7 +85,7 @@ def run(data: Path | None) -> int:
         data_dir=(data or settings.data_dir / "demo").absolute(),
     )
     prepare_models(settings)
-    asyncio.run(_run(settings, settings.port + 1))
+    event_loop.run(_run(settings, settings.port + 1))
     return 0
 
 

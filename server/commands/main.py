@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from models.errors import ModelError
 from pipeline.refusal import Refusal
-from server import log
+from server import event_loop, log
 from server.commands.arguments import parser
 from server.settings import markdown, places
 from server.settings.load import (
@@ -91,7 +91,9 @@ def _serve(given: argparse.Namespace) -> int:
         return _supervise(settings, given.processes)
     from server import app
 
-    asyncio.run(app.serve(settings) if given.link is None else _serve_among(settings, given.link))
+    event_loop.run(
+        app.serve(settings) if given.link is None else _serve_among(settings, given.link)
+    )
     return 0
 
 
@@ -100,6 +102,7 @@ def _supervise(settings: Settings, count: int) -> int:
     from server.processes import signals
 
     command = [sys.executable, "-m", "server.commands.main", "serve", "--link"]
+    # On asyncio's loop: uvloop starts no process in a group of its own, and this one sees no media.
     return asyncio.run(
         signals.supervise(
             count,

@@ -97,30 +97,53 @@ class Later:
         self.calls.clear()
         call()
 
+    def until_given(self) -> float:
+        """Seconds until memory is given back the next time."""
+        before, waited_s = self.given, 0.0
+        while self.given == before:
+            self.come()
+            waited_s += memory.PACE_S
+        return waited_s
 
-def test_what_is_free_is_given_back_once_a_pace_while_anybody_is_live() -> None:
+
+def test_what_is_free_in_a_crowd_is_given_back_at_every_pace() -> None:
     later = Later()
-    later.back.session_began()
-    later.back.session_began()
+    for _ in range(memory.CROWD):
+        later.back.session_began()
     assert later.given == 0
     for n in range(1, 4):
         later.come()
         assert later.given == n
     later.back.session_ended()
     later.come()
+    assert later.given == 4, "it was one until now"
     later.come()
-    assert later.given == 5, "one is still live"
+    assert later.given == 4
+    later.back.session_began()
+    later.come()
+    assert later.given == 5
 
 
-def test_who_ends_while_others_wait_is_given_back_a_whole_pace_later_too() -> None:
+def test_without_a_crowd_it_is_kept_for_the_next_session() -> None:
     later = Later()
     later.back.session_began()
     later.come()
     later.back.session_ended()
+    later.back.session_began()
+    assert later.given == 0
+    assert later.until_given() == memory.KEPT_S - memory.PACE_S
+    assert later.until_given() == memory.KEPT_S, "one is still live"
+
+
+def test_who_ended_shortly_before_is_given_back_the_next_time_too() -> None:
+    later = Later()
+    later.back.session_began()
+    for _ in range(int(memory.KEPT_S / memory.PACE_S) - 1):
+        later.come()
+    later.back.session_ended()
     later.come()
-    assert later.given == 2
-    later.come()
-    assert later.given == 3
+    assert later.given == 1
+    assert later.until_given() == memory.KEPT_S
     assert later.calls == [], "nobody is live, and nobody has ended since"
     later.back.session_began()
     assert len(later.calls) == 1, "and again for the next"

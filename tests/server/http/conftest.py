@@ -15,6 +15,7 @@ from server.parts import Parts
 from server.tools.caller.rtc_caller import Caller
 from tests.pipeline.observations import Camera
 from tests.server.http.asking import Http
+from tests.server.loops import pytest_asyncio_loop_factories  # noqa: F401
 from tests.server.stage import close_parts, make_parts
 
 
