@@ -56,6 +56,13 @@ KINDS: Mapping[str, Kind] = {
     "too_many_sessions": Kind(
         429, "This person or this address has as many sessions as it may at this moment.", True
     ),
+    "login_over": Kind(410, "This login was used or is too old; start again at the app."),
+    "login_foreign": Kind(403, "This login was begun in another browser; start again at the app."),
+    "login_step": Kind(409, "This is not what the login asks for now; load its page again."),
+    "level_unmet": Kind(403, "This way is not enough for the app; use another one."),
+    "key_refused": Kind(403, "The key does not open this login; use another key or another way."),
+    "face_refused": Kind(403, "This face was not accepted in this login; look into the camera."),
+    "code_refused": Kind(403, "The code is wrong or was used; take the next one."),
     "busy": Kind(503, "The server has as many sessions as it takes.", True),
     "store_unavailable": Kind(503, "The server cannot reach its database.", True),
     "store_broken": Kind(503, "The server's database is damaged; the operator must mend it."),

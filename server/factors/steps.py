@@ -43,7 +43,7 @@ class Act(StrEnum):
     FACE_ENOUGH = "face_enough"
     """Accepted, and the relying app needs no more."""
     FACE_AND_CODE = "face_and_code"
-    """Accepted, and a one-time code is needed, or was wished for."""
+    """Accepted, and the relying app needs or wishes a one-time code."""
     KEY_ALONE = "key_alone"
     """The person shows no face, and the relying app allows that."""
     CODE = "code"

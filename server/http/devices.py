@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import hmac
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from pipeline.reasons import Purpose
-from server.http.requests import addressed, bearer_of, opened_parts
+from server.http.requests import addressed, bearer_of, opened_parts, own_origin
 from server.parts import Parts
 from server.people.devices import KEPT, MOST, cookie_name, open_device, seal_device
 from server.problems import Problem
@@ -30,12 +29,15 @@ def device_of(request: web.Request, parts: Parts, record: SessionRecord) -> str 
     """The device that an offer's cookie names, for the person that its session is of."""
     if record.subject is None:
         return None
-    name = cookie_name(record.client_id, record.subject, secure=_secure(parts))
-    value = request.cookies.get(name)
+    return device_for(request, parts, client_id=record.client_id, subject=record.subject)
+
+
+def device_for(request: web.Request, parts: Parts, *, client_id: str, subject: str) -> str | None:
+    """The device that a cookie names for this person."""
+    value = request.cookies.get(cookie_name(client_id, subject, secure=_secure(parts)))
     if value is None:
         return None
-    whose = {"client_id": record.client_id, "subject": record.subject}
-    return open_device(parts.vault, value, **whose, now=parts.now())
+    return open_device(parts.vault, value, client_id=client_id, subject=subject, now=parts.now())
 
 
 async def keep_device(request: web.Request) -> web.Response:
@@ -65,20 +67,22 @@ async def keep_device(request: web.Request) -> web.Response:
         raise Problem("ticket_invalid") from None
     response = web.Response(status=204, headers={"Cache-Control": "no-store"})
     value = seal_device(parts.vault, **whose, device_id=device_id, now=now)
-    response.headers.add("Set-Cookie", _cookie(request, parts, record, value))
+    response.headers.add("Set-Cookie", device_cookie(request, parts, value, **whose))
     return response
 
 
-def _cookie(request: web.Request, parts: Parts, record: SessionRecord, value: str) -> str:
-    """As the origins allow. On another site than the page's it is a third party's cookie, which
-    browsers keep only apart for each site (CHIPS); and without TLS only as a first party's."""
+def device_cookie(
+    request: web.Request, parts: Parts, value: str, *, client_id: str, subject: str
+) -> str:
+    """A Set-Cookie, as the origins allow. On another site than the page's it is a third party's
+    cookie, which browsers keep only apart for each site (CHIPS); and without TLS only as a first
+    party's."""
     secure = _secure(parts)
-    name = cookie_name(record.client_id, record.subject or "", secure=secure)
+    name = cookie_name(client_id, subject, secure=secure)
     told = [f"{name}={value}", "Path=/", f"Max-Age={int(KEPT.total_seconds())}", "HttpOnly"]
     if not secure:
         return "; ".join([*told, "SameSite=Lax"])
-    here = urlsplit(parts.settings.public_url)  # may have a path, behind a proxy
-    if request.headers.get("Origin") == f"https://{here.netloc}".lower().removesuffix(":443"):
+    if request.headers.get("Origin") == own_origin(parts):
         return "; ".join([*told, "Secure", "SameSite=Strict"])
     return "; ".join([*told, "Secure", "SameSite=None", "Partitioned"])
 

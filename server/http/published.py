@@ -43,12 +43,12 @@ async def widget(request: web.Request) -> web.Response:
     path = _modules().get(name)
     if path is None:
         raise Problem("not_found")
-    return _tagged(request, path.read_bytes(), _TYPES[path.suffix])
+    return tagged(request, path.read_bytes(), _TYPES[path.suffix])
 
 
 async def interface(request: web.Request) -> web.Response:
     """The description of all this. It holds nothing of this server, and needs nothing of it."""
-    return _tagged(request, _interface(), "application/json")
+    return tagged(request, _interface(), "application/json")
 
 
 @cache
@@ -56,7 +56,7 @@ def _interface() -> bytes:
     return json.dumps(describe(), ensure_ascii=False).encode()
 
 
-def _tagged(request: web.Request, body: bytes, kind: str) -> web.Response:
+def tagged(request: web.Request, body: bytes, kind: str) -> web.Response:
     """A public text, or 304 to who has it already."""
     tag = hashlib.sha256(body).hexdigest()[:32]
     # Module scripts are fetched in CORS mode from the relying app's origin (HTML standard).

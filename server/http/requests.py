@@ -16,7 +16,7 @@ import hmac
 import logging
 import re
 from typing import Any
-from urllib.parse import unquote_plus
+from urllib.parse import unquote_plus, urlsplit
 
 from aiohttp import web
 
@@ -27,7 +27,7 @@ from server.http.fields import TICKET, is_session
 from server.http.middleware import CORS_ORIGIN
 from server.keys.vault import VaultError
 from server.log import LONGEST
-from server.origins import is_origin
+from server.origins import is_origin, origin_of
 from server.parts import Parts
 from server.people.sealed_clients import check_client
 from server.problems import Problem
@@ -168,11 +168,19 @@ def check_origin(request: web.Request, parts: Parts, client: Client | None) -> s
     origin = request.headers.get("Origin")
     if origin is None and parts.settings.allow_no_origin:
         return None
+    if client is not None and client.relying is not None and origin == own_origin(parts):
+        return origin  # our login page, which has tickets of its own logins only
     if origin is None or client is None or origin not in client.origins:
         if client is not None and parts.told.first(f"origin {client.client_id} {origin}"):
             _tell_origin(client, origin)
         raise Problem("origin_not_allowed")
     return origin
+
+
+def own_origin(parts: Parts) -> str:
+    """The origin of our own pages, as browsers send it."""
+    here = urlsplit(parts.settings.public_url)  # may have a path, behind a proxy
+    return origin_of(f"{here.scheme}://{here.netloc}")
 
 
 def _tell_origin(client: Client, origin: str | None) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from datetime import datetime, timedelta
+from typing import Any
 
 from aiohttp import web
 
@@ -34,7 +35,7 @@ from server.parts import Parts
 from server.people.duplicates import is_marked
 from server.problems import Problem
 from server.session import whom
-from server.store.port import NotFound, SessionRecord
+from server.store.port import Client, NotFound, SessionRecord
 
 
 async def create_session(request: web.Request) -> web.Response:
@@ -48,6 +49,26 @@ async def create_session(request: web.Request) -> web.Response:
         raise
     purpose, subject, nonce, replace, challenge = wish
     await count(parts, client, subject)
+    made = await started(
+        parts, client, purpose, subject, nonce=nonce, replace=replace, challenge=challenge
+    )
+    return web.json_response(made, status=201, headers={"Cache-Control": "no-store"})
+
+
+async def started(
+    parts: Parts,
+    client: Client,
+    purpose: Purpose,
+    subject: str | None,
+    *,
+    nonce: str,
+    replace: bool = False,
+    challenge: str = "none",
+) -> dict[str, Any]:
+    """A new session, as its page needs to know it: id, ticket, how the media get through.
+
+    Raises Problem subject_enrolled, client_unauthorized (removed a moment ago); Unavailable.
+    """
     now = parts.now()
     session_id, ticket = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
     record = SessionRecord(
@@ -73,17 +94,13 @@ async def create_session(request: web.Request) -> web.Response:
     until = record.expires_at + timedelta(seconds=policy_of(parts, client).time_limit_s)
     if purpose is Purpose.ENROLL:  # whose ticket lasts while the person reads
         until += timedelta(seconds=READING_S)
-    return web.json_response(
-        {
-            "session": session_id,
-            "ticket": ticket,
-            "expires_at": rfc3339(record.expires_at),
-            "ice_servers": ice.servers(parts.settings, session_id, until),
-            "consent": purpose is Purpose.ENROLL,
-        },
-        status=201,
-        headers={"Cache-Control": "no-store"},
-    )
+    return {
+        "session": session_id,
+        "ticket": ticket,
+        "expires_at": rfc3339(record.expires_at),
+        "ice_servers": ice.servers(parts.settings, session_id, until),
+        "consent": purpose is Purpose.ENROLL,
+    }
 
 
 async def _enrolled(parts: Parts, record: SessionRecord) -> bool:

@@ -52,19 +52,26 @@ class Lockout:
     async def counters(self, record: SessionRecord, caller: Caller) -> tuple[Counter, ...]:
         """What this session's try is taken from. Raises Unavailable."""
         client_id, subject = record.client_id, record.subject
-        address = self._place(Kind.ADDRESS, client_id, caller.address)
         match Purpose(record.purpose):
             case Purpose.ENROLL:
                 return ()  # the relying app knows whom it lets enrol, and nothing is compared
             case Purpose.IDENTIFY:
-                return (address, Counter(client_id, Kind.CLIENT, ""))
+                named = Counter(client_id, Kind.CLIENT, "")
+                return (self.of_address(client_id, caller), named)
             case Purpose.LOGIN:
-                subject = subject or ""
-                if caller.device is not None:
-                    device = device_counter(client_id, subject, caller.device)
-                    if await self.tries.knows_device(device, self.now()):
-                        return (device,)
-                return (await self.strangers(client_id, subject), address)
+                return await self.of_person(client_id, subject or "", caller)
+
+    async def of_person(self, client_id: str, subject: str, caller: Caller) -> tuple[Counter, ...]:
+        """What a try in this person's name is taken from. Raises Unavailable."""
+        if caller.device is not None:
+            device = device_counter(client_id, subject, caller.device)
+            if await self.tries.knows_device(device, self.now()):
+                return (device,)
+        return (await self.strangers(client_id, subject), self.of_address(client_id, caller))
+
+    def of_address(self, client_id: str, caller: Caller) -> Counter:
+        """Of whoever comes from this address and names nobody."""
+        return self._place(Kind.ADDRESS, client_id, caller.address)
 
     async def check(self, counters: tuple[Counter, ...]) -> None:
         """Refuse early, before a place is taken. Raises Problem, Unavailable."""

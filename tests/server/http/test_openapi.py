@@ -12,6 +12,7 @@ from aiohttp import web
 
 from server.http import routes
 from server.http.fields import OFFER, SESSION, UNLOCK, offered, read, wanted
+from server.http.login import routes as login
 from server.http.openapi import codes_of, describe
 from server.http.operations import ANYWHERE, OPERATIONS
 from server.problems import KINDS
@@ -52,7 +53,8 @@ def test_every_route_is_described_and_nothing_else_is() -> None:
 
 def test_every_code_is_some_answers() -> None:
     said = {code for one in OPERATIONS for code in (*one.problems, *ANYWHERE)}
-    of_no_address = {"method_not_allowed"}  # `not_found` is a file's as well
+    # `not_found` is a file's as well.
+    of_no_address = {"method_not_allowed", *login.CODES}
     assert said == {*KINDS, *CODES} - of_no_address
     for one in OPERATIONS:
         assert len({*one.problems, *ANYWHERE}) == len(one.problems) + len(ANYWHERE), one.name

@@ -1,0 +1,81 @@
+"""Who may ask in the name of a login: the browser that began it, from our own page."""
+
+from __future__ import annotations
+
+import pytest
+
+from server.http.login.routes import ROUTES
+from server.oidc.login import cookie_name
+from server.parts import Parts
+from server.store.oidc.logins import DONE
+from tests.server.http.asking import Http
+from tests.server.http.login.test_faces import shown
+from tests.server.http.login.visiting import OURS, begun, kept
+from tests.server.stage import Clock
+
+POSTS = [one.path.rsplit("/", 1)[1] for one in ROUTES if one.method == "POST"]
+
+
+@pytest.mark.parametrize("what", POSTS)
+async def test_every_post_is_of_our_own_page(http: Http, parts: Parts, what: str) -> None:
+    page = await begun(http, parts)
+    for origin in (
+        None,
+        "null",
+        "https://evil.example",
+        f"{OURS}.evil.example",
+        "http://localhost",
+    ):
+        status, said = await page.post(what, Origin=origin)
+        assert (status, said["error"]["code"]) == (403, "origin_not_allowed"), origin
+    assert (await kept(parts, page)).version == 1
+
+
+@pytest.mark.parametrize("what", POSTS)
+async def test_every_post_is_of_the_browser_that_began(http: Http, parts: Parts, what: str) -> None:
+    page, other = await begun(http, parts), await begun(http, parts)
+    theirs = f"{cookie_name(page.login_id, secure=False)}={other.cookie}"
+    for cookie in (None, "", other.jar(), theirs):
+        status, said = await page.post(what, Cookie=cookie)
+        assert (status, said["error"]["code"]) == (403, "login_foreign"), cookie
+    assert (await kept(parts, page)).version == 1
+
+
+@pytest.mark.parametrize("what", POSTS)
+async def test_every_post_is_of_a_login_that_goes_on(
+    http: Http, parts: Parts, clock: Clock, what: str
+) -> None:
+    page = await begun(http, parts)
+    await page.good("cancel")
+    assert await page.refused(what) == "login_over"
+    late = await begun(http, parts)
+    clock.advance(601.0)
+    assert await late.refused(what) == "login_over"
+    late.login_id = "x" * 43
+    assert await late.refused(what) == "login_over"
+    late.login_id = "x"
+    assert await late.refused(what) == "login_over"
+
+
+async def test_two_tabs_are_two_logins(http: Http, parts: Parts) -> None:
+    one, two = await begun(http, parts), await begun(http, parts)
+    both = f"{one.jar()}; {two.jar()}"
+    for page in (one, two):
+        status, _ = await page.post("key-options", Cookie=both)
+        assert status == 200
+
+
+async def test_a_removed_app_has_no_logins(http: Http, parts: Parts) -> None:
+    page = await begun(http, parts)
+    await page.good("who", {"name": "ann"})
+    token = await shown(parts, page)
+    await parts.store.clients.remove("shop")
+    assert await page.refused("finish", {"token": token}) == "login_over"
+
+
+async def test_a_login_that_was_done_in_another_process_is_over(http: Http, parts: Parts) -> None:
+    page = await begun(http, parts)
+    await page.good("who", {"name": "ann"})
+    await page.good("finish", {"token": await shown(parts, page)})
+    assert (await kept(parts, page)).state == DONE
+    assert await page.refused("who", {"again": True}) == "login_over"
