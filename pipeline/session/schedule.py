@@ -27,6 +27,7 @@ class Schedule:
         self._count: Counter[str] = Counter()
         self._heard_s: deque[float] = deque(maxlen=GAPS + 1)
         self._next_s = 0.0
+        self._began_s = inf
 
     def heard(self, at_s: float) -> None:
         """A frame arrived; the next one is expected after the same gap again."""
@@ -45,8 +46,9 @@ class Schedule:
         return (self._heard_s[-1] - self._heard_s[0]) / GAPS
 
     def begin(self) -> None:
-        """A window began: what it needs is counted from here."""
+        """A window began with the newest frame: what it needs is counted from here."""
         self._count.clear()
+        self._began_s = self._heard_s[-1] if self._heard_s else inf
 
     def made(self, what: str, at_s: float) -> None:
         """It was measured in the frame that arrived at `at_s`."""
@@ -63,15 +65,17 @@ class Schedule:
         """What should be measured in the next frame, by when that will probably arrive: what the
         window has too few of (`needs`, by name), in the order of `periods_s`, and what it has
         enough of, the most overdue by its own period first. What is needed comes so often that all
-        of it is in after `within_s`, and not less often than its period says."""
+        of it is in after `within_s`, and not less often than its period says. What a window lacks
+        after that time is late, as frames were few, so it is due in every frame."""
         since_s = {what: self._next_s - self._made_s.get(what, -inf) for what in periods_s}
+        late = bool(self._heard_s) and self._heard_s[-1] - self._began_s >= within_s
         lacking, rest = [], []
         for what, period_s in periods_s.items():
             need = needs.get(what, 0)
             if self._count[what] >= need:
                 if since_s[what] >= period_s:
                     rest.append(what)
-            elif since_s[what] >= min(period_s, within_s / need):
+            elif late or since_s[what] >= min(period_s, within_s / need):
                 lacking.append(what)
         rest.sort(key=lambda what: -since_s[what] / max(periods_s[what], EARLY_S))
         return lacking, rest

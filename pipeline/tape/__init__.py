@@ -11,10 +11,10 @@ from __future__ import annotations
 from pipeline.refusal import Refusal
 
 FORMAT = "lookgate-tape"
-VERSION = 6
-"""4 had one margin of the anti-spoof net, and no detail. 3 had no glances, and asked by periods
-alone. 2 had no borders, no colour and no attention. 1, before the first release, had the whole mesh
-in space and five points of the face."""
+VERSION = 7
+"""6 asked for what a window lacked no sooner when it was late. 4 had one margin of the anti-spoof
+net, and no detail. 3 had no glances, and asked by periods alone. 2 had no borders, no colour and no
+attention. 1, before the first release, had the whole mesh in space and five points of the face."""
 LINES, VIDEO = "tape.jsonl", "video.mkv"
 """The files of a tape's folder."""
 CLOCK_HZ = 90000

@@ -105,6 +105,31 @@ def test_what_a_window_lacks_comes_sooner_and_more_of_it_at_its_own_pace():
     assert schedule.due({"it": 0.5}, {"it": 3}, 60.0) == (["it"], [])
 
 
+def test_what_a_window_lacks_after_its_time_is_due_in_every_frame():
+    schedule, periods_s, needs = Schedule(), {"one": 0.5, "two": 0.5}, {"one": 4}
+    schedule.heard(10.0)
+    schedule.begin()
+    for at_s in (10.0, 10.2, 10.4):
+        schedule.heard(at_s)
+        schedule.made("one", at_s)
+        schedule.made("two", at_s)
+        assert schedule.due(periods_s, needs, 1.6) == ([], [])
+    schedule.heard(11.59)
+    schedule.made("one", 11.59)
+    schedule.made("two", 11.59)
+    schedule.heard(11.61)
+    # It has enough, and needs none of the other: nothing is late.
+    assert schedule.due(periods_s, needs, 1.6) == ([], [])
+    schedule.begin()
+    schedule.made("one", 11.61)
+    schedule.heard(11.7)
+    assert schedule.due(periods_s, needs, 1.6) == ([], [])
+    # The time counts from the window's first frame.
+    schedule.heard(13.3)
+    schedule.made("one", 13.3)
+    assert schedule.due(periods_s, needs, 1.6)[0] == ["one"]
+
+
 def test_the_pace_is_that_of_some_gaps_and_unknown_before():
     schedule = Schedule()
     for at_s in (0.0, 0.1, 0.11, 0.2, 0.3, 0.4):
