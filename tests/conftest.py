@@ -1,14 +1,19 @@
-"""For all tests: logging as it was before each, Hypothesis for mutants, the list of skips, and that
-tests/peers runs when it is named (`make test-peers`) and not with the rest."""
+"""For all tests: logging as it was before each, a few RSA keys in place of many, Hypothesis for
+mutants, the list of skips, and that tests/peers runs when it is named (`make test-peers`) and not
+with the rest."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from unittest.mock import patch
 
 import pytest
 from hypothesis import Phase, settings
 
+from server.keys.signing_key import ALGORITHMS
+from server.store.keys import RS256
+from tests.rsa_keys import some_rsa_key
 from tests.skips import add_option
 from tests.skips import hold as pytest_configure  # noqa: F401
 
@@ -39,3 +44,10 @@ def _logging_as_before() -> Iterator[None]:
     for logger, handlers, level in before:
         logger.handlers[:] = handlers
         logger.setLevel(level)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _few_rsa_keys() -> Iterator[None]:
+    """Each server that a test starts wants one, which takes 32 ms of CPU to make."""
+    with patch.dict(ALGORITHMS, {RS256: some_rsa_key}):
+        yield

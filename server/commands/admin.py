@@ -320,8 +320,9 @@ class Admin:
         """Those that sign or are still published."""
         return await self.store.keys.published(utc_now())
 
-    async def rotate_keys(self, overlap_s: float) -> str:
-        """The new key's id. Running servers publish it within seconds, and sign with it later.
+    async def rotate_keys(self, overlap_s: float) -> Mapping[str, str]:
+        """The new key's id of each algorithm. Running servers publish these within seconds, and
+        sign with them later.
 
         Raises AdminError, and VaultError if the master key is not the one of this database.
         """

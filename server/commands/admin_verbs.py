@@ -79,13 +79,14 @@ async def _client_remove(admin: Admin, given: argparse.Namespace) -> None:
 
 
 async def _keys_rotate(admin: Admin, given: argparse.Namespace) -> None:
-    print(f"new key {await admin.rotate_keys(given.overlap_s)}")
+    for alg, kid in (await admin.rotate_keys(given.overlap_s)).items():
+        print(f"new key {kid}  {alg}")
     if given.overlap_s:
-        print(f"It signs in {SETTLE_S:.0f} s, when no cache holds the keys without it any more.")
+        print(f"They sign in {SETTLE_S:.0f} s, when no cache holds the keys without them any more.")
     else:
         print(
-            f"It signs now. Caches may believe the old key for {JWKS_MAX_AGE_S} s more, and refuse"
-            " the new one: restart the relying apps (docs/operations.md)."
+            f"They sign now. Caches may believe the old keys for {JWKS_MAX_AGE_S} s more, and"
+            " refuse the new ones: restart the relying apps (docs/operations.md)."
         )
 
 
@@ -95,11 +96,11 @@ async def _keys_list(admin: Admin, given: argparse.Namespace) -> None:
         later = signs_from(key.created_at)
         if key.retire_at is not None:
             state = f"published until {key.retire_at:%F %T}"
-        elif len(keys) > 1 and later > now:
+        elif later > now and sum(one.alg == key.alg for one in keys) > 1:
             state = f"signs from {later:%F %T}"
         else:
             state = "signs"
-        print(f"{key.kid}  {key.created_at:%F %T}  {state}")
+        print(f"{key.kid}  {key.alg}  {key.created_at:%F %T}  {state}")
 
 
 async def _subject_remove(admin: Admin, given: argparse.Namespace) -> None:

@@ -155,7 +155,9 @@ JWKS = members(
     keys=listed(
         {
             "type": "object",
-            "properties": dict.fromkeys(("kty", "crv", "x", "y", "kid", "use", "alg"), TEXT),
+            "properties": dict.fromkeys(
+                ("kty", "crv", "x", "y", "n", "e", "kid", "use", "alg"), TEXT
+            ),
             "required": ["kty", "kid", "alg"],
         }
     )

@@ -1,28 +1,28 @@
 """The keys that sign tokens: made, sealed, rotated, published, shared by processes on one store.
 
-Not here: what a token says and how it is verified (token.py), sealing (vault.py), a clock. Source:
-RFC 7517 (JWK), RFC 7638 (thumbprint).
+One key signs for each algorithm. Not here: one key (signing_key.py), what a token says and how it
+is verified (token.py), sealing (vault.py), a clock. Source: RFC 7517 (JWK sets).
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
-import json
 import logging
 import secrets
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from cryptography.hazmat.primitives import serialization
+import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from server.keys import receipt as receipts
 from server.keys.receipt import Erasure, sign_receipt
-from server.keys.token import ALGORITHM, LIFETIME_S, base64url, mint
+from server.keys.signing_key import ALGORITHMS, SigningKey, make_key, open_key
+from server.keys.token import ALGORITHM, LIFETIME_S, TYPE, base64url, mint
 from server.keys.vault import Vault, VaultError
-from server.store.keys import KeyRecord, Keys
+from server.store.keys import Keys
 from server.store.port import Conflict, Unavailable
 
 CACHE_S = 5.0
@@ -37,7 +37,10 @@ process publishes it, and after `max-age` no cache may hold a set without it any
 that are asked for an unknown key look again only now and then (npm jose: every 30 s), so one who
 meets a `kid` that is not in the set may refuse a good token."""
 
-LEAST_OVERLAP_S = SETTLE_S + LIFETIME_S
+LONGEST_S = 300
+"""Nothing that is signed and expires lives longer: an ID token of OpenID Connect does so long."""
+
+LEAST_OVERLAP_S = SETTLE_S + LONGEST_S
 """The old key signs until then, and its last token lives so long."""
 
 OVERLAP = timedelta(hours=1)
@@ -45,82 +48,6 @@ OVERLAP = timedelta(hours=1)
 
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class SigningKey:
-    """One key pair, opened."""
-
-    kid: str
-    """RFC 7638 thumbprint of the public part."""
-    private: ec.EllipticCurvePrivateKey
-    created_at: datetime
-    retire_at: datetime | None
-
-    def __repr__(self) -> str:
-        return f"SigningKey({self.kid})"
-
-    @property
-    def jwk(self) -> dict[str, str]:
-        """The public JWK, as published."""
-        return {**_public_members(self.private), "kid": self.kid, "use": "sig", "alg": ALGORITHM}
-
-
-def _public_members(private: ec.EllipticCurvePrivateKey) -> dict[str, str]:
-    numbers = private.public_key().public_numbers()
-    return {
-        "crv": "P-256",
-        "kty": "EC",
-        "x": base64url(numbers.x.to_bytes(32, "big")),
-        "y": base64url(numbers.y.to_bytes(32, "big")),
-    }
-
-
-def _thumbprint(private: ec.EllipticCurvePrivateKey) -> str:
-    """RFC 7638 section 3: SHA-256 of the required members, in order, without white space."""
-    text = json.dumps(_public_members(private), sort_keys=True, separators=(",", ":"))
-    return base64url(hashlib.sha256(text.encode()).digest())
-
-
-def _key_owner(kid: str) -> tuple[str, str]:
-    return ("signing key", kid)
-
-
-def make_key(vault: Vault, now: datetime) -> KeyRecord:
-    """A new signing key, its private part sealed."""
-    private = ec.generate_private_key(ec.SECP256R1())
-    kid = _thumbprint(private)
-    der = private.private_bytes(
-        serialization.Encoding.DER,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    return KeyRecord(
-        kid=kid,
-        public_jwk=json.dumps(_public_members(private), sort_keys=True),
-        sealed_private=vault.seal(der, owner=_key_owner(kid)),
-        created_at=now,
-        retire_at=None,
-    )
-
-
-def open_key(vault: Vault, record: KeyRecord) -> SigningKey:
-    """Raises VaultError.
-
-    What is published later comes from the sealed part, not from `public_jwk`: whoever can write to
-    the database but has no master key cannot slip in a key of their own.
-    """
-    der = vault.open(record.sealed_private, owner=_key_owner(record.kid))
-    private = serialization.load_der_private_key(der, password=None)
-    if not isinstance(private, ec.EllipticCurvePrivateKey):
-        raise AssertionError("we sealed nothing else")
-    return SigningKey(record.kid, private, record.created_at, record.retire_at)
-
-
-def resealed(vault: Vault, record: KeyRecord) -> bytes:
-    """The same key, sealed under the newest master key. Raises VaultError."""
-    owner = _key_owner(record.kid)
-    return vault.seal(vault.open(record.sealed_private, owner=owner), owner=owner)
 
 
 class Keyring:
@@ -149,28 +76,36 @@ class Keyring:
         self._reading = asyncio.Lock()
 
     async def load(self, now: datetime) -> None:
-        """Read the keys, and make one if there is none that signs.
+        """Read the keys, and make one of each algorithm that has none that signs.
 
         Call it at start, with a vault that fits the database (master_key.fit). One that ought to
         sign and does not open is retired for a new one. Raises Unavailable, VaultError.
         """
         async with self._reading:
             await self._load(now)
-            if not any(key.retire_at is None for key in self._keys):
-                with contextlib.suppress(Conflict):
+            signing = {key.alg for key in self._keys if key.retire_at is None}
+            for alg in ALGORITHMS:
+                if alg not in signing:
                     # With an overlap, because another process may do the same at this moment.
-                    await self._stored.add(
-                        make_key(self._vault, now), retire_others_at=now + OVERLAP
-                    )
+                    await self._add(now, alg, retire_others_at=now + OVERLAP)
+            if not signing.issuperset(ALGORITHMS):
                 await self._load(now)
+
+    async def _add(self, now: datetime, alg: str, *, retire_others_at: datetime | None) -> None:
+        """One more key, unless another process was first."""
+        record = await asyncio.to_thread(make_key, self._vault, now, alg)
+        with contextlib.suppress(Conflict):
+            await self._stored.add(record, retire_others_at=retire_others_at)
 
     async def _load(self, now: datetime) -> None:
         """Those that open: one that does not is left out, counted and told, and stops nobody."""
         records = await self._stored.published(now)
-        if not any(record.retire_at is None for record in records):
-            # Another process that starts now may be first: then its key is ours.
-            with contextlib.suppress(Conflict):
-                await self._stored.add(make_key(self._vault, now), retire_others_at=None)
+        signing = {record.alg for record in records if record.retire_at is None}
+        for alg in ALGORITHMS:
+            if alg not in signing:
+                # Another process that starts now may be first: then its key is ours.
+                await self._add(now, alg, retire_others_at=None)
+        if not signing.issuperset(ALGORITHMS):
             records = await self._stored.published(now)
         opened: list[SigningKey] = []
         unusable: list[str] = []
@@ -228,9 +163,9 @@ class Keyring:
 
         Raises Unavailable, and VaultError `signing_key_unusable`.
         """
-        key = _signer(await self._current(now), now)
+        key = _signer(await self._current(now), now, ALGORITHM)
         return mint(
-            key.private,
+            _of_p256(key),
             kid=key.kid,
             issuer=self._issuer,
             audience=client_id,
@@ -251,8 +186,20 @@ class Keyring:
 
         Raises Unavailable, and VaultError `signing_key_unusable`.
         """
-        key = _signer(await self._current(now), now)
-        return sign_receipt(key.private, erasure, kid=key.kid, issuer=self._issuer, now=now)
+        key = _signer(await self._current(now), now, ALGORITHM)
+        return sign_receipt(_of_p256(key), erasure, kid=key.kid, issuer=self._issuer, now=now)
+
+    async def sign(self, claims: Mapping[str, Any], *, alg: str, typ: str, now: datetime) -> str:
+        """A JWT of another type than ours, such as an ID token (`JWT`), which expires LONGEST_S
+        after `now` at the latest. `alg`: of ALGORITHMS.
+
+        Raises Unavailable, and VaultError `signing_key_unusable`.
+        """
+        if typ in (TYPE, receipts.TYPE):  # RFC 8725 section 3.11
+            raise AssertionError("what is a token or a receipt has a verb of its own")
+        key = _signer(await self._current(now), now, alg)
+        headers = {"typ": typ, "kid": key.kid}
+        return jwt.encode(dict(claims), key.private, algorithm=key.alg, headers=headers)
 
     @property
     def lifetime_s(self) -> int:
@@ -260,27 +207,32 @@ class Keyring:
         return self._lifetime_s
 
     async def jwks(self, now: datetime) -> dict[str, list[dict[str, str]]]:
-        """The JWK set to publish: the newest key and those still in their overlap.
+        """The JWK set to publish: of each algorithm the newest key and those still in their
+        overlap.
 
         Raises Unavailable, and VaultError `signing_key_unusable`.
         """
         return {"keys": [key.jwk for key in await self._current(now)]}
 
-    async def rotate(self, now: datetime, overlap: timedelta = OVERLAP) -> str:
-        """Make a new key; the old one stays published for `overlap`. Returns the new `kid`.
+    async def rotate(self, now: datetime, overlap: timedelta = OVERLAP) -> Mapping[str, str]:
+        """Make a new key of each algorithm; the old ones stay published for `overlap`. Returns the
+        new `kid` of each.
 
         With an overlap of at least LEAST_OVERLAP_S nobody notices. With none, for a key that
         leaked, the new one signs at once: tokens under way are void, and whoever holds the set
         that we published last believes the old key, and perhaps not the new one, for
         JWKS_MAX_AGE_S more. The vault must fit the
         database (master_key.fit), because every process signs with what is stored here.
+        One that was interrupted may have rotated some: again rotates all.
         Raises Unavailable, VaultError.
         """
-        record = make_key(self._vault, now)
-        open_key(self._vault, record)
-        await self._stored.add(record, retire_others_at=now + overlap)
+        records = [await asyncio.to_thread(make_key, self._vault, now, alg) for alg in ALGORITHMS]
+        for record in records:
+            open_key(self._vault, record)
+        for record in records:
+            await self._stored.add(record, retire_others_at=now + overlap)
         await self.load(now)
-        return record.kid
+        return {record.alg: record.kid for record in records}
 
 
 def _some(keys: list[SigningKey]) -> list[SigningKey]:
@@ -293,11 +245,19 @@ def _some(keys: list[SigningKey]) -> list[SigningKey]:
     return keys
 
 
-def _signer(keys: Sequence[SigningKey], now: datetime) -> SigningKey:
-    """The newest that has settled, among those that outlive what they sign; else the oldest."""
-    until = now + timedelta(seconds=LIFETIME_S)
-    lasting = _some([key for key in keys if key.retire_at is None or key.retire_at >= until])
+def _signer(keys: Sequence[SigningKey], now: datetime, alg: str) -> SigningKey:
+    """Of an algorithm the newest that has settled, among those that outlive what they sign; else
+    the oldest."""
+    until = now + timedelta(seconds=LONGEST_S)
+    mine = [key for key in keys if key.alg == alg]
+    lasting = _some([key for key in mine if key.retire_at is None or key.retire_at >= until])
     return next((key for key in lasting if signs_from(key.created_at) <= now), lasting[-1])
+
+
+def _of_p256(key: SigningKey) -> ec.EllipticCurvePrivateKey:
+    if not isinstance(key.private, ec.EllipticCurvePrivateKey):
+        raise AssertionError("a key of ES256 is one of P-256")
+    return key.private
 
 
 def signs_from(created_at: datetime) -> datetime:

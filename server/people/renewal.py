@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from pipeline.refusal import Refusal
-from server.keys.keyring import resealed
+from server.keys.signing_key import resealed
 from server.keys.vault import VaultError, sealed_by
 from server.people import consent
 from server.people.protection import Protection, space_of

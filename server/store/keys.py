@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+ES256 = "ES256"
+RS256 = "RS256"
+
 
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
@@ -23,15 +26,19 @@ class KeyRecord:
     created_at: datetime
     retire_at: datetime | None
     """None: signs. Else: only published, until then."""
+    alg: str = ES256
+    """What it signs with (RFC 7518): ES256 or RS256. One key signs for each."""
 
 
 class Keys(Protocol):
     """The keys that sign tokens. Every method may raise Unavailable."""
 
     async def add(self, record: KeyRecord, *, retire_others_at: datetime | None) -> None:
-        """Add a key; all others are published until `retire_others_at` at the latest.
+        """Add a key; all others of its algorithm are published until `retire_others_at` at the
+        latest.
 
-        Raises Conflict if kid is taken, or if another signs and `retire_others_at` is None.
+        Raises Conflict if kid is taken, or if another of its algorithm signs and `retire_others_at`
+        is None.
         """
 
     async def reseal(self, was: KeyRecord, sealed_private: bytes) -> bool:
@@ -41,4 +48,5 @@ class Keys(Protocol):
         """Those that are over and not swept yet, too."""
 
     async def published(self, now: datetime) -> Sequence[KeyRecord]:
-        """The signing key first, then those still published at `now`, newest first."""
+        """By algorithm: of each the signing key first, then those still published at `now`, newest
+        first."""

@@ -171,7 +171,8 @@ async def _erase(parts: Parts, subject: str, session: str) -> str | None:
 
 async def _rotate(parts: Parts, subject: str, session: str) -> str | None:
     async with parts.audit.act("keys", act="rotate"):
-        return await parts.keyring.rotate(parts.now(), timedelta(hours=1))
+        new = await parts.keyring.rotate(parts.now(), timedelta(hours=1))
+    return " ".join(new.values())
 
 
 async def _audit(parts: Parts, subject: str, session: str) -> str | None:

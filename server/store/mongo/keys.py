@@ -1,7 +1,8 @@
-"""The collection `signing`: one document, a revision and a list of a handful of keys.
+"""The collection `signing`: a document for each algorithm, a revision and a list of a few keys.
 
-It is one document, so that retiring one key and adding another is one write. Not here: what the
-verbs mean (port.py).
+It is one document, so that retiring one key and adding another is one write. That of ES256 is the
+one of versions that knew no other, so that such a server meets no key that it cannot open. Not
+here: what the verbs mean (server/store/keys.py).
 """
 
 from __future__ import annotations
@@ -14,19 +15,23 @@ from bson.binary import Binary
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
-from server.store.keys import KeyRecord
+from server.store.keys import ES256, RS256, KeyRecord
 from server.store.mongo.database import Database
 from server.store.mongo.documents import TRIES, Document, utc
 from server.store.port import Conflict
 
+LISTS = {ES256: "keys", RS256: "keys RS256"}
+"""The document of each algorithm."""
 
-def _key(document: Mapping[str, Any]) -> KeyRecord:
+
+def _key(alg: str, document: Mapping[str, Any]) -> KeyRecord:
     return KeyRecord(
         kid=document["kid"],
         public_jwk=document["public_jwk"],
         sealed_private=bytes(document["sealed_private"]),
         created_at=document["created_at"],
         retire_at=document["retire_at"],
+        alg=alg,
     )
 
 
@@ -47,7 +52,7 @@ class Keys:
         }
         async with self._database.turn() as db:
             for _ in range(TRIES):
-                rev, keys = await _read_list(db)
+                rev, keys = await _read_list(db, record.alg)
                 signing = [key for key in keys if key["retire_at"] is None]
                 if any(key["kid"] == record.kid for key in keys):
                     raise Conflict("key")
@@ -58,7 +63,7 @@ class Keys:
                     for key in keys:
                         if key["retire_at"] is None or key["retire_at"] > at:
                             key["retire_at"] = at
-                if await _set_list(db, rev, [*keys, new]):
+                if await _set_list(db, record.alg, rev, [*keys, new]):
                     return
             raise Conflict("key")
 
@@ -66,7 +71,7 @@ class Keys:
         """Read the list, change it, put it back if it is still the one that was read."""
         async with self._database.turn() as db:
             for _ in range(TRIES):
-                rev, keys = await _read_list(db)
+                rev, keys = await _read_list(db, was.alg)
                 same = [
                     key
                     for key in keys
@@ -74,55 +79,60 @@ class Keys:
                 ]
                 for key in same:
                     key["sealed_private"] = Binary(sealed_private)
-                if not same or await _set_list(db, rev, keys):
+                if not same or await _set_list(db, was.alg, rev, keys):
                     return bool(same)
             raise Conflict("key")
 
     async def all(self) -> Sequence[KeyRecord]:
         """By kid."""
         async with self._database.turn() as db:
-            _, documents = await _read_list(db)
-        return sorted(map(_key, documents), key=lambda key: key.kid)
+            return sorted(await _all_keys(db), key=lambda key: key.kid)
 
     async def published(self, now: datetime) -> Sequence[KeyRecord]:
         """Not those whose time is over at `now`."""
         async with self._database.turn() as db:
-            _, documents = await _read_list(db)
-        at = utc(now)
-        keys = [_key(k) for k in documents if k["retire_at"] is None or k["retire_at"] > at]
+            found = await _all_keys(db)
+        keys = [key for key in found if key.retire_at is None or key.retire_at > utc(now)]
         keys.sort(key=lambda key: key.kid)
         keys.sort(key=lambda key: key.created_at, reverse=True)
-        return sorted(keys, key=lambda key: key.retire_at is not None)
+        return sorted(keys, key=lambda key: (key.alg, key.retire_at is not None))
 
 
 async def sweep(db: AsyncDatabase[Document], before: datetime) -> int:
     """Remove what was published until before then; how many."""
-    before = utc(before)
+    return sum([await _sweep_one(db, alg, utc(before)) for alg in LISTS])
+
+
+async def _sweep_one(db: AsyncDatabase[Document], alg: str, before: datetime) -> int:
     swept = 0
     for _ in range(TRIES):
-        rev, keys = await _read_list(db)
+        rev, keys = await _read_list(db, alg)
         kept = [k for k in keys if k["retire_at"] is None or k["retire_at"] >= before]
         swept = len(keys) - len(kept)
-        if not swept or await _set_list(db, rev, kept):
+        if not swept or await _set_list(db, alg, rev, kept):
             break
     return swept
 
 
-async def _read_list(db: AsyncDatabase[Document]) -> tuple[int, list[Document]]:
+async def _all_keys(db: AsyncDatabase[Document]) -> list[KeyRecord]:
+    return [_key(alg, one) for alg in LISTS for one in (await _read_list(db, alg))[1]]
+
+
+async def _read_list(db: AsyncDatabase[Document], alg: str) -> tuple[int, list[Document]]:
     """Its revision (0: there is none yet) and the keys."""
-    document = await db["signing"].find_one({"_id": "keys"})
+    document = await db["signing"].find_one({"_id": LISTS[alg]})
     return (document["rev"], document["keys"]) if document else (0, [])
 
 
-async def _set_list(db: AsyncDatabase[Document], rev: int, keys: list[Document]) -> bool:
+async def _set_list(db: AsyncDatabase[Document], alg: str, rev: int, keys: list[Document]) -> bool:
     """Whether the list was still at `rev`."""
     if rev == 0:
         try:
-            await db["signing"].insert_one({"_id": "keys", "rev": 1, "keys": keys})
+            await db["signing"].insert_one({"_id": LISTS[alg], "rev": 1, "keys": keys})
         except DuplicateKeyError:
             return False
         return True
     result = await db["signing"].update_one(
-        {"_id": "keys", "rev": rev}, {"$set": {"rev": rev + 1, "keys": keys}}
+        {"_id": LISTS[alg], "rev": rev}, {"$set": {"rev": rev + 1, "keys": keys}}
     )
     return result.matched_count == 1

@@ -14,11 +14,11 @@ from server.store.port import Conflict
 from server.store.sqlite.database import Database
 from server.store.sqlite.rows import changed, micros, micros_or_none, moment, moment_or_none
 
-_COLUMNS = "kid, public_jwk, sealed_private, created_at, retire_at"
+_COLUMNS = "kid, public_jwk, sealed_private, created_at, retire_at, alg"
 
 
 def _key(row: Sequence[Any]) -> KeyRecord:
-    return KeyRecord(row[0], row[1], row[2], moment(row[3]), moment_or_none(row[4]))
+    return KeyRecord(row[0], row[1], row[2], moment(row[3]), moment_or_none(row[4]), row[5])
 
 
 class Keys:
@@ -28,23 +28,25 @@ class Keys:
         self._database = database
 
     async def add(self, record: KeyRecord, *, retire_others_at: datetime | None) -> None:
-        """Retire the others and insert; the partial unique index decides a race."""
+        """Retire the others of its algorithm and insert; the partial unique index decides a
+        race."""
         try:
             async with self._database.transaction() as db:
                 if retire_others_at is not None:
                     await db.execute_fetchall(
                         "UPDATE signing_keys SET retire_at = :at"
-                        " WHERE retire_at IS NULL OR retire_at > :at",
-                        {"at": micros(retire_others_at)},
+                        " WHERE alg = :alg AND (retire_at IS NULL OR retire_at > :at)",
+                        {"at": micros(retire_others_at), "alg": record.alg},
                     )
                 await db.execute_fetchall(
-                    f"INSERT INTO signing_keys ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)",
+                    f"INSERT INTO signing_keys ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",
                     (
                         record.kid,
                         record.public_jwk,
                         record.sealed_private,
                         micros(record.created_at),
                         micros_or_none(record.retire_at),
+                        record.alg,
                     ),
                 )
         except sqlite3.IntegrityError as error:
@@ -73,7 +75,7 @@ class Keys:
         """Not those whose time is over at `now`."""
         rows = await self._database.read(
             f"SELECT {_COLUMNS} FROM signing_keys WHERE retire_at IS NULL OR retire_at > ?"
-            " ORDER BY retire_at IS NOT NULL, created_at DESC, kid",
+            " ORDER BY alg, retire_at IS NOT NULL, created_at DESC, kid",
             micros(now),
         )
         return [_key(row) for row in rows]

@@ -188,6 +188,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """CREATE INDEX fingerprints_by_subject
             ON fingerprints (client_id, subject, accepted, created_at)""",
     ),
+    (
+        # One key signs for each algorithm.
+        "ALTER TABLE signing_keys ADD COLUMN alg TEXT NOT NULL DEFAULT 'ES256'",
+        "DROP INDEX one_key_signs",
+        "CREATE UNIQUE INDEX one_key_signs ON signing_keys (alg) WHERE retire_at IS NULL",
+    ),
 )
 """Statements that lead from schema version i to i + 1 (PRAGMA user_version); only ever appended."""
 

@@ -105,7 +105,7 @@ def test_a_client_lives_and_its_secret_is_shown_once(
         (("client", "retention", "a"), "client_unknown"),
         (("client", "retention", "a", "--tapes", "3"), "client_unknown"),
         (("keys", "rotate", "--overlap-s", "-1"), "overlap_invalid"),
-        (("keys", "rotate", "--overlap-s", "60"), "overlap_invalid"),
+        (("keys", "rotate", "--overlap-s", "609"), "overlap_invalid"),
         (("keys", "rotate", "--overlap-s", "nan"), "overlap_invalid"),
         (("login", "--client", "a", "--subject", "b", "--video", "c"), "secret_missing"),
         (
@@ -151,22 +151,30 @@ def test_periods_of_a_client_and_what_is_over_them(capsys: pytest.CaptureFixture
         assert _run(capsys, "gc", *more) == (0, "nothing is over its time\n", "")
 
 
+def _new_keys(said: str) -> list[str]:
+    lines = [line.split() for line in said.splitlines() if line.startswith("new key")]
+    assert [line[3] for line in lines] == ["ES256", "RS256"]
+    return [line[2] for line in lines]
+
+
 def test_keys_rotate_with_overlap(capsys: pytest.CaptureFixture[str]) -> None:
     assert _run(capsys, "keys", "list") == (0, "", "")
-    first = _run(capsys, "keys", "rotate")[1].split()[2]
-    assert _run(capsys, "keys", "list")[1].endswith("  signs\n")
-    said = _run(capsys, "keys", "rotate", "--overlap-s", "600")[1]
-    assert "It signs in 310 s" in said
-    second = said.split()[2]
+    first = _new_keys(_run(capsys, "keys", "rotate")[1])
+    listed = _run(capsys, "keys", "list")[1].splitlines()
+    assert [line.endswith("  signs") for line in listed] == [True, True]
+    said = _run(capsys, "keys", "rotate", "--overlap-s", "610")[1]
+    assert "They sign in 310 s" in said
+    second = _new_keys(said)
     lines = _run(capsys, "keys", "list")[1].splitlines()
-    assert [line.split()[0] for line in lines] == [second, first]
-    assert "signs from" in lines[0]
-    assert "published until" in lines[1]
+    # By algorithm, the newest first.
+    assert [line.split()[0] for line in lines] == [second[0], first[0], second[1], first[1]]
+    assert [line.split()[1] for line in lines] == ["ES256", "ES256", "RS256", "RS256"]
+    assert ["signs from" in line for line in lines] == [True, False, True, False]
+    assert ["published until" in line for line in lines] == [False, True, False, True]
     said = _run(capsys, "keys", "rotate", "--overlap-s", "0")[1]
-    assert "It signs now." in said
-    assert [line.split()[0] for line in _run(capsys, "keys", "list")[1].splitlines()] == [
-        said.split()[2]
-    ]
+    assert "They sign now." in said
+    listed = _run(capsys, "keys", "list")[1].splitlines()
+    assert [line.split()[0] for line in listed] == _new_keys(said)
 
 
 def test_keys_are_not_rotated_with_a_foreign_master_key(
@@ -454,7 +462,7 @@ def test_everything_is_sealed_with_a_new_master_key(
     old_id, new_id = (key_id_of(keys_from_text(text)[0]) for text in (old, new))
     status, out, _ = _run(capsys, "keys", "rotate-data")
     assert status == 0
-    assert f"1 signing key(s) are sealed with master key {new_id} now" in out
+    assert f"2 signing key(s) are sealed with master key {new_id} now" in out
     assert f"still needed: master key {old_id} for" in out  # the audit of before is under it
     assert "signing keys" not in out.split("still needed")[1]
     file.write_text(new)

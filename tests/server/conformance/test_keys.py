@@ -74,7 +74,7 @@ async def test_two_servers_that_start_at_once_sign_with_the_same_key(
     await asyncio.gather(*(ring.load(NOW) for ring in rings))
     sets = [await ring.jwks(NOW) for ring in rings]
     assert sets[0] == sets[1]
-    assert len(sets[0]["keys"]) == 1
+    assert [key["alg"] for key in sets[0]["keys"]] == ["ES256", "RS256"]
     token = await rings[0].mint(
         subject="ada",
         client_id="shop",
@@ -110,3 +110,29 @@ async def test_a_key_is_sealed_anew_only_as_it_was_read(store: Store) -> None:
         second,
         dataclasses.replace(first, sealed_private=b"new"),
     ]
+
+
+async def test_one_key_signs_for_each_algorithm(shop: Store) -> None:
+    first = {alg: a_key(f"{alg} 1", alg=alg) for alg in ("ES256", "RS256")}
+    for key in first.values():
+        await shop.keys.add(key, retire_others_at=None)
+        with pytest.raises(Conflict):
+            await shop.keys.add(a_key("another", alg=key.alg), retire_others_at=None)
+    assert await shop.keys.published(NOW) == list(first.values())
+    second = a_key("RS256 2", alg="RS256", created_at=NOW + MINUTE)
+    await shop.keys.add(second, retire_others_at=NOW + 3 * MINUTE)
+    old = dataclasses.replace(first["RS256"], retire_at=NOW + 3 * MINUTE)
+    assert await shop.keys.published(NOW) == [first["ES256"], second, old]
+    assert await shop.keys.all() == [first["ES256"], old, second]
+    assert await shop.keys.reseal(second, b"new")
+    second = dataclasses.replace(second, sealed_private=b"new")
+    assert await shop.sweep(NOW + DAY + 4 * MINUTE) == 1
+    assert await shop.keys.published(NOW) == [first["ES256"], second]
+
+
+async def test_of_first_keys_of_two_algorithms_one_of_each_wins(two: tuple[Store, Store]) -> None:
+    keys = [a_key(f"k{n}", alg=("ES256", "RS256")[n // 2 % 2]) for n in range(20)]
+    calls = [two[n % 2].keys.add(key, retire_others_at=None) for n, key in enumerate(keys)]
+    assert await outcomes(calls) == {"ok": 2, "Conflict": 18}
+    published = await two[0].keys.published(NOW)
+    assert [key.alg for key in published] == ["ES256", "RS256"]

@@ -34,9 +34,10 @@ async def test_the_widget_may_be_loaded_by_any_page(http: Http) -> None:
 
 async def test_the_keys_are_published(http: Http) -> None:
     async with http.get("/.well-known/jwks.json") as response:
-        (key,) = (await response.json())["keys"]
-    assert key["alg"] == "ES256"
-    assert "d" not in key
+        keys = (await response.json())["keys"]
+    assert [(key["alg"], key["kty"]) for key in keys] == [("ES256", "EC"), ("RS256", "RSA")]
+    private = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}  # RFC 7518 sections 6.2.2 and 6.3.2
+    assert not any(private & set(key) for key in keys)
 
 
 async def _published(http: Http) -> tuple[set[str], float]:
@@ -75,7 +76,8 @@ async def test_a_new_key_signs_once_no_cache_can_hold_the_set_without_it(
             cached, max_age_s = await _published(http)
             fresh_until_s = clock.s + max_age_s
         if not new:  # just after the cache has taken the set: the longest wait
-            new = await parts.keyring.rotate(parts.now(), timedelta(seconds=LEAST_OVERLAP_S))
+            overlap = timedelta(seconds=LEAST_OVERLAP_S)
+            new = (await parts.keyring.rotate(parts.now(), overlap))["ES256"]
         kid = await _signing(parts)
         assert kid in cached, clock.s - began_s
         assert kid in (await _published(http))[0]
@@ -94,6 +96,6 @@ async def test_without_an_overlap_caches_are_wrong_for_as_long_as_the_headers_sa
     cached, max_age_s = await _published(http)
     assert max_age_s == 300
     new = await parts.keyring.rotate(parts.now(), timedelta(0))
-    assert await _signing(parts) == new
-    assert (await _published(http))[0] == {new}
-    assert new not in cached
+    assert await _signing(parts) == new["ES256"]
+    assert (await _published(http))[0] == set(new.values())
+    assert not cached & set(new.values())

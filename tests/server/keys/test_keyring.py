@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import asyncio
 import json
 import logging
 import sqlite3
@@ -14,13 +14,14 @@ from typing import Any
 import jwt
 import pytest
 
-from server.keys.keyring import CACHE_S, SETTLE_S, Keyring, make_key, open_key
+from server.keys.keyring import CACHE_S, LONGEST_S, SETTLE_S, Keyring
+from server.keys.signing_key import make_key
 from server.keys.token import LIFETIME_S
 from server.keys.vault import Vault, VaultError
 from server.store.keys import KeyRecord
 from server.store.port import Unavailable
 from server.store.sqlite.store import SqliteStore
-from tests.server.keys.test_token import FORGER, ISSUER, NOW, base64url, check, code_of, seconds
+from tests.server.keys.test_token import FORGER, ISSUER, NOW, check, code_of, seconds
 
 VAULT = Vault([bytes(range(32))])
 WHO: dict[str, Any] = {
@@ -47,6 +48,10 @@ async def ring(store: SqliteStore) -> Keyring:
     ring = Keyring(store.keys, VAULT, issuer=ISSUER)
     await ring.load(NOW)
     return ring
+
+
+def kids(jwks: dict[str, Any], alg: str = "ES256") -> list[str]:
+    return [key["kid"] for key in jwks["keys"] if key["alg"] == alg]
 
 
 async def minted(ring: Keyring, now: datetime = NOW, **changes: str) -> str:
@@ -83,33 +88,60 @@ async def test_a_token_says_what_the_protocol_promises(ring: Keyring) -> None:
 async def test_a_third_party_verifies_it_with_pyjwt_alone(ring: Keyring) -> None:
     now = datetime.now(UTC)
     token = await minted(ring, now)
-    (jwk,) = jwt.PyJWKSet.from_dict(await ring.jwks(now)).keys
+    (jwk, _) = jwt.PyJWKSet.from_dict(await ring.jwks(now)).keys
     claims = jwt.decode(token, jwk, algorithms=["ES256"], audience="shop", issuer=ISSUER)
     assert claims["sub"] == "ada"
 
 
-async def test_the_published_key_is_public(ring: Keyring) -> None:
-    (key,) = (await ring.jwks(NOW))["keys"]
-    assert set(key) == {"kty", "crv", "x", "y", "kid", "use", "alg"}
-    named = {name: key[name] for name in ("kty", "crv", "use", "alg")}
-    assert named == {"kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256"}
+async def signed(ring: Keyring, alg: str, now: datetime = NOW) -> str:
+    claims = {"iss": ISSUER, "aud": "shop", "sub": "ada", "exp": int(now.timestamp()) + 300}
+    return await ring.sign(claims, alg=alg, typ="JWT", now=now)
 
 
-def test_the_thumbprint_is_the_one_of_rfc_7638() -> None:
-    record = make_key(VAULT, NOW)
-    members = json.loads(record.public_jwk)
-    text = '{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}'.format(**members)
-    digest = hashlib.sha256(text.encode()).digest()
-    assert record.kid == base64url(digest)
-    assert open_key(VAULT, record).jwk["x"] == members["x"]
-    assert "private" not in repr(open_key(VAULT, record)).lower()
+@pytest.mark.parametrize("alg", ["ES256", "RS256"])
+async def test_another_kind_of_jwt_is_signed_with_the_key_of_its_algorithm(
+    ring: Keyring, alg: str
+) -> None:
+    now = datetime.now(UTC)
+    text, jwks = await signed(ring, alg, now), await ring.jwks(now)
+    (kid,) = kids(jwks, alg)
+    assert jwt.get_unverified_header(text) == {"alg": alg, "typ": "JWT", "kid": kid}
+    key = jwt.PyJWKSet.from_dict(jwks)[kid]
+    claims = jwt.decode(text, key, algorithms=[alg], audience="shop", issuer=ISSUER)
+    assert claims["sub"] == "ada"
+    # Whatever it says, it is no face login token (RFC 8725 section 3.11).
+    code = {"ES256": "token_type", "RS256": "token_malformed"}[alg]
+    assert code_of(text, jwks, now) == code
+
+
+@pytest.mark.parametrize("typ", ["face+jwt", "lookgate-erasure+jwt"])
+async def test_no_one_else_signs_a_token_or_a_receipt(ring: Keyring, typ: str) -> None:
+    with pytest.raises(AssertionError):
+        await ring.sign({}, alg="ES256", typ=typ, now=NOW)
+
+
+async def test_a_store_of_a_version_before_gets_a_key_of_rs256(
+    store: SqliteStore, tmp_path: Path
+) -> None:
+    await Keyring(store.keys, VAULT, issuer=ISSUER).load(NOW)
+    with sqlite3.connect(tmp_path / "store.sqlite3") as db:
+        db.execute("DELETE FROM signing_keys WHERE alg = 'RS256'")
+    db.close()
+    (old,) = await store.keys.published(NOW)
+    rings = [Keyring(store.keys, VAULT, issuer=ISSUER) for _ in range(3)]
+    await asyncio.gather(*(ring.load(NOW) for ring in rings))
+    first, *others = [await ring.jwks(NOW) for ring in rings]
+    assert others == [first, first]
+    assert kids(first) == [old.kid]
+    assert len(kids(first, "RS256")) == 1
+    await signed(rings[0], "RS256")
 
 
 async def test_rotation_publishes_first_and_signs_later(store: SqliteStore, ring: Keyring) -> None:
-    old = (await ring.jwks(NOW))["keys"][0]["kid"]
+    (old,) = kids(await ring.jwks(NOW))
     then = NOW + timedelta(days=1)
-    new = await ring.rotate(then, timedelta(minutes=10))
-    assert [key["kid"] for key in (await ring.jwks(then))["keys"]] == [new, old]
+    new = (await ring.rotate(then, timedelta(minutes=11)))["ES256"]
+    assert kids(await ring.jwks(then)) == [new, old]
 
     # A cache may hold the set without the new key: nobody signs with it yet.
     token = await minted(ring, then + seconds(SETTLE_S - 0.1))
@@ -122,33 +154,35 @@ async def test_rotation_publishes_first_and_signs_later(store: SqliteStore, ring
     assert check(token, jwks, settled)
     assert check(last, jwks, settled)
 
-    over = then + timedelta(minutes=10)
-    just_before = over - seconds(0.1)
-    assert [key["kid"] for key in (await ring.jwks(just_before))["keys"]] == [new, old]
-    assert [key["kid"] for key in (await ring.jwks(over))["keys"]] == [new]
+    over = then + timedelta(minutes=11)
+    assert kids(await ring.jwks(over - seconds(0.1))) == [new, old]
+    assert kids(await ring.jwks(over)) == [new]
 
 
 async def test_a_leaked_key_goes_at_once(ring: Keyring) -> None:
     stolen = await minted(ring)
     new = await ring.rotate(NOW, timedelta(0))
-    assert [key["kid"] for key in (await ring.jwks(NOW))["keys"]] == [new]
-    assert jwt.get_unverified_header(await minted(ring))["kid"] == new
+    assert [key["kid"] for key in (await ring.jwks(NOW))["keys"]] == [new["ES256"], new["RS256"]]
+    assert jwt.get_unverified_header(await minted(ring))["kid"] == new["ES256"]
     assert code_of(stolen, await ring.jwks(NOW)) == "token_key_unknown"
 
 
 async def test_a_key_signs_nothing_that_outlives_it(ring: Keyring) -> None:
     then = NOW + timedelta(days=1)
-    new = await ring.rotate(then, seconds(LIFETIME_S - 1))
-    assert jwt.get_unverified_header(await minted(ring, then))["kid"] == new
+    new = await ring.rotate(then, seconds(LONGEST_S - 1))
+    assert jwt.get_unverified_header(await minted(ring, then))["kid"] == new["ES256"]
+    for alg, kid in new.items():
+        assert jwt.get_unverified_header(await signed(ring, alg, then))["kid"] == kid
 
 
 async def test_a_rotation_by_another_process_is_noticed(store: SqliteStore, ring: Keyring) -> None:
     other = Keyring(store.keys, VAULT, issuer=ISSUER)
     new = await other.rotate(NOW + seconds(1))
-    assert len((await ring.jwks(NOW + seconds(CACHE_S - 0.1)))["keys"]) == 1
-    assert (await ring.jwks(NOW + seconds(CACHE_S)))["keys"][0]["kid"] == new
+    assert len((await ring.jwks(NOW + seconds(CACHE_S - 0.1)))["keys"]) == 2
+    for alg, kid in new.items():
+        assert kids(await ring.jwks(NOW + seconds(CACHE_S)), alg)[0] == kid
     # A clock that was set back asks again, too.
-    assert len((await ring.jwks(NOW - seconds(1)))["keys"]) == 2
+    assert len((await ring.jwks(NOW - seconds(1)))["keys"]) == 4
 
 
 async def test_keys_stay_over_a_restart(store: SqliteStore, ring: Keyring) -> None:
@@ -195,7 +229,9 @@ async def test_a_key_that_does_not_open_is_left_out_and_counted(
     # A start retires the one that ought to sign and does not open.
     await ring.load(late)
     assert check(await minted(ring, late), await ring.jwks(late), late)
-    assert [k.kid for k in await store.keys.published(late) if k.retire_at is None] != [other.kid]
+    signing = [k.kid for k in await store.keys.published(late) if k.retire_at is None]
+    assert len(signing) == 2
+    assert other.kid not in signing
 
 
 async def test_no_key_that_opens_is_a_refusal(store: SqliteStore, ring: Keyring) -> None:
@@ -212,14 +248,14 @@ async def test_a_key_slipped_into_the_database_is_never_published(
     mine = json.loads((await store.keys.published(NOW))[0].public_jwk)
     forged = json.dumps(FORGER.jwks["keys"][0])
     with sqlite3.connect(tmp_path / "store.sqlite3") as db:
-        db.execute("UPDATE signing_keys SET public_jwk = ?", (forged,))
+        db.execute("UPDATE signing_keys SET public_jwk = ? WHERE alg = 'ES256'", (forged,))
     db.close()
     again = Keyring(store.keys, VAULT, issuer=ISSUER)
     assert (await again.jwks(NOW))["keys"][0]["x"] == mine["x"]
     record = KeyRecord("k", forged, b"\0" * 99, NOW, NOW + timedelta(days=1))
     await store.keys.add(record, retire_others_at=None)
     await again.load(NOW)
-    assert [key["x"] for key in (await again.jwks(NOW))["keys"]] == [mine["x"]]
+    assert [key.get("x") for key in (await again.jwks(NOW))["keys"]] == [mine["x"], None]
 
 
 def test_no_token_lives_longer_than_the_protocol_allows(store: SqliteStore) -> None:

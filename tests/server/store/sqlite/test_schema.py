@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from server.store.port import Unavailable, WrongSchema
+from server.store.port import Conflict, Unavailable, WrongSchema
 from server.store.sqlite.rows import micros
 from server.store.sqlite.schema import MIGRATIONS
 from server.store.sqlite.store import SqliteStore
 from server.store.tries import Tally
-from tests.server.conformance.records import NOW
+from tests.server.conformance.oidc.records import an_authenticator, done
+from tests.server.conformance.records import DAY, NOW, a_key
 from tests.server.failing import strangers
 from tests.server.store.sqlite.another import another
 
@@ -58,4 +59,40 @@ async def test_failures_of_a_version_before_become_strangers_tries(path: Path) -
     await store.open()
     assert await store.tries.tally(strangers("shop", "ada")) == Tally(3, 3, NOW, NOW)
     assert await store.tries.tally(strangers("shop", "hunter2")) == Tally()
+    await store.close()
+
+
+async def test_a_file_of_before_opens_and_has_room_for_openid_connect(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with another(path) as db:
+        for n, statements in enumerate(MIGRATIONS[:8], 1):
+            for statement in statements:
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version = {n}")
+        db.execute(
+            "INSERT INTO clients (client_id, secret_hash, origins, policy, created_at)"
+            " VALUES ('shop', x'00', '[]', 'standard', 0)"
+        )
+        db.execute(
+            "INSERT INTO templates (client_id, subject, template_id, model_id, created_at,"
+            " quality, key_id, sealed) VALUES ('shop', 'ada', 't', 'm', 0, 1.0, 'k', x'00')"
+        )
+        for kid, retire_at in (("old", micros(NOW + DAY)), ("new", None)):
+            db.execute(
+                "INSERT INTO signing_keys VALUES (?, '{}', x'00', ?, ?)",
+                (kid, micros(NOW), retire_at),
+            )
+        db.commit()
+    store = SqliteStore(path)
+    await store.open()
+    keys = await store.keys.published(NOW)
+    assert [(key.kid, key.alg) for key in keys] == [("new", "ES256"), ("old", "ES256")]
+    with pytest.raises(Conflict):
+        await store.keys.add(a_key("other"), retire_others_at=None)
+    await store.keys.add(a_key("rsa", alg="RS256"), retire_others_at=None)
+    await store.authenticators.add(an_authenticator())
+    code = await done(store)
+    assert await store.codes.redeem(code.code_hash, "shop", NOW) == code
+    await store.forget_subject("shop", "ada")
+    assert await store.authenticators.of_subject("shop", "ada") == []
     await store.close()
