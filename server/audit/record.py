@@ -37,6 +37,7 @@ KINDS: Mapping[str, str] = {
     "verdict": "A session ends: outcome, reasons, decision table, the policy's fingerprint.",
     "erasure": "A person, or a client with everybody, is about to be removed.",
     "unlock": "The client or the operator lets a locked person try again.",
+    "reset": "A person's keys, or one-time and recovery codes, are about to be taken away.",
     "client": "A client is about to be added, changed or removed.",
     "keys": "Signing keys or master keys are about to be changed.",
     "undone": "What another record announced did not happen.",

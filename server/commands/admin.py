@@ -29,6 +29,7 @@ from server.people.export import export_subject
 from server.people.forgetting import forget_client, withdraw_subject
 from server.people.marks import read_marks
 from server.people.protection import Protection, protection_of
+from server.people.registering import reset_codes, reset_keys
 from server.people.retention import Due, believe_clock, due, erase
 from server.people.sealed_clients import checked_client, seal_those_of_before, sealed_client
 from server.people.shelf import Shelf
@@ -39,6 +40,7 @@ from server.store.consents import ConsentText
 from server.store.keys import KeyRecord
 from server.store.opening import open_store
 from server.store.port import Client, Conflict, NotFound, Store, Unavailable
+from server.store.relying import people_of
 from server.store.retention import Periods
 
 TRIES = 10
@@ -259,6 +261,21 @@ class Admin:
             subject=subject,
             by="operator",
             forget_devices=forget_devices,
+        )
+
+    async def reset_subject(self, client_id: str, subject: str, what: str) -> int:
+        """Take a person's `keys` or `codes` away; how many there were. Raises AdminError."""
+        try:
+            client = await self.store.clients.get(client_id)
+        except NotFound:
+            raise _unknown(client_id) from None
+        return await (reset_keys if what == "keys" else reset_codes)(
+            await self.recorded(),
+            self.store,
+            client_id=client_id,
+            people=people_of(client),
+            subject=subject,
+            by="operator",
         )
 
     async def export_subject(self, client_id: str, subject: str) -> dict[str, Any]:

@@ -117,6 +117,16 @@ async def _subject_unlock(admin: Admin, given: argparse.Namespace) -> None:
     print(f"unlocked {unlocked} counter(s)")
 
 
+async def _subject_reset_key(admin: Admin, given: argparse.Namespace) -> None:
+    gone = await admin.reset_subject(given.client, given.subject, "keys")
+    print(f"took {gone} key(s) away")
+
+
+async def _subject_reset_otp(admin: Admin, given: argparse.Namespace) -> None:
+    gone = await admin.reset_subject(given.client, given.subject, "codes")
+    print(f"took {gone} code(s) away")
+
+
 async def _subject_export(admin: Admin, given: argparse.Namespace) -> None:
     print(json.dumps(await admin.export_subject(given.client, given.subject), indent=2))
 
@@ -159,4 +169,6 @@ _VERBS: Mapping[tuple[str, str], Callable[[Admin, argparse.Namespace], Awaitable
     ("subject", "export"): _subject_export,
     ("subject", "remove"): _subject_remove,
     ("subject", "unlock"): _subject_unlock,
+    ("subject", "reset-key"): _subject_reset_key,
+    ("subject", "reset-otp"): _subject_reset_otp,
 }

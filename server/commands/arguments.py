@@ -126,6 +126,8 @@ def parser() -> argparse.ArgumentParser:
     for name, text in (
         ("export", "print everything that is held of one, as JSON"),
         ("remove", "forget one, and print a signed receipt"),
+        ("reset-key", "take all passkeys and browser keys of one away, as after a theft"),
+        ("reset-otp", "take the authenticator app and the recovery codes of one away"),
         ("unlock", "let one try again who failed too often, once another factor was seen"),
     ):
         person = _add(subject, name, text)

@@ -101,6 +101,8 @@ def test_a_client_lives_and_its_secret_is_shown_once(
         (("client", "add", "a", "--origin", "https://u@x"), "origin_invalid"),
         (("subject", "remove", "a", "b"), "client_unknown"),
         (("subject", "unlock", "a", "b"), "client_unknown"),
+        (("subject", "reset-key", "a", "b"), "client_unknown"),
+        (("subject", "reset-otp", "a", "b"), "client_unknown"),
         (("subject", "export", "a", "b"), "client_unknown"),
         (("client", "retention", "a"), "client_unknown"),
         (("client", "retention", "a", "--tapes", "3"), "client_unknown"),
@@ -121,6 +123,13 @@ def test_a_refusal_is_one_line_with_a_code(
     assert (status, out) == (2, "")
     assert err.startswith(f"lookgate: {code}: ")
     assert err.count("\n") == 1
+
+
+def test_a_subjects_keys_and_codes_are_reset(capsys: pytest.CaptureFixture[str]) -> None:
+    _run(capsys, "client", "add", "shop", "--origin", "https://shop.example")
+    for verb, noun in (("reset-key", "key"), ("reset-otp", "code")):
+        told = _run(capsys, "subject", verb, "shop", "ann")
+        assert told[:2] == (0, f"took 0 {noun}(s) away\n")
 
 
 def test_a_subject_is_unlocked(capsys: pytest.CaptureFixture[str]) -> None:
