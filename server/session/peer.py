@@ -373,6 +373,7 @@ class Peer:
         )
         ended_s = self.clock()
         self.metrics.stages.observe("settle", ended_s - began_s)
+        await self.verdicts.remember(self.record, decided, said, path)
         reason = said.reasons[0].value if said.reasons else ""
         self.metrics.sessions.add(self.record.purpose, said.phase.value, reason)
         logger.info(

@@ -163,17 +163,21 @@ class Verdicts:
                 refused = Decided(Phase.REJECTED, (shown.denied,))
                 judged = replace(judged, decided=refused, moment=None)
             if judged.decided.phase is Phase.ACCEPTED:
-                said = await self._accept(judged)
-            else:
-                said = await self._refuse(judged, doubted)
-            await self._replays.keep(session, decided, path, accepted=said.token is not None)
-            return said
+                return await self._accept(judged)
+            return await self._refuse(judged, doubted)
         except _Undone as undone:
             again = undone.code != "enrolment_refused"
             return Said(Phase.REJECTED, (undone.reason,), retry=again, error=undone.code)
         except Exception as error:
             logger.error("bug in a verdict", exc_info=error)
             return Said(Phase.REJECTED, (Reason.INTERNAL,), error="internal")
+
+    async def remember(
+        self, session: SessionRecord, decided: Decided, said: Said, path: Path
+    ) -> None:
+        """Keep how its pictures went, for the next one; after it was said, because nobody waits for
+        that. Never raises."""
+        await self._replays.keep(session, decided, path, accepted=said.token is not None)
 
     async def _accept(self, judged: _Judged) -> Said:
         session, decided = judged.session, judged.decided

@@ -144,6 +144,20 @@ async def test_a_login_is_recorded_and_gets_a_token(
     _let_go(stage)
 
 
+async def test_a_film_that_is_shown_to_two_sessions_is_known(
+    opened: tuple[Parts, Clock], camera: Camera
+) -> None:
+    await enrolled(opened[0], "ann", 1)
+    reasons = []
+    for begins in (0, 0, 60):
+        camera.seq = begins
+        stage, verdict = await _ended(opened, camera, "login", "ann")
+        assert verdict["outcome"] == "accepted"
+        rows = json.loads((await _state(stage)).evidence)
+        reasons += [row["reason"] for row in rows if row["cue"] == "replayed"]
+    assert reasons == ["none_before", "as_before", "as_none_before"]
+
+
 @pytest.mark.parametrize(
     ("purpose", "subject", "change"),
     [

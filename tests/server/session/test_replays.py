@@ -47,6 +47,8 @@ class House:
     ) -> tuple[SessionRecord, Said]:
         session = await claimed(self.parts, purpose, subject, replace=purpose == "enroll")
         said = await self.parts.verdicts.record(session, POLICY, decided, [FACE], path=shown)
+        if shown is not None:
+            await self.parts.verdicts.remember(session, decided, said, shown)
         return await self.parts.store.sessions.get(session.session_id), said
 
     async def kept(self, subject: str = "ann") -> list[Fingerprint]:
@@ -265,8 +267,7 @@ async def test_a_stranger_who_is_refused_pushes_out_no_film_that_was_accepted(
 ) -> None:
     await house.judge(path(film(1), noise=1))
     for n in range(MOST + 1):
-        session = await claimed(house.parts, "enroll", "ann", replace=True)
-        await house.parts.verdicts.record(session, POLICY, POOR, [FACE], path=path(film(10 + n)))
+        await house.judge(path(film(10 + n)), POOR, "enroll")
     assert len(await house.kept()) == MOST + 1
     record, _ = await house.judge(path(film(1), noise=2))
     assert reason(record) == "as_before"

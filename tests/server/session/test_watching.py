@@ -13,6 +13,7 @@ import pytest
 from pipeline.frame import Frame
 from pipeline.inputs import Seen
 from pipeline.observation import Ask
+from pipeline.session.fingerprint import Path
 from server.metrics import Metrics
 from server.session.presence import Presence
 from server.session.watching import NOBODY_S, Watcher
@@ -144,3 +145,11 @@ async def test_a_face_keeps_its_place(room: Room) -> None:
     room.camera.person = None
     await room.show_pictures(NOBODY_S - 0.5)
     assert room.gave_way == 0
+
+
+async def test_how_every_picture_goes_is_kept_for_the_verdict(room: Room) -> None:
+    await room.show_pictures(8.0)
+    expected = Path()
+    for told in room.seen:
+        expected.add(told.obs)
+    assert room.watcher.path.kept() == expected.kept() is not None
