@@ -161,6 +161,11 @@ class Metrics:
         self.keys_unused = Gauge(
             "lookgate_signing_keys_unused", "Published signing keys that do not open now."
         )
+        self.oidc = Counter(
+            "lookgate_oidc_requests_total",
+            "Requests of OpenID Connect by endpoint and what became of them: ok, or the code.",
+            ("endpoint", "outcome"),
+        )
         self.elsewhere = Counter(
             "lookgate_nets_elsewhere_total",
             "Calls of nets at INFERENCE: answered, failed, done here, refused.",

@@ -38,6 +38,31 @@ KINDS: Mapping[str, Kind] = {
     "client_changed": Kind(
         503, "The row of this relying app was changed in the database; the operator must look."
     ),
+    "oidc_client_unknown": Kind(
+        400, "No app of this client_id is registered here for OpenID Connect."
+    ),
+    "oidc_redirect_uri": Kind(
+        400, "This app may not send you here with such a redirect_uri, which is not registered."
+    ),
+    "oidc_parameter_twice": Kind(400, "A parameter of the request comes twice."),
+    "oidc_request_uri": Kind(
+        400, "This login was started before or too long ago. Start again where you came from."
+    ),
+    "oidc_logout": Kind(
+        400, "The app that sent you here asks for a way back that is not registered."
+    ),
+    "invalid_client": Kind(401, "The client is unknown, or shows another way than its own."),
+    "invalid_request": Kind(400, "A parameter is missing or not allowed."),
+    "invalid_grant": Kind(
+        400, "The code is unknown, used, expired or another's, or its verifier does not fit."
+    ),
+    "unsupported_grant_type": Kind(400, "The only grant_type is authorization_code."),
+    "invalid_token": Kind(401, "The access token is unknown, revoked or expired."),
+    "unsupported_response_type": Kind(400, "The only response_type is code."),
+    "invalid_scope": Kind(400, "The scope openid is missing."),
+    "login_required": Kind(400, "Every login needs the person."),
+    "request_not_supported": Kind(400, "The parameter request is not supported."),
+    "registration_not_supported": Kind(400, "The parameter registration is not supported."),
     "metrics_forbidden": Kind(403, "Metrics are for the operator only."),
     "origin_not_allowed": Kind(403, "This web origin may not use this session."),
     "session_unknown": Kind(404, "There is no such session."),

@@ -40,7 +40,7 @@ from server.store.consents import ConsentText
 from server.store.keys import KeyRecord
 from server.store.opening import open_store
 from server.store.port import Client, Conflict, NotFound, Store, Unavailable
-from server.store.relying import people_of
+from server.store.relying import RelyingParty, people_of
 from server.store.retention import Periods
 
 TRIES = 10
@@ -110,7 +110,12 @@ class Admin:
         return self.audit
 
     async def add_client(
-        self, client_id: str, origins: Sequence[str] = (), policy: str = "standard"
+        self,
+        client_id: str,
+        origins: Sequence[str] = (),
+        policy: str = "standard",
+        relying: RelyingParty | None = None,
+        told: Mapping[str, Any] = {},
     ) -> str:
         """Make a relying app; its secret. Raises AdminError."""
         if not _CLIENT.fullmatch(client_id):
@@ -126,8 +131,9 @@ class Admin:
             origins=_origins(origins),
             policy=policy,
             created_at=utc_now(),
+            relying=relying,
         )
-        told: dict[str, Any] = {"act": "add", "origins": client.origins, "policy": policy}
+        told = {"act": "add", "origins": client.origins, "policy": policy, **told}
         async with (await self.recorded()).act("client", client_id=client_id, **told):
             try:
                 await self.store.clients.add(sealed_client(self.vault, client))
@@ -158,6 +164,21 @@ class Admin:
         async with (await self.recorded()).act("client", client_id=client_id, **told):
             await self._change(client_id, origins=stored)
         return stored
+
+    async def client(self, client_id: str) -> Client:
+        """As it was sealed. Raises AdminError, VaultError."""
+        await self.recorded()
+        try:
+            return await checked_client(self.store.clients, self.vault, client_id)
+        except NotFound:
+            raise _unknown(client_id) from None
+
+    async def set_relying(
+        self, client_id: str, relying: RelyingParty | None, told: Mapping[str, Any]
+    ) -> None:
+        """Its settings of OpenID Connect instead of those that it had. Raises AdminError."""
+        async with (await self.recorded()).act("client", client_id=client_id, act="set", **told):
+            await self._change(client_id, relying=relying)
 
     async def _change(self, client_id: str, **changes: Any) -> None:
         """Fields of a client that are others now; again if somebody else changed it meanwhile."""

@@ -11,7 +11,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
-from server.commands import protect_verbs
+from server.commands import protect_verbs, relying_verbs
 from server.commands.admin import Admin, AdminError
 from server.commands.arguments import SAME
 from server.keys.keyring import JWKS_MAX_AGE_S, SETTLE_S, signs_from
@@ -32,7 +32,9 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _client_add(admin: Admin, given: argparse.Namespace) -> None:
-    secret = await admin.add_client(given.client, given.origin, given.policy)
+    relying = await relying_verbs.relying_of(given, None)
+    told = relying_verbs.told(relying)
+    secret = await admin.add_client(given.client, given.origin, given.policy, relying, told)
     print(f"client  {given.client}\nsecret  {secret}\nIt is not shown again.")
 
 
@@ -47,7 +49,17 @@ async def _client_rotate(admin: Admin, given: argparse.Namespace) -> None:
 
 
 async def _client_set(admin: Admin, given: argparse.Namespace) -> None:
-    stored = await admin.set_origins(given.client, given.origin)
+    was = await admin.client(given.client)
+    relying = None if given.no_redirect_uri else await relying_verbs.relying_of(given, was.relying)
+    new_origins = given.origin or given.no_origin
+    if relying == was.relying and not new_origins:
+        raise AdminError("nothing_to_set", "Say what is to be another: `client set --help`.")
+    if relying != was.relying:
+        told = relying_verbs.told(relying) or {"relying": None}
+        await admin.set_relying(given.client, relying, told)
+    stored = was.origins
+    if new_origins:
+        stored = await admin.set_origins(given.client, given.origin)
     print(f"{given.client}  {' '.join(stored) or '(no web origin)'}")
 
 
@@ -155,6 +167,7 @@ async def _gc(admin: Admin, given: argparse.Namespace) -> None:
 _VERBS: Mapping[tuple[str, str], Callable[[Admin, argparse.Namespace], Awaitable[None]]] = {
     ("client", "add"): _client_add,
     ("client", "list"): _client_list,
+    ("client", "show"): relying_verbs.show,
     ("client", "retention"): _client_retention,
     ("client", "rotate"): _client_rotate,
     ("client", "set"): _client_set,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from server import cpus
+from server.commands import relying_verbs
 from server.tools.evaluation import command as evaluation
 
 SAME = -1
@@ -54,10 +55,12 @@ def parser() -> argparse.ArgumentParser:
     add.add_argument("client")
     add.add_argument("--origin", action="append", default=[], help="web origin; may be repeated")
     add.add_argument("--policy", default="standard")
+    relying_verbs.add_arguments(add)
     _add(client, "list", "print them")
     for name, text in (
         ("rotate", "print a new secret; the old one stops at once"),
         ("remove", "with its sessions and everybody it enrolled, for ever"),
+        ("show", "print what the app has to be told"),
         ("accept-state", "believe its templates as they are, after a part was restored"),
     ):
         _add(client, name, text).add_argument("client")
@@ -67,13 +70,16 @@ def parser() -> argparse.ArgumentParser:
     consent.add_argument("file", nargs="?", type=Path, help="TOML, docs/consent.md; default: print")
     consent.add_argument("--text", action="store_true", help="print the words, too")
 
-    change = _add(client, "set", "change its web origins; secret and people stay")
+    change = _add(client, "set", "change origins or OpenID Connect; secret and people stay")
     change.add_argument("client")
-    origins = change.add_mutually_exclusive_group(required=True)
+    origins = change.add_mutually_exclusive_group()
     origins.add_argument(
         "--origin", action="append", default=[], help="instead of those before; may be repeated"
     )
     origins.add_argument("--no-origin", action="store_true", help="no web page may use it")
+    relying_verbs.add_arguments(change)
+    text = "it does not speak OpenID Connect any more"
+    change.add_argument("--no-redirect-uri", action="store_true", help=text)
 
     renew = _add(client, "renew-templates", "revoke what was stolen of it; nobody enrols again")
     renew.add_argument("client")

@@ -149,6 +149,45 @@ UNLOCK = (Field("forget_devices", Flag(), "must be true or false", default=False
 """The body of an unlocking, which may be absent."""
 
 
+AUTHORIZE = (
+    Field("client_id", Text(), "", True),
+    Field("redirect_uri", Text(), "", True),
+    Field("response_type", Text(), "", True),
+    Field("scope", Text(), "", True),
+    *(
+        Field(name, Text(), "")
+        for name in (
+            *("state", "nonce", "code_challenge", "code_challenge_method", "response_mode"),
+            *("prompt", "max_age", "acr_values", "login_hint", "ui_locales", "id_token_hint"),
+        )
+    ),
+)
+"""Parameters of /authorize and /par; server/oidc/authorize.py reads them."""
+
+_SHOWN = tuple(
+    Field(name, Text(), "")
+    for name in ("client_id", "client_secret", "client_assertion", "client_assertion_type")
+)
+PAR = (*AUTHORIZE[1:], *_SHOWN)
+EXCHANGE = (
+    Field("grant_type", Text(), "", True),
+    Field("code", Text(), "", True),
+    Field("redirect_uri", Text(), "", True),
+    Field("code_verifier", Text(), ""),
+    *_SHOWN,
+)
+"""The form of /token; server/oidc/token.py reads it."""
+ONE_TOKEN = (Field("token", Text(), "", True), Field("token_type_hint", Text(), ""), *_SHOWN)
+"""The form of /introspect and /revoke; server/oidc/introspect.py reads it."""
+ACCESS = (Field("access_token", Text(), ""),)
+"""The form of /userinfo."""
+LOGOUT = tuple(
+    Field(name, Text(), "")
+    for name in ("id_token_hint", "client_id", "post_logout_redirect_uri", "state")
+)
+"""Parameters of /logout; server/oidc/logout.py reads them."""
+
+
 def read(fields: Mapping[str, Any], table: Sequence[Field]) -> list[Any]:
     """The values of a table's fields in its order. Raises Problem request_invalid."""
     known = [row.name for row in table]

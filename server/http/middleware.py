@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import HttpVersion10, web
 
-from server.http.answers import answer, dress, plain
+from server.http.answers import answer, dress, oauth, page, plain
+from server.http.operations import HTML, JSON, OAUTH, OPERATIONS
 from server.keys.vault import VaultError
 from server.problems import Problem
 from server.store.port import Broken, Unavailable
@@ -22,6 +23,10 @@ FOR_PAGES = ("take_offer", "show_consent", "keep_device")
 Refusals may be read by any (answers.py). Pages send cookies along (devices.py), and then an answer
 names the origin that it is for."""
 
+_ANSWERS = {JSON: answer, HTML: page, OAUTH: oauth}
+_SHAPES = {one.name: one.shape for one in OPERATIONS}
+"""By the name of the route, as it was asked for by people, by OAuth or by our own callers."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -29,7 +34,8 @@ logger = logging.getLogger(__name__)
 async def errors(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """Turn every failure below into `answer`; a bug is logged and told as `internal`."""
+    """Turn every failure below into an answer; a bug is logged and told as `internal`."""
+    answered = _ANSWERS[_SHAPES.get(request.match_info.route.name or "", JSON)]
     try:
         if request.version < HttpVersion10:
             raise Problem("request_bad")  # HTTP/0.9 has no status that could refuse anything
@@ -38,7 +44,7 @@ async def errors(
             raise Problem("request_encoded")
         return await handler(request)
     except Problem as problem:
-        return answer(problem)
+        return answered(problem)
     except Unavailable as fault:
         # Down or broken: two codes, and the cause is a name that SQLite or the driver gives.
         broken = isinstance(fault, Broken)
@@ -48,10 +54,10 @@ async def errors(
             "store broken" if broken else "store unavailable",
             extra=told,
         )
-        return answer(Problem(fault.code))
+        return answered(Problem(fault.code))
     except VaultError as fault:
         logger.error("keys cannot be used", extra={"code": fault.code, "cause": fault.text})
-        return answer(Problem("not_ready"))
+        return answered(Problem("not_ready"))
     except web.HTTPException as refusal:
         if refusal.status < 400:
             raise
@@ -59,7 +65,7 @@ async def errors(
     except Exception as error:
         # The type alone: a message may hold what the caller sent.
         logger.error("bug in a request", extra={"error": type(error).__name__}, exc_info=True)
-        return answer(Problem("internal"))
+        return answered(Problem("internal"))
 
 
 @web.middleware

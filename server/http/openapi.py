@@ -14,7 +14,17 @@ from typing import Any
 from pipeline.reasons import Purpose
 from server.http import schemas
 from server.http.fields import SESSION, SUBJECT, TICKET, Field
-from server.http.operations import ANYWHERE, CLIENT, OPERATIONS, OPERATOR, Operation
+from server.http.operations import (
+    ACCESS_TOKEN,
+    ANYWHERE,
+    APP,
+    CLIENT,
+    HTML,
+    OAUTH,
+    OPERATIONS,
+    OPERATOR,
+    Operation,
+)
 from server.http.operations import TICKET as PAGE
 from server.problems import Problem
 
@@ -36,6 +46,17 @@ SCHEMES: Mapping[str, Any] = {
         "scheme": "bearer",
         "description": "A page's ticket, for the device the word of its verdict (RFC 6750). A page"
         " sends an Origin that the client allows.",
+    },
+    APP: {
+        "type": "http",
+        "scheme": "basic",
+        "description": "As the app is registered: so, or by client_secret_post, private_key_jwt or"
+        " none (docs/oidc.md).",
+    },
+    ACCESS_TOKEN: {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An access token of /token.",
     },
     OPERATOR: {
         "type": "http",
@@ -82,7 +103,7 @@ def _operation(one: Operation, *, head: bool = False) -> dict[str, Any]:
         "security": [{one.who: []}] if one.who else [],
         "responses": _responses(one, head=head),
     }
-    parameters = [*_in_path(one), *_in_headers(one)]
+    parameters = [*_in_path(one), *_in_query(one), *_in_headers(one)]
     if parameters:
         said["parameters"] = parameters
     if one.body:
@@ -93,7 +114,22 @@ def _operation(one: Operation, *, head: bool = False) -> dict[str, Any]:
             "required": one.body_needed,
             "content": {"application/json": content},
         }
+    if one.form:
+        schema = {
+            "type": "object",
+            "properties": {row.name: row.of.schema() for row in one.form},
+            "required": [row.name for row in one.form if row.needed],
+        }
+        said["requestBody"] = {
+            "required": any(row.needed for row in one.form),
+            "content": {"application/x-www-form-urlencoded": {"schema": schema}},
+        }
     return said
+
+
+def _in_query(one: Operation) -> Iterable[dict[str, Any]]:
+    for row in one.query:
+        yield {"name": row.name, "in": "query", "required": row.needed, "schema": row.of.schema()}
 
 
 def _in_path(one: Operation) -> Iterable[dict[str, Any]]:
@@ -160,12 +196,15 @@ def _responses(one: Operation, *, head: bool) -> dict[str, Any]:
     said: dict[str, Any] = {str(one.status): good}
     if one.tagged:
         said["304"] = {"description": HTTPStatus(304).phrase}
+    if one.shape == HTML and one.status == 303:
+        form = {"text/html": {"schema": {"type": "string"}}}
+        said["200"] = {"description": "A form that sends itself (form_post)", "content": form}
     for status, codes in codes_of(one).items():
-        said[str(status)] = _refusal(status, codes, head=head)
+        said[str(status)] = _refusal(status, codes, head=head, shape=one.shape)
     return said
 
 
-def _refusal(status: int, codes: Sequence[str], *, head: bool) -> dict[str, Any]:
+def _refusal(status: int, codes: Sequence[str], *, head: bool, shape: str) -> dict[str, Any]:
     said: dict[str, Any] = {
         "description": f"{HTTPStatus(status).phrase}: " + ", ".join(codes),
         "x-codes": list(codes),
@@ -177,7 +216,11 @@ def _refusal(status: int, codes: Sequence[str], *, head: bool) -> dict[str, Any]
                 "schema": {"type": "integer", "minimum": 1},
             }
         }
-    if not head:
+    if shape == HTML:
+        said["content"] = {"text/html": {"schema": {"type": "string"}}}
+    elif shape == OAUTH:
+        said["content"] = {"application/json": {"schema": schemas.OAUTH_ERROR}}
+    elif not head:
         problem = Problem(codes[0])
         error = {"code": problem.code, "text": problem.text, "retry": problem.retry}
         schema = {

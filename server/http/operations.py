@@ -12,10 +12,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from server.http import schemas
-from server.http.fields import OFFER, SESSION, UNLOCK, Field
+from server.http.fields import (
+    ACCESS,
+    AUTHORIZE,
+    EXCHANGE,
+    LOGOUT,
+    OFFER,
+    ONE_TOKEN,
+    PAR,
+    SESSION,
+    UNLOCK,
+    Field,
+)
 from server.rtc.lines import CODES
 
-CLIENT, TICKET, OPERATOR = "client", "ticket", "operator"
+CLIENT, TICKET, OPERATOR, APP, ACCESS_TOKEN = "client", "ticket", "operator", "app", "access"
 """Who may ask: names of the security schemes in openapi.py."""
 
 ANYWHERE = (
@@ -30,6 +41,19 @@ _STORED = ("not_ready", "store_unavailable", "store_broken")
 _BACKEND = (*_STORED, "client_unauthorized", "client_changed", "too_many_requests")
 _PAGE = (*_STORED, "client_changed", "origin_not_allowed", "ticket_invalid", "too_many_requests")
 _BODY = ("request_malformed", "request_invalid", "request_too_large")
+JSON, HTML, OAUTH = "json", "html", "oauth"
+"""How an operation refuses (answers.py)."""
+_BROWSER = (*_STORED, "client_changed", "too_many_requests", *_BODY, "oidc_parameter_twice")
+_AUTHORIZE = (*_BROWSER, "oidc_client_unknown", "oidc_redirect_uri", "oidc_request_uri")
+_APP = (
+    *(*_STORED, "client_changed", "too_many_requests"),
+    *("request_malformed", "request_too_large", "oidc_parameter_twice"),
+    *("invalid_client", "invalid_request"),
+)
+_ASKED = (
+    *("unsupported_response_type", "invalid_scope", "login_required"),
+    *("request_not_supported", "registration_not_supported"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +83,12 @@ class Operation:
     """Headers that a page or a backend may send, and what for."""
     example: Mapping[str, Any] | None = None
     """A body that is taken."""
+    query: Sequence[Field] = ()
+    """Parameters in the address; others are ignored."""
+    form: Sequence[Field] = ()
+    """Parameters in a body of the type application/x-www-form-urlencoded; others are ignored."""
+    shape: str = JSON
+    """Of its refusals."""
 
 
 _NONCE = "b1f0c0a5-5a0e-4f5e-9a6b"
@@ -175,6 +205,125 @@ OPERATIONS = (
         answer=schemas.JWKS,
         problems=_STORED,
         head=True,
+    ),
+    *(
+        Operation(
+            name,
+            "GET",
+            path,
+            f"What this OpenID provider is ({source}).",
+            answer=schemas.PROVIDER,
+            problems=_STORED,
+            head=True,
+        )
+        for name, path, source in (
+            ("discovery", "/.well-known/openid-configuration", "OpenID Connect Discovery 1.0"),
+            ("oauth_server", "/.well-known/oauth-authorization-server", "RFC 8414"),
+        )
+    ),
+    Operation(
+        "authorize",
+        "GET",
+        "/authorize",
+        "Begin a login: the browser goes to its page, or back to the app with an error.",
+        303,
+        problems=_AUTHORIZE,
+        query=AUTHORIZE,
+        shape=HTML,
+    ),
+    Operation(
+        "authorize_form",
+        "POST",
+        "/authorize",
+        "The same, with a form.",
+        303,
+        problems=_AUTHORIZE,
+        form=AUTHORIZE,
+        shape=HTML,
+    ),
+    Operation(
+        "push",
+        "POST",
+        "/par",
+        "Push the parameters of /authorize (RFC 9126).",
+        201,
+        schemas.PUSHED,
+        who=APP,
+        problems=(*_APP, *_ASKED),
+        form=PAR,
+        shape=OAUTH,
+    ),
+    Operation(
+        "token",
+        "POST",
+        "/token",
+        "Exchange a code for an id token and an access token, once (RFC 6749).",
+        answer=schemas.TOKENS,
+        who=APP,
+        problems=(*_APP, "invalid_grant", "unsupported_grant_type"),
+        form=EXCHANGE,
+        shape=OAUTH,
+    ),
+    *(
+        Operation(
+            name,
+            method,
+            "/userinfo",
+            "Who logged in, and what the scopes give (OpenID Connect Core 5.3).",
+            answer=schemas.USERINFO,
+            who=ACCESS_TOKEN,
+            problems=(
+                *(*_STORED, "client_changed", "too_many_requests"),
+                *("request_malformed", "request_too_large", "oidc_parameter_twice"),
+                *("invalid_request", "invalid_token"),
+            ),
+            form=form,
+            shape=OAUTH,
+        )
+        for name, method, form in (("userinfo", "GET", ()), ("userinfo_form", "POST", ACCESS))
+    ),
+    Operation(
+        "introspect",
+        "POST",
+        "/introspect",
+        "Whether an access token of this app is valid (RFC 7662).",
+        answer=schemas.INTROSPECTED,
+        who=APP,
+        problems=_APP,
+        form=ONE_TOKEN,
+        shape=OAUTH,
+    ),
+    Operation(
+        "revoke",
+        "POST",
+        "/revoke",
+        "End an access token of this app (RFC 7009).",
+        who=APP,
+        problems=_APP,
+        form=ONE_TOKEN,
+        shape=OAUTH,
+    ),
+    Operation(
+        "logout",
+        "GET",
+        "/logout",
+        "Send the browser back to where the app registered, or say that nothing is kept.",
+        answer={"type": "string"},
+        media=("text/html",),
+        problems=(*_BROWSER, "oidc_logout"),
+        query=LOGOUT,
+        shape=HTML,
+    ),
+    Operation(
+        "logout_form",
+        "POST",
+        "/logout",
+        "The same, with a form.",
+        answer={"type": "string"},
+        media=("text/html",),
+        problems=(*_BROWSER, "oidc_logout"),
+        form=LOGOUT,
+        shape=HTML,
     ),
     Operation(
         "interface",

@@ -94,7 +94,7 @@ async def known_client(request: web.Request, parts: Parts) -> Client:
     Raises Problem client_unauthorized, client_changed, or too_many_requests for wrong secrets.
     An unknown client costs the same read and the same comparison as a wrong secret.
     """
-    user, secret = _basic(request.headers.get("Authorization", ""))
+    user, secret = basic_of(request.headers.get("Authorization", ""))
     try:
         client: Client | None = await parts.store.clients.get(user)
     except NotFound:
@@ -131,7 +131,7 @@ def policy_of(parts: Parts, client: Client) -> Policy:
     return parts.policies[client.policy]
 
 
-def _basic(header: str) -> tuple[str, str]:
+def basic_of(header: str) -> tuple[str, str]:
     """User and password of RFC 7617; empty ones for anything else, which match no client.
 
     OAuth clients form-encode both first (RFC 6749 section 2.3.1). Raw ones are taken as well,
@@ -261,6 +261,15 @@ async def body_of(request: web.Request, limit: int) -> dict[str, Any]:
 
     Raises Problem request_too_large, request_too_slow, request_malformed.
     """
+    raw = await raw_of(request, limit)
+    try:
+        return strict_json.parse(raw.decode("utf-8"), max_depth=MAX_DEPTH)
+    except ValueError:
+        raise Problem("request_malformed") from None
+
+
+async def raw_of(request: web.Request, limit: int) -> bytes:
+    """A body of at most `limit` bytes. Raises Problem as `body_of`."""
     if (request.content_length or 0) > limit:
         raise Problem("request_too_large")
     raw = bytearray()
@@ -274,7 +283,4 @@ async def body_of(request: web.Request, limit: int) -> dict[str, Any]:
         raise Problem("request_too_slow") from None
     except (web.HTTPException, web.RequestPayloadError, OSError, ValueError):
         raise Problem("request_malformed") from None
-    try:
-        return strict_json.parse(raw.decode("utf-8"), max_depth=MAX_DEPTH)
-    except ValueError:
-        raise Problem("request_malformed") from None
+    return bytes(raw)

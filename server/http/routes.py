@@ -1,7 +1,7 @@
 """Which address does what. Source: docs/protocol.md, "HTTP".
 
 Not here: the table of addresses (operations.py), what is done then (sessions.py, subjects.py,
-offers.py, consents.py, devices.py, published.py, operator.py), and what is done around every
+offers.py, consents.py, devices.py, published.py, operator.py, oidc/), and what is done around every
 request, a browser's preflight included (middleware.py).
 """
 
@@ -14,6 +14,8 @@ from aiohttp import web
 from server.http.consents import show_consent
 from server.http.devices import keep_device
 from server.http.offers import take_offer
+from server.http.oidc import backends, browsers
+from server.http.oidc.reading import counted
 from server.http.operations import OPERATIONS
 from server.http.operator import healthz, metrics, readyz
 from server.http.published import interface, jwks, widget
@@ -31,6 +33,23 @@ HANDLERS: Mapping[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] =
     "export_subject": show_export,
     "unlock_subject": allow_subject,
     "jwks": jwks,
+    **{
+        name: counted(name.removesuffix("_form"), handler)
+        for name, handler in (
+            ("authorize", browsers.authorize),
+            ("authorize_form", browsers.authorize),
+            ("push", backends.push),
+            ("token", backends.token),
+            ("userinfo", backends.userinfo),
+            ("userinfo_form", backends.userinfo),
+            ("introspect", backends.introspect),
+            ("revoke", backends.revoke),
+            ("logout", browsers.logout),
+            ("logout_form", browsers.logout),
+        )
+    },
+    "discovery": backends.discovery,
+    "oauth_server": backends.discovery,
     "interface": interface,
     "healthz": healthz,
     "readyz": readyz,

@@ -66,6 +66,9 @@ PROBLEM: Schema = {
 }
 """Every refusal; `line` comes with `busy` alone."""
 
+OAUTH_ERROR: Schema = members(error=TEXT, error_description=TEXT)
+"""A refusal of RFC 6749 section 5.2."""
+
 MADE = members(
     session=TICKET.schema(),
     ticket=TICKET.schema(),
@@ -169,3 +172,36 @@ READY: Schema = {
     "required": ["status"],
     "additionalProperties": False,
 }
+
+PROVIDER: Schema = {
+    "type": "object",
+    "properties": {"issuer": TEXT, "authorization_endpoint": TEXT, "jwks_uri": TEXT},
+    "required": ["issuer", "authorization_endpoint", "token_endpoint", "jwks_uri"],
+}
+"""server/oidc/discovery.py has all of it."""
+PUSHED = members(request_uri=TEXT, expires_in=COUNT)
+TOKENS = members(
+    access_token=TICKET.schema(),
+    token_type=words("Bearer"),
+    expires_in=COUNT,
+    scope=TEXT,
+    id_token=TEXT,
+)
+USERINFO: Schema = {
+    "type": "object",
+    "properties": {
+        "sub": TEXT,
+        "preferred_username": TEXT,
+        "name": TEXT,
+        "email": TEXT,
+        "email_verified": YES,
+    },
+    "required": ["sub"],
+    "additionalProperties": False,
+}
+INTROSPECTED: Schema = {
+    "type": "object",
+    "properties": {"active": YES},
+    "required": ["active"],
+}
+"""RFC 7662 section 2.2 names the other members."""

@@ -7,11 +7,15 @@ Authentication Profile ACR Values 1.0 (phr, pop); docs/oidc.md says what no leve
 
 from __future__ import annotations
 
+import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
 
 from server.keys.token import base64url
+from server.oidc.codes import Granted
 from server.store.port import Client
 
 KEY, WEBCRYPTO, FACE, OTP, RECOVERY = "key", "webcrypto", "face", "otp", "recovery"
@@ -101,6 +105,59 @@ def sub_of(client: Client, subject: str) -> str:
     salt = bytes.fromhex(relying.pairwise_salt or "")
     assert len(salt) == 32, "registration.py asks for it"
     return base64url(hmac.digest(salt, subject.encode(), "sha256"))
+
+
+CLAIMS = (
+    *("iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash"),
+    *("lookgate_liveness", "preferred_username", "name", "email", "email_verified"),
+)
+"""`claims_supported`: of the id token, then of /userinfo."""
+PROFILE, EMAIL = ("name",), ("email", "email_verified")
+"""Which members of a profile a scope gives (Core 5.4)."""
+
+
+def id_token(
+    client: Client,
+    subject: str,
+    granted: Granted,
+    *,
+    access_token: str,
+    issuer: str,
+    now: datetime,
+    lasts: timedelta,
+) -> dict[str, Any]:
+    """The claims of an id token (Core 2), and what the face showed of liveness."""
+    issued_at = int(now.timestamp())
+    half = hashlib.sha256(access_token.encode()).digest()[:16]
+    return {
+        "iss": issuer,
+        "sub": sub_of(client, subject),
+        "aud": client.client_id,
+        "exp": issued_at + int(lasts.total_seconds()),
+        "iat": issued_at,
+        "auth_time": granted.auth_time,
+        **({} if granted.nonce is None else {"nonce": granted.nonce}),
+        "acr": granted.acr,
+        "amr": list(granted.amr),
+        "sid": granted.sid,
+        "at_hash": base64url(half),  # Core 3.1.3.6: both algorithms hash with SHA-256
+        "lookgate_liveness": list(granted.liveness),
+    }
+
+
+def userinfo(
+    client: Client, subject: str, scopes: Collection[str], profile: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What /userinfo says (Core 5.3.2): of a profile, what the scopes give and is there."""
+    said: dict[str, Any] = {"sub": sub_of(client, subject)}
+    public = client.relying is not None and client.relying.subject_type == "public"
+    if "profile" in scopes:
+        # An app that is told pairwise subjects is not told the one that all others know.
+        said |= {"preferred_username": subject} if public else {}
+        said |= {name: profile[name] for name in PROFILE if name in profile}
+    if "email" in scopes:
+        said |= {name: profile[name] for name in EMAIL if name in profile}
+    return said
 
 
 def _met(shown: frozenset[str]) -> list[str]:

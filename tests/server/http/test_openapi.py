@@ -14,7 +14,7 @@ from server.http import routes
 from server.http.fields import OFFER, SESSION, UNLOCK, offered, read, wanted
 from server.http.login import routes as login
 from server.http.openapi import codes_of, describe
-from server.http.operations import ANYWHERE, OPERATIONS
+from server.http.operations import ANYWHERE, OAUTH, OPERATIONS
 from server.problems import KINDS
 from server.rtc.lines import CODES
 from tests.server.http.asking import AUTH, Http, code_of
@@ -65,6 +65,9 @@ def test_a_refusal_stands_at_the_status_of_its_codes() -> None:
     codes = codes_of(offer)
     assert set(CODES) <= set(codes[400])
     assert codes[409] == ["ticket_used", "consent_needed"]
+    assert codes_of(next(one for one in OPERATIONS if one.name == "token"))[401] == [
+        "invalid_client"
+    ]
     for status, named in codes.items():
         assert {KINDS[code].status for code in named if code in KINDS} <= {status}
 
@@ -74,6 +77,19 @@ def test_the_page_for_people_has_every_address() -> None:
     for one in OPERATIONS:
         told = "/web/*" if one.name == "widget" else one.path
         assert f"`{one.method} {told}`" in page, one.name
+
+
+def test_every_parameter_is_described() -> None:
+    for one in OPERATIONS:
+        said = described()[one.method, one.path]
+        if one.form:
+            (kind,) = said["requestBody"]["content"]
+            assert kind == "application/x-www-form-urlencoded"
+            schema = said["requestBody"]["content"][kind]["schema"]
+            assert list(schema["properties"]) == [row.name for row in one.form]
+            assert "additionalProperties" not in schema  # unknown ones are ignored
+        asked = [p["name"] for p in said.get("parameters", []) if p["in"] == "query"]
+        assert asked == [row.name for row in one.query]
 
 
 @pytest.mark.parametrize("table", [SESSION, OFFER, UNLOCK])
@@ -142,8 +158,16 @@ async def test_credentials_are_asked_where_the_description_says_so(http: Http) -
     for one in OPERATIONS:
         path = one.path.format(session="s" * 43, subject="ann", file="face-login.js")
         headers = {"Origin": "https://nobody.example"}
-        async with http.request(one.method, path, headers=headers) as response:
-            if one.who in refusals:
+        data = {"state": "a"} if one.form else None
+        async with http.request(one.method, path, headers=headers, data=data) as response:
+            if one.shape == OAUTH:
+                assert response.status == 401, one.name
+                assert response.headers["WWW-Authenticate"].startswith(("Basic ", "Bearer "))
+                assert (await response.json())["error"] in ("invalid_client", "invalid_token")
+            elif one.name.startswith("authorize"):  # anybody may begin, for an app that is known
+                assert response.status == 400, one.name
+                assert "oidc_client_unknown" in await response.text()
+            elif one.who in refusals:
                 status, code = refusals[one.who]
                 assert await code_of(response, status) == code, one.name
             else:

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from pipeline.reasons import Purpose
 from server.http.fields import is_session, is_subject, offered, wanted
 from server.http.requests import (
-    _basic,
     address_of,
+    basic_of,
     check_origin,
     client_of,
     known_client,
@@ -204,7 +204,7 @@ def test_an_offer_is_exact_or_refused(fields: dict[str, Any]) -> None:
 @example(encode_basic_auth("ann\n", "x"))
 @example(encode_basic_auth("a" * 65, "x"))
 def test_credentials_are_read_or_empty(header: str) -> None:
-    user, _ = _basic(header)
+    user, _ = basic_of(header)
     assert user == "" or re.fullmatch(r"[!-9;-~]{1,64}", user)
 
 

@@ -1,0 +1,1 @@
+"""The addresses of the OpenID provider. What is checked and said stands in server/oidc."""
