@@ -16,6 +16,7 @@ from server.parts import utc_now
 from server.people.marks import keep_marks
 from server.people.renewal import LATE, Carried, Renewal, Tell
 from server.people.sealed_clients import believe_client, reseal_clients
+from server.people.sealed_people import reseal_people
 from server.store.port import NotFound
 from server.tools.evaluation.work import Progress
 
@@ -96,9 +97,13 @@ async def rotate_data(admin: Admin, given: argparse.Namespace) -> None:
         left.unknown |= unknown
         _, unknown = await reseal_clients(admin.store.clients, admin.vault)
         left.unknown |= unknown
+        beside, unknown = await reseal_people(admin.store, admin.vault)
+        left.unknown |= unknown
         # They are short-lived, so they go in place of being sealed anew.
         await admin.store.fingerprints.forget_others(newest)
     print(f"{rows} template(s) and {keys} signing key(s) are sealed with master key {newest} now.")
+    if beside:
+        print(f"{beside} one-time password(s) and profile(s) are, too.")
     _told(left)
     needed = await renewal.needed()
     for key_id, kinds in sorted(needed.items()):

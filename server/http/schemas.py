@@ -153,6 +153,35 @@ EXPORT = members(
     last_success_at=maybe(TIME),
     fingerprints=listed(members(session=TEXT, created_at=TIME)),
     recordings=listed(members(name=TEXT, recorded_at=maybe(TIME))),
+    logins=listed(
+        members(
+            login=TEXT,
+            state=TEXT,
+            shown=listed(TEXT),
+            session=maybe(TEXT),
+            attempts=COUNT,
+            created_at=TIME,
+            expires_at=TIME,
+        )
+    ),
+    keys=listed(
+        members(id=TEXT, kind=TEXT, name=TEXT, count=COUNT, created_at=TIME, used_at=maybe(TIME))
+    ),
+    one_time_password=maybe(
+        members(form=TEXT, key=TEXT, created_at=TIME, used_at=maybe(TIME)),
+    ),
+    recovery_codes=members(left=COUNT, used_at=maybe(TIME)),
+    invitations=listed(
+        members(
+            kind=TEXT,
+            by=TEXT,
+            return_url=maybe(TEXT),
+            created_at=TIME,
+            expires_at=TIME,
+            profile=maybe(OPEN),
+        )
+    ),
+    profile=maybe(members(key=TEXT, content=maybe(OPEN))),
 )
 JWKS = members(
     keys=listed(

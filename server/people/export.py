@@ -17,8 +17,12 @@ from typing import Any
 
 from server.keys.vault import Vault, VaultError
 from server.people import consent
+from server.people.sealed_people import open_invited, open_profile
 from server.people.shelf import Shelf
 from server.people.templates import open_template
+from server.store.oidc.authenticators import Authenticator
+from server.store.oidc.invitations import Invitation
+from server.store.oidc.logins import Login
 from server.store.port import NotFound, SessionRecord, Store, TemplateRecord
 from server.store.tries import Held
 
@@ -51,7 +55,92 @@ async def export_subject(
             {"session": one.session_id, "created_at": _moment(one.created_at)} for one in shown
         ],
         "recordings": [{"name": name, "recorded_at": _moment(at)} for name, at in tapes],
+        **await _beside(store, vault, client_id, subject),
     }
+
+
+async def _beside(store: Store, vault: Vault, people: str, subject: str) -> dict[str, Any]:
+    """What there is beside the face: logins at the hosted page, keys, codes, the profile. Cookies,
+    codes and access tokens of a login, and the secret of one-time passwords, open something, so
+    they are not told."""
+    left = await store.recovery.left(people, subject)
+    used = await store.recovery.used_at(people, subject)
+    return {
+        "logins": [_login(login) for login in await store.logins.of_subject(people, subject)],
+        "keys": [_key(key) for key in await store.authenticators.of_subject(people, subject)],
+        "one_time_password": await _one_time_password(store, people, subject),
+        "recovery_codes": {"left": left, "used_at": _moment(used)},
+        "invitations": [
+            _invitation(vault, one) for one in await store.invitations.of_subject(people, subject)
+        ],
+        "profile": await _profile(store, vault, people, subject),
+    }
+
+
+def _login(login: Login) -> dict[str, Any]:
+    return {
+        "login": login.login_id,
+        "state": login.state,
+        "shown": list(login.shown),
+        "session": login.session_id,
+        "attempts": login.attempts,
+        "created_at": _moment(login.created_at),
+        "expires_at": _moment(login.expires_at),
+    }
+
+
+def _key(key: Authenticator) -> dict[str, Any]:
+    return {
+        "id": key.key_id,
+        "kind": key.kind,
+        "name": key.name,
+        "count": key.sign_count,
+        "created_at": _moment(key.created_at),
+        "used_at": _moment(key.used_at),
+    }
+
+
+async def _one_time_password(store: Store, people: str, subject: str) -> dict[str, Any] | None:
+    try:
+        totp = await store.otps.get(people, subject)
+    except NotFound:
+        return None
+    return {
+        "form": "a secret, sealed with AES-256-GCM",
+        "key": totp.key_id,
+        "created_at": _moment(totp.created_at),
+        "used_at": _moment(totp.used_at),
+    }
+
+
+def _invitation(vault: Vault, invitation: Invitation) -> dict[str, Any]:
+    profile = None
+    with contextlib.suppress(VaultError):
+        profile = open_invited(vault, invitation)
+    return {
+        "kind": invitation.kind,
+        "by": invitation.client_id,
+        "return_url": invitation.return_url,
+        "created_at": _moment(invitation.created_at),
+        "expires_at": _moment(invitation.expires_at),
+        "profile": _object(profile),
+    }
+
+
+async def _profile(store: Store, vault: Vault, people: str, subject: str) -> dict[str, Any] | None:
+    try:
+        profile = await store.profiles.get(people, subject)
+    except NotFound:
+        return None
+    content = None
+    with contextlib.suppress(VaultError):  # it is held all the same, and nobody can read it
+        content = open_profile(vault, profile)
+    return {"key": profile.key_id, "content": _object(content)}
+
+
+def _object(text: bytes | None) -> dict[str, Any] | None:
+    """A profile is a JSON object."""
+    return None if text is None else dict(json.loads(text))
 
 
 def _template(vault: Vault, record: TemplateRecord) -> dict[str, Any]:

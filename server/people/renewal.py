@@ -20,6 +20,7 @@ from server.keys.signing_key import resealed
 from server.keys.vault import VaultError, sealed_by
 from server.people import consent
 from server.people.protection import Protection, space_of
+from server.people.sealed_people import all_sealed
 from server.people.standing import Head, part_of
 from server.people.templates import open_template, seal_template
 from server.store.gallery import VectorRecord
@@ -242,6 +243,8 @@ class Renewal:
                 count(sealed_by(client.seal), "relying apps")
             for anchor in await self._store.anchors.of(client.client_id):
                 count(sealed_by(anchor.sealed), "anchors")
+            async for beside in all_sealed(self._store, client.client_id):
+                count(sealed_by(beside.sealed), beside.kind)
             after = ""
             while True:
                 page = await self._store.templates.vectors(

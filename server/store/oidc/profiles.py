@@ -19,6 +19,7 @@ class Profile:
     """The client whose people these are."""
     subject: str
     sealed: bytes
+    """A JSON object, in UTF-8."""
     key_id: str
     """Which master key sealed it."""
 

@@ -15,10 +15,19 @@ from server.people.anchors import Ledger
 from server.people.consent import seal_consent
 from server.people.export import export_subject
 from server.people.forgetting import forget_subject
+from server.people.sealed_people import seal_profile
 from server.people.shelf import Shelf
 from server.people.templates import seal_template
 from server.store.sqlite.store import SqliteStore
 from tests.pipeline.observations import template
+from tests.server.conformance.oidc.records import (
+    a_login,
+    a_profile,
+    a_totp,
+    an_authenticator,
+    an_invitation,
+    hashed,
+)
 from tests.server.conformance.records import DAY, NOW, a_client, a_session
 from tests.server.conformance.test_fingerprints import a_fingerprint
 from tests.server.failing import failed
@@ -45,8 +54,25 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
         await store.sessions.add(a_session(f"s-{subject}", subject=subject, evidence=table))
         shown = a_fingerprint(f"s-{subject}", subject=subject)
         await store.fingerprints.keep(shown, most=1)
+        await beside(store, subject)
     yield store
     await store.close()
+
+
+async def beside(store: SqliteStore, subject: str) -> None:
+    """What a person has beside the face."""
+    profile = seal_profile(VAULT, "shop", subject, b'{"name": "%s"}' % subject.encode())
+    sealed = {"sealed": profile, "key_id": VAULT.key_id}
+    login = a_login(f"l-{subject}", subject=subject, shown=("key",), session_id=f"s-{subject}")
+    await store.logins.add(login)
+    key = an_authenticator(f"k-{subject}", subject=subject, name=f"phone of {subject}")
+    await store.authenticators.add(key)
+    await store.otps.put(a_totp(subject=subject))
+    await store.recovery.put("shop", subject, [hashed("1"), hashed("2")])
+    await store.recovery.use("shop", subject, hashed("1"), NOW)
+    invitation = an_invitation(subject, subject=subject, profile=profile, key_id=VAULT.key_id)
+    await store.invitations.add(invitation)
+    await store.profiles.put(a_profile(subject=subject, **sealed))
 
 
 @pytest.fixture
@@ -118,6 +144,45 @@ async def test_everything_of_one_person_is_told(store: SqliteStore, shelf: Shelf
             {"name": "20900517T083000Z-None00000000", "recorded_at": "2090-05-17T08:30:00.000Z"},
             {"name": "20900517T083000Z-ada000000000", "recorded_at": "2090-05-17T08:30:00.000Z"},
         ],
+        "logins": [
+            {
+                "login": "l-ada",
+                "state": "who",
+                "shown": ["key"],
+                "session": "s-ada",
+                "attempts": 0,
+                "created_at": AT,
+                "expires_at": "2090-05-17T08:40:00.123Z",
+            }
+        ],
+        "keys": [
+            {
+                "id": "k-ada",
+                "kind": "passkey",
+                "name": "phone of ada",
+                "count": 0,
+                "created_at": AT,
+                "used_at": None,
+            }
+        ],
+        "one_time_password": {
+            "form": "a secret, sealed with AES-256-GCM",
+            "key": "0123456789abcdef",
+            "created_at": AT,
+            "used_at": None,
+        },
+        "recovery_codes": {"left": 1, "used_at": AT},
+        "invitations": [
+            {
+                "kind": "enrol",
+                "by": "shop",
+                "return_url": "https://shop.example/",
+                "created_at": AT,
+                "expires_at": "2090-05-18T08:30:00.123Z",
+                "profile": {"name": "ada"},
+            }
+        ],
+        "profile": {"key": VAULT.key_id, "content": {"name": "ada"}},
     }
     assert "bob" not in json.dumps(told)
 
@@ -139,8 +204,11 @@ async def test_what_a_person_agreed_to_is_told(store: SqliteStore) -> None:
 async def test_what_nobody_can_open_is_held_all_the_same(store: SqliteStore) -> None:
     kept = await store.templates.get("shop", "ada")
     await store.templates.put(replace(kept, sealed=kept.sealed[:-1] + b"?"), replace=True)
-    told = (await held(store, None))["template"]
+    await store.profiles.put(a_profile())
+    whole = await held(store, None)
+    told = whole["template"]
     assert (told["id"], told["vectors"], told["numbers"]) == ("t-ada", None, None)
+    assert whole["profile"] == {"key": "0123456789abcdef", "content": None}
 
 
 async def test_of_nobody_and_of_who_was_removed_nothing_is_held(
@@ -154,6 +222,12 @@ async def test_of_nobody_and_of_who_was_removed_nothing_is_held(
         "tries": [],
         "last_success_at": None,
         "recordings": [],
+        "logins": [],
+        "keys": [],
+        "one_time_password": None,
+        "recovery_codes": {"left": 0, "used_at": None},
+        "invitations": [],
+        "profile": None,
     }
     for subject in ("ada", "eve"):
         told = await held(store, shelf, subject)
