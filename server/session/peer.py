@@ -373,7 +373,6 @@ class Peer:
         )
         ended_s = self.clock()
         self.metrics.stages.observe("settle", ended_s - began_s)
-        await self.verdicts.remember(self.record, decided, said, path)
         reason = said.reasons[0].value if said.reasons else ""
         self.metrics.sessions.add(self.record.purpose, said.phase.value, reason)
         logger.info(
@@ -387,6 +386,7 @@ class Peer:
                 **self._timeline(connection, ended_s),
             },
         )
+        await self.verdicts.remember(self.record, decided, said, path)
         if not connection.channel_open.is_set() or Reason.DISCONNECTED in said.reasons:
             return  # nobody is there to hear it, or to say goodbye to
         await connection.flush(GOODBYE_S)
