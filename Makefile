@@ -67,6 +67,10 @@ check: $(VENV)/.stamp-test node_modules/.stamp ## ruff, mypy --strict, and TypeS
 	$(BIN)/mypy --strict pipeline server models tests/server/fake_connection.py
 	node_modules/.bin/tsc -p web/tsconfig.json
 
+.PHONY: widget
+widget: node_modules/.stamp ## make the widget's files anew: web/widget/built/ (committed), build/widget/ (for npm)
+	@node web/build.mjs
+
 .PHONY: mutants
 mutants: $(VENV)/.stamp-test ## break important lines one at a time: the nearest tests must notice each
 	@exec $(BIN)/python -m tests.mutants.run

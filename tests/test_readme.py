@@ -146,7 +146,7 @@ def _lines(text: str) -> str:
 
 
 def test_the_tag_and_its_events_are_the_elements() -> None:
-    element = (ROOT / "web" / "widget" / "face-login.js").read_text()
+    element = (ROOT / "web" / "widget" / "element.js").read_text()
     page = (EXAMPLES / "page.html").read_text()
     for attribute in re.findall(r"face\.setAttribute\('([\w-]+)'", page):
         assert f"'{attribute}'" in element

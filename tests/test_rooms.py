@@ -41,7 +41,7 @@ def test_the_graph_is_that_of_the_tree() -> None:
     edges = graph()
     assert len(edges) == len(FILES) + len(SCRIPTS)
     assert "server/session/protocol.py" in edges["server/session/peer.py"]
-    assert "web/widget/camera.js" in edges["web/widget/face-login.js"]
+    assert "web/widget/camera.js" in edges["web/widget/element.js"]
     assert {"http", "session", "people"} <= folders(edges)["server"].keys()
     for file, targets in edges.items():
         assert targets <= edges.keys(), file

@@ -31,7 +31,11 @@ from server.problems import Problem
 PARAMETERS: Mapping[str, tuple[Mapping[str, Any], str, str]] = {
     "session": (TICKET.schema(), "The session's id.", "s" * 43),
     "subject": (SUBJECT.schema(), "The person, by the relying app's name.", "ann"),
-    "file": ({"type": "string"}, "A file's name.", "face-login.js"),
+    "file": (
+        {"type": "string"},
+        "A file's name, below its folder if it is in one.",
+        "face-login.js",
+    ),
 }
 """What is filled into an address: schema, meaning, example."""
 

@@ -365,7 +365,7 @@ OPERATIONS = (
         "widget",
         "GET",
         "/web/{file}",
-        "A module of the widget, or its style sheet.",
+        "The widget: `face-login.js`, and what it loads.",
         answer={"type": "string"},
         media=("text/javascript", "text/css"),
         problems=("not_found",),

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from dataclasses import dataclass
 from functools import cache
+from gzip import compress
 from pathlib import Path
 
 from aiohttp import web
@@ -22,6 +25,28 @@ from server.problems import Problem
 WIDGET_DIR = Path(__file__).parents[2] / "web" / "widget"
 _TYPES = {".js": "text/javascript", ".css": "text/css"}
 """What is published of that folder (RFC 9239, RFC 2318)."""
+BUILT_DIR = WIDGET_DIR / "built"
+_HASHED = re.compile(r"-[A-Z0-9]{8}\.js")
+"""A name that web/build.mjs made of the contents, so that they never change."""
+_NEVER_AGAIN = "public, max-age=31536000, immutable"
+"""A year is for ever (RFC 9111 section 1.2.2, RFC 8246)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One that anybody may read, as it is and compressed."""
+
+    kind: str
+    body: bytes
+    compressed: bytes
+    tag: str
+    caching: str
+
+    @classmethod
+    def of(cls, kind: str, body: bytes, caching: str = "no-cache") -> Text:
+        # Without a time within, so that every process sends the same bytes.
+        smaller = compress(body, 9, mtime=0)
+        return cls(kind, body, smaller, hashlib.sha256(body).hexdigest()[:32], caching)
 
 
 async def jwks(request: web.Request) -> web.Response:
@@ -37,38 +62,59 @@ async def jwks(request: web.Request) -> web.Response:
 
 
 async def widget(request: web.Request) -> web.Response:
-    """The widget's modules, nothing else of that folder."""
-    name = request.match_info["file"]
+    """What `make widget` made of the widget, and its modules as they are; nothing else there."""
     # Found in a list and not asked of the file system, which has its own idea of names.
-    path = _modules().get(name)
-    if path is None:
+    file = _widget().get(request.match_info["file"])
+    if file is None:
         raise Problem("not_found")
-    return tagged(request, path.read_bytes(), _TYPES[path.suffix])
+    return answer(request, file)
 
 
 async def interface(request: web.Request) -> web.Response:
     """The description of all this. It holds nothing of this server, and needs nothing of it."""
-    return tagged(request, _interface(), "application/json")
+    return answer(request, _interface())
 
 
 @cache
-def _interface() -> bytes:
-    return json.dumps(describe(), ensure_ascii=False).encode()
+def _interface() -> Text:
+    return Text.of("application/json", json.dumps(describe(), ensure_ascii=False).encode())
 
 
-def tagged(request: web.Request, body: bytes, kind: str) -> web.Response:
+@cache
+def _widget() -> dict[str, Text]:
+    """By the name below /web/. The module that pages load is the made one."""
+    found = dict[str, Text]()
+    for folder, below in ((WIDGET_DIR, ""), (WIDGET_DIR / "texts", "texts/"), (BUILT_DIR, "")):
+        for path in folder.iterdir():
+            if path.suffix in _TYPES:
+                caching = _NEVER_AGAIN if _HASHED.search(path.name) else "no-cache"
+                found[below + path.name] = Text.of(_TYPES[path.suffix], path.read_bytes(), caching)
+    return found
+
+
+def answer(request: web.Request, file: Text) -> web.Response:
     """A public text, or 304 to who has it already."""
-    tag = hashlib.sha256(body).hexdigest()[:32]
     # Module scripts are fetched in CORS mode from the relying app's origin (HTML standard).
     headers = {
         "Access-Control-Allow-Origin": "*",
-        "Cache-Control": "no-cache",
-        "ETag": f'"{tag}"',
+        "Cache-Control": file.caching,
+        # Weak (RFC 9110 section 8.8.1): the tag is that of the text, however it is sent.
+        "ETag": f'W/"{file.tag}"',
+        "Vary": "Accept-Encoding",
     }
-    if any(known.value in (tag, "*") for known in request.if_none_match or ()):
+    if any(known.value in (file.tag, "*") for known in request.if_none_match or ()):
         return web.Response(status=304, headers=headers)
-    return web.Response(body=body, content_type=kind, charset="utf-8", headers=headers)
+    body = file.body
+    if _takes_gzip(request):
+        headers["Content-Encoding"] = "gzip"
+        body = file.compressed
+    return web.Response(body=body, content_type=file.kind, charset="utf-8", headers=headers)
 
 
-def _modules() -> dict[str, Path]:
-    return {path.name: path for path in WIDGET_DIR.iterdir() if path.suffix in _TYPES}
+def _takes_gzip(request: web.Request) -> bool:
+    """Whether the caller names gzip and does not refuse it (RFC 9110 section 12.5.3)."""
+    for coding in request.headers.get("Accept-Encoding", "").lower().split(","):
+        name, _, weight = coding.partition(";")
+        if name.strip() == "gzip":
+            return re.fullmatch(r"\s*q=0(\.0*)?\s*", weight) is None
+    return False

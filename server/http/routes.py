@@ -63,7 +63,8 @@ def add(app: web.Application) -> None:
     """Put all of them on an application that has its parts (requests.PARTS)."""
     for one in OPERATIONS:
         handler = HANDLERS[one.name]
+        path = one.path.replace("{file}", "{file:.+}")  # a file may lie in a folder
         if one.head:
-            app.router.add_get(one.path, handler, name=one.name)  # which answers HEAD as well
+            app.router.add_get(path, handler, name=one.name)  # which answers HEAD as well
         else:
-            app.router.add_route(one.method, one.path, handler, name=one.name)
+            app.router.add_route(one.method, path, handler, name=one.name)

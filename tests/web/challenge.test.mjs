@@ -5,7 +5,7 @@ import { cameraKind } from '../../web/widget/camera.js';
 import { Challenge, due, flashes, luminance } from '../../web/widget/challenge.js';
 import { hello } from '../../web/widget/protocol.js';
 import { START, step } from '../../web/widget/state.js';
-import { sentence } from '../../web/widget/texts.js';
+import { load, sentence } from '../../web/widget/texts.js';
 
 const STEPS = [{ color: '#aaaaaa', ms: 400 }, { color: '#ff70ff', ms: 250 }, { color: '#00c400', ms: 310 }];
 
@@ -98,7 +98,8 @@ test('what a camera is called tells its sort, and nothing else is sent', () => {
     { type: 'hello', version: 1, widget: 'w', camera: { width: 640, height: 480, fps: 15, kind: 'usb' }, reduced_motion: true });
 });
 
-test('while the screen is lit the sentence says so', () => {
+test('while the screen is lit the sentence says so', async () => {
+  await load('de');
   let model = START;
   for (const move of ['start', 'camera_ready', 'framing']) model = step(model, { move });
   assert.equal(step(model, { lit: true }), model); // not before there is evidence

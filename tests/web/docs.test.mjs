@@ -9,7 +9,7 @@ import { COLORS } from '../../web/widget/style.js';
 
 const read = (path) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 const page = read('docs/widget.md');
-const element = read('web/widget/face-login.js');
+const element = read('web/widget/element.js');
 const has = (text) => assert.ok(page.includes(text), text);
 
 test('attributes', () => {

@@ -20,6 +20,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 
 WEB = Path(__file__).parents[2] / "web" / "widget"
+BUILT = WEB / "built"
 TICKET = "t0p-secret-ticket"
 WELCOME = {
     "type": "welcome",
@@ -103,7 +104,7 @@ class FakeLookgate:
 
     def add_to(self, app: web.Application) -> None:
         for path in ("", "/below/a/path"):  # as behind a proxy that serves it below one
-            app.router.add_get(path + "/web/{name}", self._module)
+            app.router.add_get(path + "/web/{name:.+}", self._module)
             for name in ("offer", "consent"):
                 app.router.add_route("OPTIONS", path + "/v1/sessions/{id}/" + name, self._preflight)
             app.router.add_get(path + "/v1/sessions/{id}/consent", self._consent)
@@ -116,9 +117,11 @@ class FakeLookgate:
         self.peers.clear()
 
     async def _module(self, request: web.Request) -> web.Response:
-        text = (WEB / request.match_info["name"]).read_text()
+        name = request.match_info["name"]
+        made = BUILT / name  # what a server sends under that name
+        path = made if made.exists() else WEB / name
         return web.Response(
-            text=text,
+            text=path.read_text(),
             content_type="text/javascript",
             headers={"Access-Control-Allow-Origin": "*"},
         )

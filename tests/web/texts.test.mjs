@@ -1,11 +1,14 @@
 // Every code that a person can meet has a sentence in every language.
 import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { CAMERA_CODES, cameraCode, constraints } from '../../web/widget/camera.js';
 import { CONNECTION_CODES } from '../../web/widget/connection.js';
 import { HINTS, REASONS } from '../../web/widget/protocol.js';
 import { START, STATES } from '../../web/widget/state.js';
-import { LANGUAGES, pickLanguage, placeInLine, say, sentence } from '../../web/widget/texts.js';
+import { LANGUAGES, directionOf, load, pickLanguage, placeInLine, say, sentence, textsOf } from '../../web/widget/texts.js';
+import DE from '../../web/widget/texts/de.js';
+import EN from '../../web/widget/texts/en.js';
 
 const needed = [
   'state_lost',
@@ -13,20 +16,41 @@ const needed = [
   ...[...CAMERA_CODES, ...CONNECTION_CODES, 'ticket_missing', 'ticket_failed', 'page_hidden', 'internal'].map((c) => `problem_${c}`),
 ];
 
-for (const [language, texts] of Object.entries(LANGUAGES)) {
-  test(`${language}: all codes, no empty sentence, the same keys as English`, () => {
+test('a language is loaded when it is spoken', async () => {
+  assert.equal(textsOf('de'), undefined);
+  assert.equal(say('button_start', 'de'), EN.button_start, 'before it is here');
+  await load('de');
+  assert.equal(say('button_start', 'de'), DE.button_start);
+  await load('tlh');
+  assert.equal(say('button_start', 'tlh'), EN.button_start, 'of none that there is');
+});
+
+test('every file of words is a language that can be picked, and the other way round', () => {
+  const files = readdirSync(new URL('../../web/widget/texts/', import.meta.url)).map((name) => name.replace('.js', ''));
+  assert.deepEqual(files.sort(), [...LANGUAGES].sort());
+  assert.deepEqual(LANGUAGES.map(directionOf), LANGUAGES.map((language) => (language === 'ar' ? 'rtl' : 'ltr')));
+});
+
+for (const language of LANGUAGES) {
+  test(`${language}: all codes, no empty sentence, the same keys and places for numbers as English`, async () => {
+    await load(language);
+    const texts = textsOf(language);
     for (const key of needed) assert.ok(texts[key], key);
-    assert.deepEqual(Object.keys(texts).sort(), Object.keys(LANGUAGES.en).sort());
-    for (const [key, text] of Object.entries(texts)) assert.ok(text.trim().length > 2, key);
+    assert.deepEqual(Object.keys(texts), Object.keys(EN));
+    for (const [key, text] of Object.entries(texts)) {
+      assert.ok(text.trim().length > 1, key);
+      assert.equal(text.split('{n}').length, EN[key].split('{n}').length, key);
+      if (language !== 'en' && !['label_camera_number'].includes(key)) assert.notEqual(text, EN[key], key);
+    }
   });
 }
 
 test('an unknown code gives the generic sentence of its kind', () => {
-  assert.equal(say('hint_tilt_head', 'en'), LANGUAGES.en.hint_unknown);
-  assert.equal(say('reason_stale', 'de'), LANGUAGES.de.reason_unknown);
-  assert.equal(say('problem_on_fire', 'xx'), LANGUAGES.en.problem_unknown);
-  assert.equal(say('hint___proto__', 'en'), LANGUAGES.en.hint_unknown);
-  assert.equal(say('constructor', 'en'), LANGUAGES.en.problem_unknown);
+  assert.equal(say('hint_tilt_head', 'en'), EN.hint_unknown);
+  assert.equal(say('reason_stale', 'de'), DE.reason_unknown);
+  assert.equal(say('problem_on_fire', 'xx'), EN.problem_unknown);
+  assert.equal(say('hint___proto__', 'en'), EN.hint_unknown);
+  assert.equal(say('constructor', 'en'), EN.problem_unknown);
 });
 
 test("the page's own words win", () => {
@@ -41,14 +65,14 @@ test('languages are picked by their primary tag, English at last', () => {
 });
 
 test('the sentence follows the model: problem, then hint, then state with reasons', () => {
-  assert.equal(sentence({ ...START, state: 'failed', problem: 'camera_busy' }, 'en'), LANGUAGES.en.problem_camera_busy);
+  assert.equal(sentence({ ...START, state: 'failed', problem: 'camera_busy' }, 'en'), EN.problem_camera_busy);
   assert.equal(sentence({ ...START, state: 'failed', problem: 'login_needed', text: 'Log in first.' }, 'de'), 'Log in first.');
-  assert.equal(sentence({ ...START, state: 'failed', problem: 'camera_busy', text: 'x' }, 'en'), LANGUAGES.en.problem_camera_busy);
-  assert.equal(sentence({ ...START, state: 'failed', problem: 'login_needed' }, 'en'), LANGUAGES.en.problem_unknown);
-  assert.equal(sentence({ ...START, state: 'framing', hint: 'come_closer' }, 'en'), LANGUAGES.en.hint_come_closer);
-  assert.equal(sentence({ ...START, state: 'framing' }, 'en'), LANGUAGES.en.state_framing);
+  assert.equal(sentence({ ...START, state: 'failed', problem: 'camera_busy', text: 'x' }, 'en'), EN.problem_camera_busy);
+  assert.equal(sentence({ ...START, state: 'failed', problem: 'login_needed' }, 'en'), EN.problem_unknown);
+  assert.equal(sentence({ ...START, state: 'framing', hint: 'come_closer' }, 'en'), EN.hint_come_closer);
+  assert.equal(sentence({ ...START, state: 'framing' }, 'en'), EN.state_framing);
   assert.equal(sentence({ ...START, state: 'rejected', reasons: ['no_match', 'x'] }, 'en'),
-    [LANGUAGES.en.state_rejected, LANGUAGES.en.reason_no_match, LANGUAGES.en.reason_unknown].join(' '));
+    [EN.state_rejected, EN.reason_no_match, EN.reason_unknown].join(' '));
 });
 
 test('camera errors are told by name, never by message', () => {
@@ -85,6 +109,6 @@ test('a place in line: what is known of it, as roughly as it is known', () => {
 });
 
 test('after a loss it says that it starts again', () => {
-  assert.equal(sentence({ ...START, state: 'connecting', lost: 'server_silent' }, 'en'), LANGUAGES.en.state_lost);
-  assert.equal(sentence({ ...START, state: 'waiting', lost: 'server_silent' }, 'en'), LANGUAGES.en.state_waiting);
+  assert.equal(sentence({ ...START, state: 'connecting', lost: 'server_silent' }, 'en'), EN.state_lost);
+  assert.equal(sentence({ ...START, state: 'waiting', lost: 'server_silent' }, 'en'), EN.state_waiting);
 });

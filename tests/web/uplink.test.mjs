@@ -2,8 +2,12 @@
 import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
 import { START, step } from '../../web/widget/state.js';
-import { LANGUAGES, sentence } from '../../web/widget/texts.js';
+import { load, sentence } from '../../web/widget/texts.js';
+import DE from '../../web/widget/texts/de.js';
+import EN from '../../web/widget/texts/en.js';
 import { BITS, FEW_FPS, LATE_S, LOOK_MS, LOSSY, Uplink, affordable } from '../../web/widget/uplink.js';
+
+await load('de');
 
 /** A sender that sends so many bits a second, of which a share is lost on a line of so many seconds there and back. */
 class Sender {
@@ -75,15 +79,15 @@ test('a closed connection has no statistics, and nothing comes of it', async () 
 });
 
 test('the person reads of the connection, not of the camera', () => {
-  const connection = LANGUAGES.en.hint_connection_slow;
+  const connection = EN.hint_connection_slow;
   const live = { ...START, state: 'framing', hint: 'camera_slow' };
-  assert.equal(sentence(live, 'en'), LANGUAGES.en.hint_camera_slow);
+  assert.equal(sentence(live, 'en'), EN.hint_camera_slow);
   const slow = step(live, { slow: true });
   assert.equal(sentence(slow, 'en'), connection);
   assert.equal(step({ ...slow, hint: null }, { hint: 'camera_slow' }).hint, 'connection_slow');
-  assert.equal(sentence({ ...slow, hint: 'come_closer' }, 'en'), LANGUAGES.en.hint_come_closer);
+  assert.equal(sentence({ ...slow, hint: 'come_closer' }, 'en'), EN.hint_come_closer);
   assert.ok(sentence(step(slow, { move: 'expire', reasons: ['timeout'] }), 'en').endsWith(connection));
-  assert.ok(sentence(step(slow, { move: 'fail', problem: 'server_silent' }), 'de').endsWith(LANGUAGES.de.hint_connection_slow));
+  assert.ok(sentence(step(slow, { move: 'fail', problem: 'server_silent' }), 'de').endsWith(DE.hint_connection_slow));
   assert.ok(!sentence(step(slow, { move: 'reject', reasons: ['no_match'] }), 'en').includes(connection));
   assert.ok(!sentence(step(slow, { move: 'fail', problem: 'camera_ended' }), 'en').includes(connection));
   const again = step(step(slow, { move: 'expire', reasons: ['timeout'] }), { move: 'start' });

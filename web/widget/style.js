@@ -18,6 +18,7 @@ export const CSS = `
 :host([hidden]),[hidden]{display:none!important}
 *{box-sizing:border-box}
 .frame{position:relative;display:grid;justify-items:center;gap:.85em;padding:clamp(.75em,5vw,1.4em);background:var(--background);color:var(--color);border:1px solid var(--line);border-radius:var(--face-login-radius,16px)}
+.quiet>*{visibility:hidden}
 .light{position:fixed;inset:0;z-index:2147483646}
 .light:not([hidden])+.frame{position:relative;z-index:2147483647;background:none;border-color:transparent;color:#000}
 .light:not([hidden])+.frame .buttons button{background:#fff;color:#000;border-color:#000}

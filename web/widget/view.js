@@ -4,7 +4,7 @@
 
 import { isEnd } from './state.js';
 import { dress } from './style.js';
-import { placeInLine, say, sentence } from './texts.js';
+import { directionOf, placeInLine, say, sentence, textsOf } from './texts.js';
 
 /** @typedef {Readonly<import('./state.js').Model>} Model */
 /** @typedef {{start: () => void, agree: () => void, cancel: () => void, retry: () => void, decline: () => void, camera: (id: string) => void}} Clicks */
@@ -46,7 +46,8 @@ function path(d, name) {
 
 export class View {
   #root;
-  // Sentences have the direction of their own language, which may not be the page's (`dir`).
+  // Everything has the direction of the language that is spoken, which may not be the page's. A page's own words or a server's text may be in
+  // another one: `dir=auto` looks at the words.
   // The `muted` and `playsinline` attributes come before any source: without them Safari does not play inline by itself.
   #video = make('video', { part: 'video', muted: '', playsinline: '', autoplay: '', disablepictureinpicture: '' });
   #ring = path(RING, 'ring');
@@ -115,6 +116,9 @@ export class View {
     const focused = this.#root.activeElement;
     this.#frame.dataset.state = state;
     this.#frame.lang = language;
+    this.#frame.dir = directionOf(language);
+    // Nothing is said in English to who reads it a moment later in their own language.
+    this.#frame.classList.toggle('quiet', !textsOf(language));
     this.#frame.setAttribute('aria-label', text('label_element'));
     this.#video.setAttribute('aria-label', text('label_video'));
 

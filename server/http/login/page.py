@@ -21,7 +21,7 @@ from aiohttp import web
 from server.http.fields import is_subject
 from server.http.login.ending import remembered
 from server.http.login.visit import Visit, counted, login_of, opened
-from server.http.published import tagged
+from server.http.published import Text, answer
 from server.http.requests import opened_parts, stored_client
 from server.oidc.authorize import LOCALES, Request, request_of
 from server.parts import Parts
@@ -99,7 +99,7 @@ async def show_file(request: web.Request) -> web.Response:
     path = _files().get(request.match_info["file"])
     if path is None:
         raise Problem("not_found")
-    return tagged(request, path.read_bytes(), _TYPES[path.suffix])
+    return answer(request, Text.of(_TYPES[path.suffix], path.read_bytes()))
 
 
 def refusal(request: web.Request, problem: Problem, *, again_at: str | None = None) -> web.Response:

@@ -14,7 +14,10 @@ ROOT = Path(__file__).parents[3]
 MOST_DEG = 35.0
 """The mesh reads a true 60 degrees as 37, and a profile of 75 to 80 as 43 to 48."""
 DEGREES = re.compile(r"(\d+)(?: degrees| Grad|\u00b0)")
-TEXTS = ("docs/challenge.md", "docs/widget.md", "web/widget/texts.js", "web/demo/pages.py")
+WORDS = sorted(
+    str(path.relative_to(ROOT)) for path in (ROOT / "web" / "widget" / "texts").glob("*.js")
+)
+TEXTS = ("docs/challenge.md", "docs/widget.md", "web/demo/pages.py", *WORDS)
 """What people and those who write for them read about turning."""
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
+from gzip import decompress as gunzip
 from typing import Any
 
+import aiohttp
 import jwt
+import pytest
 
 from server.http import published
 from server.keys.keyring import LEAST_OVERLAP_S
@@ -20,9 +24,10 @@ async def test_the_widget_may_be_loaded_by_any_page(http: Http) -> None:
         assert response.headers["Access-Control-Allow-Origin"] == "*"
         assert "javascript" in response.headers["Content-Type"]
         assert response.headers["X-Content-Type-Options"] == "nosniff"
-        assert await response.text() == (published.WIDGET_DIR / "face-login.js").read_text()
+        assert await response.text() == (published.BUILT_DIR / "face-login.js").read_text()
         tag = response.headers["ETag"]
-    for known, status in ((tag, 304), (f'"x", W/{tag}', 304), ("*", 304), ('"x"', 200)):
+    same = (tag, f'"x", {tag}', tag.removeprefix("W/"), "*")
+    for known, status in (*((one, 304) for one in same), ('"x"', 200)):
         headers = {"If-None-Match": known}
         async with http.get("/web/face-login.js", headers=headers) as response:
             assert response.status == status
@@ -30,6 +35,52 @@ async def test_the_widget_may_be_loaded_by_any_page(http: Http) -> None:
             assert bool(await response.read()) == (status == 200)
     async with http.get("/web/face-login.js", headers={"Range": "bytes=9999999-"}) as response:
         assert response.status == 200  # RFC 9110 section 14.2: a server may ignore it
+
+
+async def _wire(http: Http, path: str, coding: str) -> tuple[bytes, Mapping[str, str]]:
+    """As it came, not decompressed."""
+    async with aiohttp.ClientSession(auto_decompress=False) as session:
+        url = f"http://{http.host}:{http.port}{path}"
+        async with session.get(url, headers={"Accept-Encoding": coding}) as response:
+            assert response.status == 200
+            return await response.read(), response.headers
+
+
+async def test_a_login_is_two_requests_and_sixteen_kilobytes_on_the_wire(http: Http) -> None:
+    entry, _ = await _wire(http, "/web/face-login.js", "gzip, br")
+    source = gunzip(entry).decode()
+    assert re.findall(r"from ?\"(?!\./chunk-)", source) == []
+    (chunk,) = re.findall(r"from ?\"\./(chunk-[A-Z0-9]{8}\.js)\"", source)
+    rest, headers = await _wire(http, f"/web/{chunk}", "gzip, br")
+    assert "from" not in re.findall(r"\bimport\b.{0,40}", gunzip(rest).decode())
+    assert len(entry) + len(rest) <= 16_000
+    assert headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    for later in re.findall(r"import\(\"\./([\w.-]+)\"\)", source):
+        body, headers = await _wire(http, f"/web/{later}", "gzip")
+        assert "immutable" in headers["Cache-Control"]
+        assert len(body) <= 3_000, later
+
+
+@pytest.mark.parametrize(
+    ("coding", "sent"),
+    [("gzip", True), ("br, gzip;q=0.5", True), ("gzip;q=0", False), ("", False), ("br", False)],
+)
+async def test_it_is_compressed_for_who_takes_that(http: Http, coding: str, sent: bool) -> None:
+    body, headers = await _wire(http, "/web/face-login.js", coding)
+    assert headers["Vary"] == "Accept-Encoding"
+    assert (headers.get("Content-Encoding") == "gzip") is sent
+    plain = (published.BUILT_DIR / "face-login.js").read_bytes()
+    assert (gunzip(body) if sent else body) == plain
+
+
+async def test_the_modules_can_be_had_one_by_one(http: Http) -> None:
+    for name in ("element.js", "texts.js", "texts/de.js"):
+        body, headers = await _wire(http, f"/web/{name}", "")
+        assert body == (published.WIDGET_DIR / name).read_bytes()
+        assert headers["Cache-Control"] == "no-cache"
+    for name in ("globals.d.ts", "texts/xx.js", "texts/", "../build.mjs", "built/face-login.js"):
+        async with http.get(f"/web/{name}") as response:
+            assert response.status == 404, name
 
 
 async def test_the_keys_are_published(http: Http) -> None:
