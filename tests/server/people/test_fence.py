@@ -81,6 +81,7 @@ async def _nothing(parts: Parts, subject: str, session_id: str) -> None:
         await parts.store.templates.get(CLIENT, subject)
     with pytest.raises(NotFound):
         await parts.store.sessions.get(session_id)
+    assert list(await parts.store.fingerprints.of_subject(CLIENT, subject)) == []
     assert parts.shelf is not None
     assert not [tape for tape in parts.shelf.folder.glob("*/*") if session_id[:12] in tape.name]
 
@@ -91,6 +92,7 @@ async def test_a_hundred_removals_at_random_moments_of_an_enrolment(
     parts, _ = opened
     _, outcome, frames = await _enrol(opened, camera, "undisturbed", asyncio.Event(), 0)
     assert outcome == "accepted"
+    assert len(await parts.store.fingerprints.of_subject(CLIENT, "undisturbed")) == 1
     moment = asyncio.Event()
     last = asyncio.create_task(_enrol(opened, camera, "undisturbed too", moment, frames - 1))
     await moment.wait()

@@ -158,6 +158,22 @@ async def test_a_film_that_is_shown_to_two_sessions_is_known(
     assert reasons == ["none_before", "as_before", "as_none_before"]
 
 
+async def test_where_replays_are_refused_the_page_hears_liveness_and_nothing_more(
+    tmp_path: Path, camera: Camera
+) -> None:
+    opened = await make_parts(tmp_path, camera, replayed="refuse")
+    await enrolled(opened[0], "ann", 1)
+    heard = []
+    for _ in range(2):
+        camera.seq = 0
+        stage, verdict = await _ended(opened, camera, "login", "ann")
+        heard.append((verdict["outcome"], verdict["reasons"]))
+    await close_parts(opened[0])
+    assert heard == [("accepted", []), ("rejected", ["liveness"])]
+    assert "token" not in verdict
+    assert "replay" not in json.dumps(stage.connection.sent)
+
+
 @pytest.mark.parametrize(
     ("purpose", "subject", "change"),
     [
