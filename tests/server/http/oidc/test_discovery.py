@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -139,3 +141,12 @@ async def test_scopes_claims_levels_and_subjects(http: Http, parts: Parts) -> No
     assert "RS256" in said["id_token_signing_alg_values_supported"]
     async with http.post("/par", data=asked(), headers=BASIC) as response:
         assert response.status == 201
+
+
+def test_each_row_of_the_foundations_lists_has_its_test() -> None:
+    root = Path(__file__).parents[4]
+    page = (root / "docs/oidc.md").read_text("utf-8")
+    rows = re.findall(r"`(test_\w+)` in `(tests/\S+)` \|", page)
+    assert len(rows) > 30
+    for name, file in rows:
+        assert f"def {name}(" in (root / file).read_text("utf-8"), name
