@@ -101,6 +101,7 @@ async def fit(
         )
     if vault.is_locked:
         vault.unlock(keys_from_text(_make_file(path, random_bytes)))
+    _drop_left(path)
     if owners and not set(owners) & set(vault.key_ids):
         raise VaultError(
             "vault_key_unknown",
@@ -135,6 +136,20 @@ def _make_file(path: Path, random_bytes: Callable[[int], bytes]) -> str:
     return text
 
 
+def _beside(path: Path) -> str:
+    """How the names begin of files that become the key file, or were about to."""
+    return f".{path.name}."
+
+
+def _drop_left(path: Path) -> None:
+    """A start that was killed may have left a copy of the key. It is looked for where there is a
+    key file, which nobody has to make any more."""
+    if path.exists():
+        for left in path.parent.glob(f"{_beside(path)}*"):
+            with contextlib.suppress(OSError):
+                left.unlink(missing_ok=True)
+
+
 def _read_private(path: Path) -> str | None:
     """The file's text, None if there is no file; the mode is checked on the file that is read."""
     try:
@@ -155,7 +170,7 @@ def _read_private(path: Path) -> str | None:
 def _create_once(path: Path, key: bytes) -> None:
     """Write beside, then link: of several first starts one wins, and nobody reads half a file."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    beside = path.with_name(f"{_beside(path)}{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
@@ -166,10 +181,11 @@ def _create_once(path: Path, key: bytes) -> None:
             )
             file.flush()
             os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):
+        # It exists already, or a start that found it took ours for one that was left.
+        with contextlib.suppress(FileExistsError, FileNotFoundError):
             os.link(beside, path)
     finally:
-        os.unlink(beside)
+        beside.unlink(missing_ok=True)
     directory = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(directory)

@@ -18,7 +18,7 @@ from server.keys.receipt import Erasure
 from server.keys.vault import Vault, VaultError
 from server.people.anchors import Ledger
 from server.people.shelf import Shelf
-from server.store.port import Store
+from server.store.port import Store, Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ async def forget_subject(
     """Remove everything of a person; how many of each noun of the store, and `recordings`.
 
     Open sessions go first, and nothing is stored of them afterwards. Again does nothing. Raises
-    Unavailable, and OSError for the recordings.
+    Unavailable, for recordings that are left as well.
     """
     rows = await store.forget_subject(client_id, subject)
     try:
@@ -40,7 +40,7 @@ async def forget_subject(
         logger.error("a template of a person who was removed may count again", extra=told)
     tapes = 0
     if shelf is not None:
-        tapes = await asyncio.to_thread(shelf.remove_subject, client_id, subject)
+        tapes = await _off_the_shelf(client_id, shelf.remove_subject, client_id, subject)
     erased = {**rows, "recordings": tapes}
     logger.info("subject removed", extra={"client": client_id, **erased})
     return erased
@@ -63,7 +63,7 @@ async def withdraw_subject(
     many of each noun, and the receipt. `by`: client or operator. `ledger`: one that knows how far
     the anchors were.
 
-    Raises Unavailable, VaultError, OSError: then there is no receipt, and again does what is left.
+    Raises Unavailable, VaultError: then there is no receipt, and again does what is left.
     """
     async with audit.act("erasure", client_id=client_id, subject=subject, by=by) as record:
         held = ledger or Ledger(store.anchors, vault, now=now)
@@ -76,8 +76,17 @@ async def withdraw_subject(
 async def forget_client(store: Store, shelf: Shelf | None, client_id: str) -> None:
     """Remove a client with everybody that it enrolled: rows, then recordings.
 
-    Raises NotFound, Unavailable, and OSError for the recordings.
+    Raises NotFound, and Unavailable, for recordings that are left as well.
     """
     await store.clients.remove(client_id)
     if shelf is not None:
-        await asyncio.to_thread(shelf.remove_client, client_id)
+        await _off_the_shelf(client_id, shelf.remove_client, client_id)
+
+
+async def _off_the_shelf(client_id: str, remove: Callable[..., int], *whose: str) -> int:
+    try:
+        return await asyncio.to_thread(remove, *whose)
+    except OSError as error:
+        cause = type(error).__name__
+        logger.error("recordings are left", extra={"client": client_id, "cause": cause})
+        raise Unavailable(cause, place="the folder of recordings") from error

@@ -53,7 +53,7 @@ class Shelf:
 
     def remove(self, tapes: Sequence[Path]) -> list[Path]:
         """Remove these, as `over` told them; which of them are gone."""
-        return [tape for tape in tapes if _remove(tape)]
+        return [tape for tape in tapes if _remove(tape) is None]
 
     def of_subject(self, client_id: str, subject: str) -> list[tuple[str, datetime]]:
         """Names and times of every tape that has a subject's face or template on it, by name."""
@@ -61,13 +61,14 @@ class Shelf:
         return sorted((name, at) for name, at, people in tapes if subject in people)
 
     def remove_subject(self, client_id: str, subject: str) -> int:
-        """Remove every tape that has a subject's face or template on it; how many."""
+        """Remove every tape that has a subject's face or template on it; how many. Raises OSError
+        if one is left."""
         tapes = [tape for tape, _ in self._tapes(client_id)]
-        return sum(_remove(tape) for tape in tapes if subject in _people(tape))
+        return _remove_all([tape for tape in tapes if subject in _people(tape)])
 
     def remove_client(self, client_id: str) -> int:
-        """Remove all tapes of a client; how many."""
-        return sum(_remove(tape) for tape, _ in self._tapes(client_id))
+        """Remove all tapes of a client; how many. Raises OSError if one is left."""
+        return _remove_all([tape for tape, _ in self._tapes(client_id)])
 
     def _tapes(self, client: str) -> Iterator[tuple[Path, datetime]]:
         """Tapes by the pattern of their names: nothing else in that folder is ever touched."""
@@ -81,9 +82,30 @@ class Shelf:
                     yield tape, datetime.strptime(found[1], _STAMP).replace(tzinfo=UTC)
 
 
-def _remove(tape: Path) -> bool:
-    shutil.rmtree(tape, ignore_errors=True)
-    return not tape.exists()
+def _remove_all(tapes: Sequence[Path]) -> int:
+    """As many as can be. Raises the OSError of the first that is left."""
+    for fault in [_remove(tape) for tape in tapes]:
+        if fault is not None:
+            raise fault
+    return len(tapes)
+
+
+def _remove(tape: Path) -> OSError | None:
+    """Why it is still there. Its header goes last: a removal that breaks off is gone on with only
+    while that says whose tape it is."""
+    try:
+        for part in tape.iterdir():
+            if part.is_dir() and not part.is_symlink():
+                shutil.rmtree(part)
+            elif part.name != LINES:
+                part.unlink(missing_ok=True)
+        (tape / LINES).unlink(missing_ok=True)
+        tape.rmdir()
+    except FileNotFoundError:
+        return None  # another process was first
+    except OSError as fault:
+        return fault
+    return None
 
 
 def _people(tape: Path) -> set[str]:

@@ -6,8 +6,8 @@ the act. Its answer is one line of JSON: how the child ended, the steps that it 
 and what it had told the person or the relying app.
 
 The steps come from a trace: statements of SQLite that write, commands of MongoDB that write, files
-that are opened for writing, renamed or removed. So a step that is new is walked without a word
-here.
+that are opened for writing, written to at a place, forced to the disk, renamed or removed. So a
+step that is new is walked without a word here.
 """
 
 from __future__ import annotations
@@ -35,13 +35,15 @@ from server.audit.pruning import prune
 from server.life import open_parts
 from server.parts import Parts
 from server.people.forgetting import withdraw_subject
+from server.people.marks import look_and_keep
 from server.people.renewal import Renewal
+from server.people.sealed_clients import checked_client
 from server.people.unlocking import unlock_subject
 from server.store.mongo.store import MongoStore
-from server.store.port import SessionRecord, Store
+from server.store.port import Client, Conflict, SessionRecord, Store
 from server.store.sqlite.store import SqliteStore
 from tests.pipeline.observations import Camera, template
-from tests.server.stage import CLIENT, KEY, POLICY, Clock, settings
+from tests.server.stage import CLIENT, KEY, POLICY, Clock, add_client, enrolled, settings
 
 BEGAN = datetime(2090, 1, 1, 12, tzinfo=UTC)
 """Far away, so that no database's own clock finds anything here expired."""
@@ -50,8 +52,9 @@ NEW = b"n" * 32
 MANY = 20
 FACE = Evidence("face", Topic.QUALITY, Stand.FOR, "usable")
 READS = ("SELECT", "PRAGMA", "EXPLAIN")
-WRITES = ("insert", "update", "delete", "findAndModify")
-EVENTS = ("os.rename", "os.remove", "os.mkdir", "os.link")
+WRITES = ("insert", "update", "delete", "findAndModify", "create", "createIndexes")
+EVENTS = {"os.rename": 2, "os.remove": 1, "os.rmdir": 1, "os.mkdir": 2, "os.link": 2}
+"""Of the interpreter, and which of their arguments is the folder that a path is told from."""
 
 _taken: list[str] | None = None
 """The steps so far, while they count."""
@@ -76,10 +79,30 @@ def _statement(sql: str) -> None:
 
 def _watch(event: str, given: tuple[Any, ...]) -> None:
     """Audit events of the interpreter (PEP 578)."""
-    if _taken is not None and given and str(given[0]).startswith(_folder):
-        writes = os.O_WRONLY | os.O_RDWR | os.O_CREAT
-        if event in EVENTS or (event == "open" and given[2] & writes):
-            step(f"file {event}")
+    if _taken is None or not (event in EVENTS or event == "open"):
+        return
+    writes = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+    if event == "open" and not given[2] & writes:
+        return
+    inside = given[EVENTS[event]] if event in EVENTS else -1
+    place = given[0] if inside == -1 else f"{_opened(inside)}/{os.fsdecode(given[0])}"
+    if (_opened(place) if isinstance(place, int) else str(place)).startswith(_folder):
+        step(f"file {event}")
+
+
+def _opened(descriptor: int) -> str:
+    """The path of an open file."""
+    return os.readlink(f"/proc/self/fd/{descriptor}")
+
+
+def _stepped(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    """In the place of a call of `os` that raises no event."""
+
+    def first(*given: Any) -> Any:
+        step(name)
+        return call(*given)
+
+    return first
 
 
 def _connect(*given: Any, **named: Any) -> sqlite3.Connection:
@@ -114,10 +137,12 @@ def store_of(url: str, name: str) -> Store:
 
 
 async def parts_of(store: Store, folder: Path, keys: Sequence[bytes] = (KEY, NEW)) -> Parts:
-    """A whole server, whose store is open; nobody connects to it. `keys`: the first one seals."""
+    """A whole server, whose store is open; nobody connects to it. `keys`: the first one seals;
+    without any it is the one of the key file, which is made."""
     clock = Clock(began=BEGAN)
+    given = {"master_key": " ".join(_text(key) for key in keys)} if keys else {}
     parts = build(
-        settings(folder, master_key=" ".join(_text(key) for key in keys), workers="1"),
+        settings(folder, **given, workers="1", record=str(folder / "tapes")),
         lambda frame, ask: Camera().shot(ask),
         store=store,
         embedder=Embedder("test", 128),
@@ -213,6 +238,24 @@ async def _unlock(parts: Parts, subject: str, session: str) -> str | None:
     return "unlocked"
 
 
+async def first_day(parts: Parts) -> str | None:
+    """Behind the first start: a relying app, a person, the marks, the stop; again is the same."""
+    try:
+        await add_client(parts, Client(CLIENT, bytes(32), (), "standard", parts.now()))
+    except Conflict:
+        await checked_client(parts.store.clients, parts.vault, CLIENT)
+    await enrolled(parts, "first", 1)
+    await look_and_keep(parts.store, parts.protection.ledger, parts.settings.data_dir)
+    await parts.audit.close()
+    return "begun"
+
+
+def new_place(url: str, name: str, folder: Path, which: str) -> tuple[tuple[str, str], Path]:
+    """Where nothing is yet: a database and a folder, for a first start."""
+    home = folder / which
+    return (url, f"{name}_{which}") if name else (str(home / "store.sqlite3"), ""), home
+
+
 async def _many(parts: Parts, subject: str, session: str) -> str | None:
     """So many records at once."""
     await asyncio.gather(*(parts.audit.record("unlock", n=n) for n in range(MANY)))
@@ -237,6 +280,12 @@ CASES: Mapping[str, Act] = {
 
 async def _live(url: str, name: str, folder: Path, case: str, subject: str, session: str) -> Any:
     global _taken
+    if case == "start":
+        where, home = new_place(url, name, folder, subject)
+        _taken = []
+        told = await first_day(await parts_of(store_of(*where), home, ()))
+        taken, _taken = _taken, None
+        return {"steps": taken, "told": told}
     keys = (NEW, KEY) if case == "reseal" else (KEY, NEW)
     parts = await parts_of(store_of(url, name), folder, keys)
     _taken = []
@@ -252,6 +301,8 @@ def _child(answers: int, arguments: list[str], line: str) -> None:
     case, at, subject, session = line.split()
     _dies_at, _folder = int(at), folder
     sqlite3.connect = _connect  # type: ignore[assignment]
+    os.pwrite = _stepped("file pwrite", os.pwrite)
+    os.fsync = _stepped("file fsync", os.fsync)
     sys.addaudithook(_watch)
     monitoring.register(Commands())
     signal.alarm(30)

@@ -79,7 +79,7 @@ class AuditTrail:
 
     async def prune(self, chain: str, below: int) -> int:
         """One DELETE."""
-        async with self._database.transaction() as db:
+        async with self._database.transaction(long=True) as db:
             return await changed(db, "DELETE FROM audit WHERE chain = ? AND seq < ?", chain, below)
 
 

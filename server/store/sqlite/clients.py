@@ -78,7 +78,7 @@ class Clients:
 
     async def remove(self, client_id: str) -> None:
         """One DELETE: sessions, templates and tries go by their foreign keys."""
-        async with self._database.transaction() as db:
+        async with self._database.transaction(long=True) as db:
             if not await changed(db, "DELETE FROM clients WHERE client_id = ?", client_id):
                 raise NotFound("client")
             await templates.forget_client(db, client_id)

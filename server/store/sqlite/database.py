@@ -25,6 +25,10 @@ WAIT_S = 2.5
 """How long a call may wait for the file or for its turn before it is Unavailable: shorter than the
 browser's patience, far longer than any of our transactions (a few ms with fsync)."""
 
+WORK_S = 5.0
+"""How long what a call asks of the file may take once it has its turn, before it is Unavailable: a
+thousand times what it takes. Only the commit is waited for however long it takes, because nothing
+else says whether it happened."""
 
 IDLE_S = 2.0
 """After so long without a write the journal is written back, so that the file by itself holds
@@ -34,12 +38,16 @@ everybody: people do copy it (docs/backups.md)."""
 class Database:
     """The file; several processes of one machine may share it."""
 
-    def __init__(self, path: Path, *, wait_s: float = WAIT_S, idle_s: float = IDLE_S) -> None:
+    def __init__(
+        self, path: Path, *, wait_s: float = WAIT_S, work_s: float = WORK_S, idle_s: float = IDLE_S
+    ) -> None:
         self._path = path
         self._wait_s = wait_s
+        self._work_s = work_s
         self._idle_s = idle_s
         self._idle: asyncio.TimerHandle | None = None
         self._tidying: asyncio.Task[None] | None = None
+        self._undoing: asyncio.Task[None] | None = None
         self._writer: aiosqlite.Connection | None = None
         self._reader: aiosqlite.Connection | None = None
         self._turn = asyncio.Lock()
@@ -60,7 +68,7 @@ class Database:
                     # Who asks to be forgotten shall not stay in a free page, sealed or not.
                     await self._writer.execute_fetchall("PRAGMA secure_delete = ON")
                     await self._look_whole(self._writer)
-                async with self.transaction() as db:
+                async with self.transaction(long=True) as db:
                     await migrate(db, self._path)
                 with named_faults(self._path):
                     self._reader = await self._connect()
@@ -119,9 +127,10 @@ class Database:
             raise Broken(f"the database file {self._path}", "SQLite: quick_check")
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[aiosqlite.Connection]:
+    async def transaction(self, *, long: bool = False) -> AsyncIterator[aiosqlite.Connection]:
         """One write. Cancelling it anywhere leaves nothing half done: what was queued on the
         connection's thread is followed there by the rollback, before anybody else's turn.
+        `long`: what it has to do grows with the database.
 
         Raises Unavailable, Broken, and IntegrityError as it is."""
         try:
@@ -129,20 +138,38 @@ class Database:
                 await self._turn.acquire()
         except TimeoutError as error:
             raise Unavailable("SQLite: too many writes are waiting") from error
+        undoing = False
         try:
             db = self._writer
             if db is None:
                 raise Unavailable("SQLite: the store is not open")
+            limit = asyncio.timeout(None if long else self._work_s)
             try:
                 with named_faults(self._path):
-                    await db.execute_fetchall("BEGIN IMMEDIATE")
-                    yield db
+                    async with limit:
+                        await db.execute_fetchall("BEGIN IMMEDIATE")
+                        yield db
                     await db.commit()
                 self._wait_for_idle()
             except BaseException:
-                with suppress(sqlite3.Error):  # the first failure is the one to tell
-                    await db.rollback()
+                undoing = limit.expired()
+                if undoing:  # nobody waits twice for a disk that does not answer
+                    self._undoing = asyncio.create_task(self._undo_in_turn(db))
+                else:
+                    await self._undo(db)
                 raise
+        finally:
+            if not undoing:
+                self._turn.release()
+
+    async def _undo(self, db: aiosqlite.Connection) -> None:
+        with suppress(sqlite3.Error):  # the first failure is the one to tell
+            await db.rollback()
+
+    async def _undo_in_turn(self, db: aiosqlite.Connection) -> None:
+        """Behind what the connection's thread still does; then the turn is somebody else's."""
+        try:
+            await self._undo(db)
         finally:
             self._turn.release()
 
@@ -162,12 +189,13 @@ class Database:
                 with suppress(sqlite3.Error):  # the next write is told what is wrong
                     await self._writer.execute_fetchall("PRAGMA wal_checkpoint(PASSIVE)")
 
-    async def read(self, sql: str, *parameters: object) -> list[sqlite3.Row]:
-        """The rows of one SELECT, beside whatever is being written.
+    async def read(self, sql: str, *parameters: object, long: bool = False) -> list[sqlite3.Row]:
+        """The rows of one SELECT, beside whatever is being written. `long`: as of a transaction.
 
         Raises Unavailable, Broken."""
         db = self._reader
         if db is None:
             raise Unavailable("SQLite: the store is not open")
         with named_faults(self._path):
-            return list(await db.execute_fetchall(sql, parameters))
+            async with asyncio.timeout(None if long else self._work_s):
+                return list(await db.execute_fetchall(sql, parameters))

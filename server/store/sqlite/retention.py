@@ -76,7 +76,7 @@ class Retention:
 
     async def remove_sessions(self, client_id: str, before: datetime) -> int:
         """One DELETE."""
-        async with self._database.transaction() as db:
+        async with self._database.transaction(long=True) as db:
             return await changed(
                 db,
                 "DELETE FROM sessions WHERE client_id = ? AND expires_at < ?",

@@ -24,7 +24,7 @@ from server.store.sqlite import (
     templates,
     tries,
 )
-from server.store.sqlite.database import IDLE_S, WAIT_S, Database
+from server.store.sqlite.database import IDLE_S, WAIT_S, WORK_S, Database
 from server.store.sqlite.oidc import (
     authenticators,
     codes,
@@ -49,11 +49,12 @@ class SqliteStore:
         path: Path,
         *,
         wait_s: float = WAIT_S,
+        work_s: float = WORK_S,
         idle_s: float = IDLE_S,
         limits: Limits = LIMITS,
     ) -> None:
         """`limits`: of failed tries."""
-        self.database = Database(path, wait_s=wait_s, idle_s=idle_s)
+        self.database = Database(path, wait_s=wait_s, work_s=work_s, idle_s=idle_s)
         self.clients = clients.Clients(self.database)
         self.sessions = sessions.Sessions(self.database)
         self.templates = templates.Templates(self.database)
@@ -110,7 +111,7 @@ class SqliteStore:
     async def sweep(self, now: datetime) -> int:
         """Everything that has an end, in one transaction."""
         before = now - KEPT_AFTER_EXPIRY
-        async with self.database.transaction() as db:
+        async with self.database.transaction(long=True) as db:
             swept = await sessions.sweep(db, before) + await keys.sweep(db, before)
             return swept + await tries.sweep(db, before) + await whole.sweep(db, before)
 

@@ -88,7 +88,7 @@ class Templates:
 
     async def reseal(self, changes: Sequence[tuple[TemplateRecord, TemplateRecord]]) -> int:
         """One transaction of UPDATEs whose WHERE holds what was sealed."""
-        async with self._database.transaction() as db:
+        async with self._database.transaction(long=True) as db:
             return sum(
                 [
                     await changed(
@@ -144,6 +144,7 @@ class Templates:
             f"SELECT {_VECTOR} FROM templates WHERE client_id = ? AND changed > ?",
             client_id,
             since.logged,
+            long=True,
         )
         # Again, because the log may have been shortened meanwhile.
         if not gallery.reaches(since, await self.gallery_version(client_id)):

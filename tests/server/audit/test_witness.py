@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -54,3 +56,21 @@ def test_a_folder_that_cannot_be_written_is_told_once_and_stops_nobody(
         "the audit has no witness beside the database"
     ]
     assert witness.heads() == {}
+
+
+def test_a_file_that_cannot_be_dropped_is_told_and_stops_nobody(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = Witness(tmp_path)
+    one.begin("k.1")
+    one.stands(5, A)
+
+    def read_only(path: Path, missing_ok: bool = False) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "unlink", read_only)
+    one.drop({"k.1": 5})
+    assert one.heads() == {"k.1": (5, A)}
+    assert [(line.message, line.exc_info) for line in caplog.records] == [
+        ("the audit has no witness beside the database", None)
+    ]

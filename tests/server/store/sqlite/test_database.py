@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sqlite3
 import stat
 import threading
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -106,6 +109,32 @@ async def test_a_full_disk_is_met_by_the_check(store: SqliteStore) -> None:
     with pytest.raises(Unavailable) as caught:
         await store.check(NOW)
     assert not isinstance(caught.value, Broken)
+
+
+async def test_a_disk_that_hangs_is_unavailable_and_what_it_had_begun_is_undone(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait_s, connect = [0.0], sqlite3.connect
+
+    def slowly(*given: Any, **named: Any) -> sqlite3.Connection:
+        connection = connect(*given, **named)
+        connection.set_trace_callback(lambda _: time.sleep(wait_s[0]))
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", slowly)
+    store = SqliteStore(path, work_s=0.3)
+    await store.open()
+    wait_s[0] = 0.5
+    with pytest.raises(Unavailable) as caught:
+        await store.clients.add(a_client("slow"))
+    assert not isinstance(caught.value, Broken)
+    with pytest.raises(Unavailable):
+        await store.clients.all()
+    wait_s[0] = 0.0
+    await store.clients.add(a_client("next"))  # its turn comes behind what is undone
+    assert "next" in {one.client_id for one in await store.clients.all()}
+    assert "slow" not in {one.client_id for one in await store.clients.all()}
+    await store.close()
 
 
 async def test_a_cancelled_write_is_whole_or_not_at_all(store: SqliteStore) -> None:
