@@ -11,9 +11,10 @@ import pytest
 from server.oidc.codes import granted_of, hash_of
 from server.parts import Parts
 from server.store.port import NotFound
-from tests.server.http.asking import Http, create
+from tests.server.http.asking import Http, code_of, create, post_offer
 from tests.server.http.login.visiting import (
     ALL,
+    OURS,
     Page,
     accepted,
     at_once,
@@ -23,7 +24,7 @@ from tests.server.http.login.visiting import (
     with_passkey,
 )
 from tests.server.oidc.asking import REDIRECT
-from tests.server.stage import CLIENT, Clock, enrolled
+from tests.server.stage import CLIENT, Clock, change_client, enrolled
 
 
 def answer_of(said: dict[str, Any]) -> dict[str, str]:
@@ -268,3 +269,17 @@ async def test_a_login_that_is_over_goes_nowhere(
     assert await page.refused(what) == "login_over"
     with pytest.raises(NotFound):
         await kept(parts, page)
+
+
+async def test_the_page_brings_its_offer_from_our_own_origin(
+    http: Http, parts: Parts, offer: str
+) -> None:
+    page = await begun(http, parts)
+    await page.good("who", {"name": "ann"})
+    async with post_offer(http, await page.good("face"), offer, Origin=OURS) as response:
+        assert response.status == 200
+        assert response.headers["Access-Control-Allow-Origin"] == OURS
+    # A relying app that is not registered for OpenID Connect has no page here.
+    await change_client(parts, relying=None)
+    async with post_offer(http, await create(http), offer, Origin=OURS) as response:
+        assert await code_of(response, 403) == "origin_not_allowed"
