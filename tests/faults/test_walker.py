@@ -64,7 +64,7 @@ LEAST = {
 }
 """Deaths: one less than each had when this was written. Fewer mean that the trace misses some."""
 LEAST_OF_A_START = {"sqlite": 106, "mongo": 91}
-STARTS = {"sqlite": 40, "mongo": 5}
+STARTS = {"sqlite": 25, "mongo": 5}
 """How many of its steps are tried at most, drawn anew each time: each is a start, a death and a
 start, and MongoDB's indexes take most of its time."""
 
