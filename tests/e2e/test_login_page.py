@@ -1,7 +1,7 @@
 """The login page in a real browser: passkey, a recorded face, and the browser is back at the app.
 
 The passkey is Chromium's own, on a virtual authenticator (WebDriver extension of WebAuthn Level 3,
-section 11). The login is begun as /authorize begins it. Screenshots go to $LOOKGATE_SCREENSHOTS.
+section 11). Screenshots go to $LOOKGATE_SCREENSHOTS.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pyotp
 import pytest
@@ -25,9 +25,7 @@ from models.clips import ClipMissing, clip
 from server.commands.admin import Admin
 from server.factors.otp import new_secret
 from server.keys.token import base64url
-from server.oidc.authorize import checked
 from server.oidc.codes import granted_of, hash_of
-from server.oidc.login import begin, cookie_name
 from server.parts import utc_now
 from server.people import registering
 from server.people.sealed_clients import sealed_client
@@ -84,7 +82,7 @@ class Stand:
     admin: Admin
 
     async def begin(self, page: Page, relying: RelyingParty = RELYING, **more: str) -> str:
-        """What /authorize does: a login, its cookie, and the browser is sent there; its id."""
+        """The app sends the browser to /authorize, which shows the login page; the login's id."""
         was = await self.admin.store.clients.get(CLIENT)
         if was.relying != relying:
             now_is = sealed_client(self.admin.vault, replace(was, relying=relying))
@@ -98,13 +96,8 @@ class Stand:
             "code_challenge": CHALLENGE,
             "code_challenge_method": "S256",
         }
-        one = begin(checked({**asked, **more}, CLIENT, relying), utc_now())
-        await self.admin.store.logins.add(one.login)
-        login_id = one.login.login_id
-        cookie = {"name": cookie_name(login_id, secure=False), "value": one.cookie}
-        await page.context.add_cookies([{**cookie, "url": self.site.server}])  # type: ignore[list-item]
-        await page.goto(f"{self.site.server}/login/{login_id}")
-        return login_id
+        await page.goto(f"{self.site.server}/authorize?{urlencode({**asked, **more})}")
+        return page.url.rsplit("/login/", 1)[1]
 
     async def answer(self, page: Page) -> dict[str, str]:
         """What the browser brings back to the app."""

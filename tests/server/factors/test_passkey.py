@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +25,7 @@ from tests.server.factors.authenticator import UV, Passkey
 ORIGIN = "http://localhost:8080"
 CHALLENGE = bytes(range(32))
 HANDLE = bytes(range(32, 64))
+RECORDED = Path(__file__).with_name("chromium.json")
 
 
 def check(answer: dict[str, Any], key: Passkey, **changed: Any) -> int:
@@ -152,3 +155,30 @@ def test_an_answer_is_never_shown(key: Passkey) -> None:
     read = read_assertion(key.sign(CHALLENGE, ORIGIN))
     assert repr(read) == "Assertion()"
     assert isinstance(replace(read, signature=b"x"), Assertion)
+
+
+def test_what_a_real_browser_sent_is_believed() -> None:
+    """Recorded, because the authenticator of the other tests is our own."""
+    said = json.loads(RECORDED.read_text("utf-8"))
+    made = verify_registration(
+        said["registered"],
+        expected_challenge=CHALLENGE,
+        expected_origin="http://localhost:8470",
+        expected_rp_id="localhost",
+    )
+    count = made.sign_count
+    for answer in said["asserted"]:
+        expected: dict[str, Any] = {
+            "expected_challenge": CHALLENGE,
+            "expected_origin": "http://localhost:8470",
+            "expected_rp_id": "localhost",
+            "expected_user_handle": HANDLE,
+            "public_key": made.public_key,
+        }
+        assertion = read_assertion(answer)
+        assert assertion.key_id == made.key_id
+        now_count = verify_assertion(assertion, **expected, sign_count=count)
+        assert now_count > count
+        with pytest.raises(FactorRefused):
+            verify_assertion(assertion, **expected, sign_count=now_count)
+        count = now_count
