@@ -43,6 +43,7 @@ from server.store.mongo.store import MongoStore
 from server.store.port import Client, Conflict, SessionRecord, Store
 from server.store.sqlite.store import SqliteStore
 from tests.pipeline.observations import Camera, template
+from tests.pipeline.session.test_fingerprint import film, path
 from tests.server.stage import CLIENT, KEY, POLICY, Clock, add_client, enrolled, settings
 
 BEGAN = datetime(2090, 1, 1, 12, tzinfo=UTC)
@@ -51,6 +52,8 @@ NEW = b"n" * 32
 """Another master key."""
 MANY = 20
 FACE = Evidence("face", Topic.QUALITY, Stand.FOR, "usable")
+SHOWN = path(film(1), seconds=1.5)
+"""What every session shows."""
 READS = ("SELECT", "PRAGMA", "EXPLAIN")
 WRITES = ("insert", "update", "delete", "findAndModify", "create", "createIndexes")
 EVENTS = {"os.rename": 2, "os.remove": 1, "os.rmdir": 1, "os.mkdir": 2, "os.link": 2}
@@ -159,7 +162,8 @@ async def parts_of(store: Store, folder: Path, keys: Sequence[bytes] = (KEY, NEW
 
 
 async def _verdict(parts: Parts, session: SessionRecord, decided: Decided) -> str | None:
-    said = await parts.verdicts.record(session, POLICY, decided, [FACE])
+    said = await parts.verdicts.record(session, POLICY, decided, [FACE], path=SHOWN)
+    await parts.verdicts.remember(session, decided, said, SHOWN)
     return said.token
 
 

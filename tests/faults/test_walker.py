@@ -38,10 +38,10 @@ ROOT = Path(__file__).parents[2]
 
 LEAST = {
     "sqlite": {
-        "enrol": 15,
-        "replace": 17,
-        "login": 7,
-        "refuse": 6,
+        "enrol": 19,
+        "replace": 21,
+        "login": 11,
+        "refuse": 10,
         "erase": 31,
         "rotate": 7,
         "audit": 24,
@@ -50,10 +50,10 @@ LEAST = {
         "unlock": 7,
     },
     "mongo": {
-        "enrol": 9,
-        "replace": 11,
-        "login": 6,
-        "refuse": 5,
+        "enrol": 10,
+        "replace": 12,
+        "login": 7,
+        "refuse": 6,
         "erase": 24,
         "rotate": 2,
         "audit": 12,
