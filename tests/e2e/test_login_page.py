@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pyotp
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page, Route, expect
+from playwright.async_api import Page, Request, Route, expect
 
 from models.clips import ClipMissing, clip
 from server.commands.admin import Admin
@@ -257,13 +257,14 @@ async def test_a_key_of_the_browser_and_a_face_by_form_post(
 ) -> None:
     relying = replace(RELYING, min_acr="urn:lookgate:key+face")
     async with visitor(films["owner"]) as page:
-        posted: list[str] = []
-        page.on("request", lambda one: posted.append(one.post_data or "") if APP in one.url else 0)
+        posted: list[Request] = []
+        page.on("request", lambda one: posted.append(one) if one.url == APP else None)
         await stand.begin(page, relying, response_mode="form_post", login_hint="ann")
         assert await stand.register_device_key(page) == "InvalidAccessError"
         await page.click("#people button")
         await page.wait_for_url(APP, timeout=BACK_MS)
-        told = dict(parse_qsl(posted[0]))
+        told = dict(parse_qsl(posted[0].post_data or ""))
+        assert (await posted[0].all_headers())["origin"] == stand.site.server
         assert told.keys() == {"code", "state", "iss"}
         assert await stand.claims(told) == ("ann", ("swk", "face", "mfa"))
 

@@ -175,8 +175,9 @@ def _page(name: str, told: Mapping[str, str], status: int, *, posts: bool = Fals
                 " require-trusted-types-for 'script'" + ("" if posts else "; form-action 'none'")
             ),
             "X-Frame-Options": "DENY",
-            # `no-referrer` would make the origin of our own POSTs `null`.
-            "Referrer-Policy": "same-origin",
+            # `no-referrer` would make the origin of our own POSTs `null`, and `same-origin` that of
+            # the form that goes to the app (Fetch standard, "append a request Origin header").
+            "Referrer-Policy": "strict-origin" if posts else "same-origin",
             "Cache-Control": "no-store",
             "Cross-Origin-Opener-Policy": "same-origin",
             "Cross-Origin-Resource-Policy": "same-origin",

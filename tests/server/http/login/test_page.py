@@ -64,6 +64,7 @@ async def test_a_page_is_closed_to_everything_but_its_own(http: Http, parts: Par
 async def test_a_form_post_is_the_one_form_that_may_be_sent(http: Http, parts: Parts) -> None:
     _, _, headers = await get(await begun(http, parts, response_mode="form_post"))
     assert "form-action" not in headers["Content-Security-Policy"]
+    assert headers["Referrer-Policy"] == "strict-origin"
 
 
 async def test_what_an_app_says_is_text(http: Http, parts: Parts) -> None:
