@@ -41,6 +41,7 @@ from server.peers import Peers
 from server.people.galleries import Galleries
 from server.people.marks import read_marks
 from server.people.protection import protection_of
+from server.people.sealed_clients import SealedClients
 from server.people.shelf import Shelf
 from server.private_folder import PrivateFolderError, private_folder
 from server.problems import Problem
@@ -172,6 +173,7 @@ def build(
         store=found,
         vault=vault,
         protection=protection,
+        clients=SealedClients(found, protection.ledger, vault),
         keyring=keyring,
         member=member,
         model_id=embedder.model_id,

@@ -20,7 +20,6 @@ from server.people.forgetting import withdraw_subject
 from server.people.marks import keep_marks, look_and_keep
 from server.people.renewal import Renewal
 from server.people.retention import believe_clock, erase
-from server.people.sealed_clients import seal_those_of_before
 from server.session.withdrawn import LOOK_S, end_withdrawn
 from server.store.port import Broken, Unavailable
 
@@ -71,6 +70,7 @@ async def _keep(parts: Parts) -> None:
                 logger.warning("verdicts settled", extra={"sessions": settled})
         with contextlib.suppress(Unavailable, OSError):
             folder = parts.settings.data_dir
+            await parts.clients.settle()
             await look_and_keep(parts.store, parts.protection.ledger, folder)
         if parts.clock() - swept_s >= SWEEP_S:
             swept_s = parts.clock()
@@ -157,7 +157,7 @@ async def open_parts(parts: Parts) -> None:
                 clients=store.clients,
                 now=parts.now(),
             )
-            await seal_those_of_before(store.clients, parts.vault, parts.settings.data_dir)
+            await parts.clients.count_those_of_before(parts.settings.data_dir)
             await parts.keyring.load(parts.now())
             await parts.audit.record("settings", **in_force(parts.settings, parts.policies))
             break

@@ -19,6 +19,7 @@ from server.limits import Once, Rates
 from server.metrics import Metrics
 from server.peers import Peers
 from server.people.protection import Protection
+from server.people.sealed_clients import SealedClients
 from server.people.shelf import Shelf
 from server.processes.member import Member
 from server.readiness import Readiness
@@ -42,6 +43,7 @@ class Parts:
     store: Store
     vault: Vault
     protection: Protection
+    clients: SealedClients
     keyring: Keyring
     member: Member | None
     """Of a server that has several processes; None: this one is alone."""

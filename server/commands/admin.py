@@ -25,13 +25,14 @@ from server.keys.vault import Vault
 from server.origins import origin_of
 from server.parts import utc_now
 from server.people import consent
+from server.people.anchors import Ledger
 from server.people.export import export_subject
 from server.people.forgetting import forget_client, withdraw_subject
 from server.people.marks import read_marks
 from server.people.protection import Protection, protection_of
 from server.people.registering import reset_codes, reset_keys
 from server.people.retention import Due, believe_clock, due, erase
-from server.people.sealed_clients import checked_client, seal_those_of_before, sealed_client
+from server.people.sealed_clients import MARK, SealedClients
 from server.people.shelf import Shelf
 from server.people.unlocking import unlock_subject
 from server.private_folder import PrivateFolderError, private_folder
@@ -106,7 +107,7 @@ class Admin:
             clients=store.clients,
             now=utc_now(),
         )
-        await seal_those_of_before(store.clients, self.vault, folder)
+        await self.sealed_clients().count_those_of_before(folder)
         return self.audit
 
     async def add_client(
@@ -136,7 +137,7 @@ class Admin:
         told = {"act": "add", "origins": client.origins, "policy": policy, **told}
         async with (await self.recorded()).act("client", client_id=client_id, **told):
             try:
-                await self.store.clients.add(sealed_client(self.vault, client))
+                await self.sealed_clients().add(client)
             except Conflict:
                 text = f"There is a client {client_id} already."
                 raise AdminError("client_exists", text) from None
@@ -169,7 +170,7 @@ class Admin:
         """As it was sealed. Raises AdminError, VaultError."""
         await self.recorded()
         try:
-            return await checked_client(self.store.clients, self.vault, client_id)
+            return await self.sealed_clients().get(client_id)
         except NotFound:
             raise _unknown(client_id) from None
 
@@ -182,11 +183,11 @@ class Admin:
 
     async def _change(self, client_id: str, **changes: Any) -> None:
         """Fields of a client that are others now; again if somebody else changed it meanwhile."""
+        clients = self.sealed_clients()
         for _ in range(TRIES):
             try:
-                was = await checked_client(self.store.clients, self.vault, client_id)
-                client = sealed_client(self.vault, replace(was, **changes))
-                await self.store.clients.change(was, client)
+                was = await clients.get(client_id)
+                await clients.change(was, replace(was, **changes))
                 return
             except NotFound:
                 raise _unknown(client_id) from None
@@ -347,7 +348,14 @@ class Admin:
 
     def protection(self) -> Protection:
         """That of this store, which knows how far the anchors were."""
-        return protection_of(self.store, self.vault, utc_now, read_marks(self.settings.data_dir))
+        folder = self.settings.data_dir
+        protection = protection_of(self.store, self.vault, utc_now, read_marks(folder))
+        protection.ledger.rows_counted = (folder / MARK).exists()
+        return protection
+
+    def sealed_clients(self, ledger: Ledger | None = None) -> SealedClients:
+        """The rows of relying apps, which are changed there alone."""
+        return SealedClients(self.store, ledger or self.protection().ledger, self.vault)
 
     def _shelf(self) -> Shelf | None:
         folder = self.settings.record

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from server.people.marks import drop_marks
+from server.people.sealed_clients import drop_mark
 from server.settings.load import ConfigError, Settings
 from server.store.opening import sqlite_file
 from server.store.sqlite.backup import BackupError, Contents, backup, restore
@@ -28,6 +29,7 @@ def restore_verb(given: argparse.Namespace, settings: Settings) -> int:
     contents, kept = restore(given.file, database, datetime.now(UTC))
     # What is there now is older than what servers saw, and the operator says that it is to be.
     drop_marks(settings.data_dir)
+    drop_mark(settings.data_dir)
     print(f"{database} holds {_shown(contents)}")
     if kept is not None:
         print(f"what was there before is {kept}")

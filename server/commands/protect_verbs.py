@@ -15,7 +15,6 @@ from server.commands.admin import Admin, AdminError
 from server.parts import utc_now
 from server.people.marks import keep_marks
 from server.people.renewal import LATE, Carried, Renewal, Tell
-from server.people.sealed_clients import believe_client, reseal_clients
 from server.people.sealed_people import reseal_people
 from server.store.port import NotFound
 from server.tools.evaluation.work import Progress
@@ -70,8 +69,8 @@ async def accept_state(admin: Admin, given: argparse.Namespace) -> None:
     audit, renewal = await admin.recorded(), renewal_of(admin)
     await _known(admin, given.client)
     async with audit.act("client", client_id=given.client, act="accept-state"):
-        client = await believe_client(admin.store.clients, admin.vault, given.client)
         believed, refused = await renewal.accept(given.client)
+        client = await admin.sealed_clients(renewal.ledger).believe(given.client)
         keep_marks(admin.settings.data_dir, renewal.ledger.seen)
     origins = " ".join(client.origins) or "(no web origin)"
     print(f"{client.client_id}  {client.policy}  {origins}")
@@ -95,7 +94,7 @@ async def rotate_data(admin: Admin, given: argparse.Namespace) -> None:
             left.unknown |= carried.unknown
         keys, unknown = await renewal.rotate_keys()
         left.unknown |= unknown
-        _, unknown = await reseal_clients(admin.store.clients, admin.vault)
+        _, unknown = await admin.sealed_clients(renewal.ledger).reseal()
         left.unknown |= unknown
         beside, unknown = await reseal_people(admin.store, admin.vault)
         left.unknown |= unknown

@@ -29,7 +29,6 @@ from server.keys.vault import VaultError
 from server.log import LONGEST
 from server.origins import is_origin, origin_of
 from server.parts import Parts
-from server.people.sealed_clients import check_client
 from server.problems import Problem
 from server.rtc.lines import MAX_BYTES
 from server.store.port import Client, NotFound, SessionRecord
@@ -106,21 +105,23 @@ async def known_client(request: web.Request, parts: Parts) -> Client:
         if wait_s:
             raise Problem("too_many_requests", retry_after_s=wait_s)
         raise Problem("client_unauthorized")
-    return _as_sealed(parts, client)
+    newest = await _as_sealed(parts, client)
+    if not hmac.compare_digest(newest.secret_hash, client.secret_hash):
+        raise Problem("client_unauthorized")  # the secret was changed at this moment
+    return newest
 
 
 async def stored_client(parts: Parts, client_id: str) -> Client:
     """The relying app of a session. Raises NotFound, Unavailable, Problem client_changed."""
-    return _as_sealed(parts, await parts.store.clients.get(client_id))
+    return await _as_sealed(parts, await parts.store.clients.get(client_id))
 
 
-def _as_sealed(parts: Parts, client: Client) -> Client:
-    """Raises Problem client_changed."""
+async def _as_sealed(parts: Parts, client: Client) -> Client:
+    """Raises NotFound, Unavailable, Problem client_changed."""
     try:
-        check_client(parts.vault, client)
+        return await parts.clients.check(client)
     except VaultError:
         raise Problem("client_changed") from None
-    return client
 
 
 def policy_of(parts: Parts, client: Client) -> Policy:

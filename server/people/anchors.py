@@ -5,7 +5,8 @@ older one back. So every template of a client has a counter, and which counters 
 the templates, sealed, in parts by subject. Each part has a version, and the client's head says what
 every part may not be older than. Who turns one row back meets its part, who turns the part back
 meets the head, and who turns the head back as well contradicts every part that was changed since,
-and each process that saw it. Who turns a client's rows back all together is not noticed.
+and each process that saw it. The head says as well how new the client's row is (sealed_clients.py).
+Who turns a client's rows back all together is noticed by marks.py alone.
 
 An enrolment is announced before it is stored, and settled after; a process that dies between leaves
 two counters that count. Not here: the rows (server/store/anchors.py), sealing and rotating
@@ -51,8 +52,11 @@ class Ledger:
         self._vault = vault
         self._now = now
         self._random_bytes = random_bytes
-        self.seen: dict[str, int] = dict(seen or {})
-        """The newest version of each head, by its name."""
+        self.seen: Mapping[str, int] = dict(seen or {})
+        """The newest version of each head, by its name. A new one with each change, so that a read
+        is held against what was seen before it began."""
+        self.rows_counted = False
+        """Whether every client's row has a turn (sealed_clients.py)."""
 
     async def standing(self, client_id: str, subjects: Iterable[str] | None) -> Standing:
         """Of these subjects, or all. Read it after the templates that are held against it.
@@ -60,18 +64,18 @@ class Ledger:
         Raises Unavailable.
         """
         wanted = None if subjects is None else [HEAD, *{part_of(subject) for subject in subjects}]
-        standing = await self._read(client_id, wanted)
-        if standing.turned_back:  # or this read began before another that was faster
-            standing = await self._read(client_id, wanted)
-        return standing
-
-    async def _read(self, client_id: str, wanted: Sequence[int] | None) -> Standing:
+        before = self.seen
         read = await self._anchors.of(client_id, wanted)
         if wanted is None:  # a second for a million people
-            return await asyncio.to_thread(self._opened, read, None)
-        return self._opened(read, wanted)
+            return await asyncio.to_thread(self._opened, read, None, before)
+        return self._opened(read, wanted, before)
 
-    def _opened(self, read: Sequence[AnchorRecord], wanted: Sequence[int] | None) -> Standing:
+    def _opened(
+        self,
+        read: Sequence[AnchorRecord],
+        wanted: Sequence[int] | None,
+        before: Mapping[str, int],
+    ) -> Standing:
         records = {one.part: one for one in read}
         first = records.pop(HEAD, None)
         if first is None:
@@ -80,8 +84,8 @@ class Ledger:
             head = self._head(first)
         except VaultError:
             return Standing(None, {}, turned_back=True)
-        seen = self.seen.get(head.name, 0)
-        self.seen[head.name] = max(seen, head.version)
+        if head.version > self.seen.get(head.name, 0):
+            self.seen = {**self.seen, head.name: head.version}
         counters: dict[str, tuple[int, ...]] = {}
         stale = set()
         for part in records if wanted is None else wanted[1:]:
@@ -93,7 +97,7 @@ class Ledger:
                 stale.add(part)
         if wanted is None:
             stale |= set(head.floors) - set(records)
-        return Standing(head, counters, frozenset(stale), head.version < seen)
+        return Standing(head, counters, frozenset(stale), head.version < before.get(head.name, 0))
 
     def _head(self, record: AnchorRecord) -> Head:
         return Head.from_bytes(
@@ -196,6 +200,10 @@ class Ledger:
         """No template without a counter is believed from now on."""
         return await self._change_head(client_id, lambda head: replace(head, adopted=True))
 
+    async def raise_row(self, client_id: str, turn: int) -> None:
+        """No older row of the client counts any more. Raises Unavailable, VaultError."""
+        await self._change_head(client_id, lambda head: replace(head, row=max(turn, head.row)))
+
     async def found(self, client_id: str, *, first: bool) -> Head:
         """The head, made if there is none. `first`: as for `announce`."""
         standing = await self.standing(client_id, [])
@@ -230,7 +238,7 @@ class Ledger:
             client_id, lambda head: replace(head, name=name, floors={}), anyhow=True
         )
         if before.head is not None:
-            self.seen[before.head.name] = OVER
+            self.seen = {**self.seen, before.head.name: OVER}
         there = {one.part: one.version for one in await self._anchors.of(client_id)}
         for part in sorted(set(lists) | set(there) - {HEAD}):
             version = max(there.get(part, 0), 0) + 1

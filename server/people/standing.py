@@ -41,6 +41,9 @@ class Head:
     """By part, the version that it has at least."""
     adopted: bool
     """Whether every template of the client has a counter. Until then one without is believed."""
+    row: int = 0
+    """The turn that the client's row has at least (sealed_clients.py); 0: its turns are not counted
+    yet."""
 
     @property
     def secret(self) -> bytes:
@@ -56,6 +59,7 @@ class Head:
             "secrets": {str(n): base64.b64encode(s).decode() for n, s in self.secrets.items()},
             "floors": {str(part): version for part, version in self.floors.items()},
             "adopted": self.adopted,
+            "row": self.row,
         }
         return json.dumps(told).encode()
 
@@ -71,6 +75,7 @@ class Head:
             secrets={int(n): base64.b64decode(s) for n, s in told["secrets"].items()},
             floors={int(part): least for part, least in told["floors"].items()},
             adopted=told["adopted"],
+            row=told.get("row", 0),
         )
 
 

@@ -25,7 +25,6 @@ from server.keys.vault import Vault
 from server.life import open_parts
 from server.parts import Parts
 from server.people.consent import Consent, shipped
-from server.people.sealed_clients import sealed_client
 from server.session import whom
 from server.session.lockout import Caller
 from server.session.occupancy import Holder
@@ -127,13 +126,13 @@ async def make_parts(
 
 async def add_client(parts: Parts, client: Client) -> None:
     """As the operator adds one."""
-    await parts.store.clients.add(sealed_client(parts.vault, client))
+    await parts.clients.add(client)
 
 
 async def change_client(parts: Parts, **changes: Any) -> None:
     """As the operator changes the one."""
     was = await parts.store.clients.get(CLIENT)
-    await parts.store.clients.change(was, sealed_client(parts.vault, replace(was, **changes)))
+    await parts.clients.change(was, replace(was, **changes))
 
 
 async def close_parts(parts: Parts) -> None:

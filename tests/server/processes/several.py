@@ -29,7 +29,7 @@ from server import app, log
 from server.commands.admin import Admin
 from server.keys.master_key import open_vault
 from server.parts import utc_now
-from server.people.templates import seal_template
+from server.people.protection import protection_of
 from server.processes.member import Member
 from server.processes.signals import supervise
 from server.settings.load import child_environ, environ_of_one, load
@@ -161,9 +161,9 @@ async def _enrol(folder: Path, people: int, **changed: str) -> None:
     told = settings(folder, **changed)
     store, vault = open_store(told.store, told.data_dir), open_vault(folder, key=told.master_key)
     await store.open()
+    protection = protection_of(store, vault, utc_now)
     for n in range(people):
-        record = seal_template(
-            vault,
+        record = await protection.seal(
             replace(template(1), model_id=SFACE.model_id),
             client_id="shop",
             subject=f"person{n}",
@@ -171,6 +171,7 @@ async def _enrol(folder: Path, people: int, **changed: str) -> None:
             created_at=utc_now(),
         )
         await store.templates.put(record, replace=True)
+        await protection.settle(record)
     await store.close()
 
 
