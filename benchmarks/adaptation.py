@@ -2,13 +2,13 @@
 
     python -m benchmarks.adaptation DATA [--steps 100]
 
-Templates do not adapt at login. Here is the rule that they would follow (`adapted`), so that it can
-be measured: each step begins at the first enrolment and knows of no step before, so that a thousand
-come no farther than one. DATA: a folder with one folder a person, of pictures of their face, looked
-at once (the cache of `lookgate evaluate`). From each person towards each other one goes a walk:
-every step shows the face that is nearest to the other person and still passes. No camera sees such
-faces; they are drawn between embeddings. Prints tables; reads and sends nothing else.
-Not here: comparing (pipeline/template.py). Source: docs/decisions/adaptation.md.
+Templates adapt at login only where the operator says so (LOOKGATE_ADAPT). The rule is that of
+server/people/adaptation.py: each step begins at the first enrolment and knows of no step before, so
+that a thousand come no farther than one. DATA: a folder with one folder a person, of pictures of
+their face, looked at once (the cache of `lookgate evaluate`). From each person towards each other
+one goes a walk: every step shows the face that is nearest to the other person and still passes. No
+camera sees such faces; they are drawn between embeddings. Prints tables; reads and sends nothing
+else. Not here: comparing (pipeline/template.py). Source: docs/decisions/adaptation.md.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
-from math import acos, asin, cos, radians, sin
+from math import acos, cos, sin
 from pathlib import Path
 
 import numpy as np
@@ -24,23 +24,13 @@ import numpy as np
 from benchmarks.template_protection import Faces, look
 from pipeline.policy import POLICIES
 from pipeline.template import Floats, Template, pooled
+from server.people.adaptation import ANSWERED, FAR, adapted, moved_deg
 
 MATCH = POLICIES["standard"].match_score
 ENROLLED = 5
 """Pictures of a first enrolment at most."""
 DRAWS = 50
 """Ways to share a person's pictures among enrolment, login and later login."""
-FAR = 0.25
-"""How far above `match_score` a probe must be. With SFace that is .75: the greatest of 15,600
-pooled impostor scores on ORL was .56, and the benchmark says which genuine ones reach it."""
-MOST_DEG = 5.0
-"""Between the pool with today's row and the first enrolment's. Any other face gains .088 at most
-(2 sin 2.5 degrees), and .074 about `match_score`."""
-ANSWERED = ("light", "turn")
-"""Challenges whose answer shows that somebody is there; passive evidence alone moves no template.
-"""
-_ROUNDING_DEG = 0.03
-"""What float32 may lose of an angle as small as MOST_DEG."""
 
 
 def main() -> None:
@@ -137,51 +127,6 @@ def gains(faces: Faces, rng: np.random.Generator) -> Iterator[str]:
         f" goes from {min(plain):.3f} to {min(better):.3f}; below {MATCH}:"
         f" {sum(s < MATCH for s in plain)} before, {sum(s < MATCH for s in better)} after"
     )
-
-
-def adapted(
-    first: Template, probes: Floats, *, answered: str | None, match_score: float
-) -> Template | None:
-    """The rows of the first enrolment, unchanged, and behind them one of today; None if this login
-    may not move the template.
-
-    `probes`: float32 (n, d), unit rows of the same embedder. `answered`: the challenge that the
-    session answered. The row lies on the arc from the first pool to today's, as far along as leaves
-    the pool of all within MOST_DEG of the first.
-    """
-    if answered not in ANSWERED:
-        return None
-    try:
-        start, today = pooled(first.embeddings), pooled(probes)
-    except ValueError:
-        return None
-    score = float(start @ today)
-    if not score >= match_score + FAR:
-        return None
-    angle = acos(min(1.0, score))
-    along = min(angle, _most_along(first.embeddings))
-    if angle < radians(_ROUNDING_DEG):
-        return None  # the same face as it was: nothing to add
-    row = (sin(angle - along) * start + sin(along) * today) / sin(angle)
-    rows = np.vstack([first.embeddings, (row / np.linalg.norm(row))[None]])
-    return Template(first.model_id, rows.astype(np.float32), first.quality)
-
-
-def _most_along(rows: Floats) -> float:
-    """Radians from the first pool at which one row more moves the pool by MOST_DEG.
-
-    The rows' sum has a length `s`, so that a row at angle `a` moves the pool by `m` where
-    tan m = sin a / (s + cos a), which is sin(a - m) = s sin m.
-    """
-    most = radians(MOST_DEG - _ROUNDING_DEG)
-    length = float(np.linalg.norm(rows.sum(axis=0, dtype=np.float64)))
-    return most + asin(min(1.0, length * sin(most)))
-
-
-def moved_deg(first: Template, later: Template) -> float:
-    """Degrees between the pools of two templates; by the chord, exact for near ones."""
-    gap = pooled(first.embeddings).astype(np.float64) - pooled(later.embeddings)
-    return float(np.degrees(2 * asin(min(1.0, float(np.linalg.norm(gap)) / 2))))
 
 
 def toward(start: Floats, aim: Floats, cosine: float) -> Floats:

@@ -1,11 +1,12 @@
 """What a login costs a server: CPU of its process, decoding, network and store included.
 
-    python -m benchmarks.server_cost [--against FOLDER] [--rounds 3] [--models DIR]
+    python -m benchmarks.server_cost [--against FOLDER] [--policy FILE] [--rounds 3] [--models DIR]
 
 The thirteen passages of cost.py, coded once, each played as a login of its own to `lookgate serve`,
 one at a time. `--against` is another working tree of this project: its server runs at the same
-time, every passage is played to both before the next one, and the ratio is printed. Not here: one
-thread without a server (cost.py), times (login.py). Source of the numbers: proc(5).
+time, every passage is played to both before the next one, and ratios are printed. `--policy` is for
+the server here alone, as where a later verdict is to be compared. Not here: one thread without a
+server (cost.py), the stages of a login (login.py). Source of the numbers: proc(5).
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ class Round:
     cpu_s: float = 0.0
     frames: float = 0.0
     outcomes: list[str] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    """Seconds from each click to its verdict."""
 
     @property
     def ms(self) -> float:
@@ -64,13 +67,19 @@ def film(packets: Coded) -> Encoded:
     return Encoded("VP8", frames)
 
 
-async def called(server: Server, purpose: str, subject: str, packets: Coded) -> str:
-    """One attempt: how it ended."""
+async def called(
+    server: Server, purpose: str, subject: str, packets: Coded, times: list[float] | None = None
+) -> str:
+    """One attempt: how it ended. `times` gets its seconds from the click, which asks for a session,
+    to the verdict with its token."""
     said: list[str] = []
+    clicked_s = time.perf_counter()
 
     def hear(message: dict[str, Any]) -> None:
         if message.get("type") == "verdict":
             said.extend([str(message["outcome"]), *map(str, message.get("reasons", ()))])
+            if times is not None:
+                times.append(time.perf_counter() - clicked_s)
 
     try:
         await attempt(
@@ -99,7 +108,7 @@ async def one_round(servers: Sequence[Server], films: Sequence[Coded]) -> list[R
         for server in servers[:: -1 if n % 2 else 1]:
             found = rounds[server.url]
             cpu_s, frames = server.cpu_s(), server.metrics()["lookgate_frames_total"]
-            found.outcomes.append(await called(server, "login", subject, packets))
+            found.outcomes.append(await called(server, "login", subject, packets, found.times))
             await asyncio.sleep(REST_S)
             found.cpu_s += server.cpu_s() - cpu_s
             found.frames += server.metrics()["lookgate_frames_total"] - frames
@@ -111,6 +120,8 @@ def table(done: Sequence[Sequence[Round]], titles: Sequence[str]) -> Iterator[st
     yield f"| | {' | '.join(titles)} |\n|---|{'---|' * len(titles)}"
     columns = list(zip(*done, strict=True))
     yield _row("server, CPU ms a login", [[one.ms for one in rounds] for rounds in columns])
+    times = [[1000 * median(one.times) for one in rounds] for rounds in columns]
+    yield _row("click to verdict, median ms", times)
     looked = [[one.frames / len(one.outcomes) for one in rounds] for rounds in columns]
     yield _row("frames seen, a login", looked)
     accepted = [Counter(outcome.split()[0] for one in rounds for outcome in one.outcomes)
@@ -120,6 +131,9 @@ def table(done: Sequence[Sequence[Round]], titles: Sequence[str]) -> Iterator[st
     if len(titles) > 1:
         ratios = [row[-1].ms / row[0].ms for row in done]
         yield f"\n{titles[-1]} over {titles[0]}: {_range(ratios, 2)}, {len(done)} rounds"
+        pairs = [zip(row[0].times, row[-1].times, strict=True) for row in done]
+        later = [1000 * (here - there) for row in pairs for there, here in row]
+        yield f"click to verdict, each film {titles[-1]} less {titles[0]}: {_range(later, 0)} ms"
 
 
 def _row(name: str, columns: Sequence[Sequence[float]]) -> str:
@@ -135,6 +149,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print. 2: it could not be measured."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--against", type=Path, help="another working tree")
+    parser.add_argument("--policy", type=Path, help="LOOKGATE_POLICY of the server here")
     parser.add_argument("--rounds", type=int, default=3, help="the median counts")
     parser.add_argument("--models", type=Path, default=None, help="folder with the nets")
     args = parser.parse_args(argv)
@@ -148,7 +163,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             servers = []
             for tree in trees.values():
                 folder = open_until.enter_context(tempfile.TemporaryDirectory(prefix="lookgate-"))
-                made = serving(Path(folder), args.models, root=tree)
+                own = args.policy is not None and tree == ROOT
+                changed = {"policy": str(args.policy.resolve())} if own else {}
+                made = serving(Path(folder), args.models, root=tree, **changed)
                 servers.append(open_until.enter_context(made))
             for server in servers:
                 asyncio.run(enrolled(server, people))

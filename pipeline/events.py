@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pipeline.challenge import Light
 from pipeline.reasons import Hint, Phase, Reason
-from pipeline.template import Template
+from pipeline.template import Floats, Template
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,8 @@ class Decided:
     """What to store (enroll, accepted); None otherwise."""
     acr: str | None = None
     """The challenge that was answered, which is the token's level; None: the policy's own."""
+    probe: Floats | None = field(default=None, repr=False, compare=False)
+    """The pooled face that was accepted (login, identify), float32 (d,); None otherwise."""
 
 
 Event = PhaseChanged | Progressed | Hinted | Challenged | Decided

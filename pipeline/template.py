@@ -47,12 +47,20 @@ class Template:
     """float32 (n, d), unit rows, as different from one another as enrolment could get."""
     quality: float
     """0..1, mean quality of the frames they came from."""
+    added: int = 0
+    """How many of the last rows logins added; those before are the first enrolment."""
+
+    @property
+    def first(self) -> Template:
+        """As it was enrolled."""
+        kept = len(self.embeddings) - self.added
+        return Template(self.model_id, self.embeddings[:kept], self.quality)
 
     def __eq__(self, other: object) -> bool:
         return (
             isinstance(other, Template)
             and self.model_id == other.model_id
-            and self.quality == other.quality
+            and (self.quality, self.added) == (other.quality, other.added)
             and np.array_equal(self.embeddings, other.embeddings)
         )
 
@@ -64,14 +72,14 @@ class Template:
 
     def to_bytes(self) -> bytes:
         """Serialise for encryption: magic, header length, JSON header, little-endian rows."""
-        header = json.dumps(
-            {
-                "model": self.model_id,
-                "quality": round(self.quality, 4),
-                "shape": list(self.embeddings.shape),
-            },
-            sort_keys=True,
-        ).encode()
+        told: dict[str, object] = {
+            "model": self.model_id,
+            "quality": round(self.quality, 4),
+            "shape": list(self.embeddings.shape),
+        }
+        if self.added:
+            told["added"] = self.added
+        header = json.dumps(told, sort_keys=True).encode()
         rows = np.ascontiguousarray(self.embeddings, dtype="<f4").tobytes()
         return MAGIC + struct.pack("<I", len(header)) + header + rows
 
@@ -88,12 +96,14 @@ class Template:
             if n < 1 or d < 1 or rows.size != n * d or not np.isfinite(rows).all():
                 raise ValueError("rows")
             quality = float(header["quality"])
-            model_id = str(header["model"])
+            model_id, added = str(header["model"]), int(header.get("added", 0))
+            if not 0 <= added < n:
+                raise ValueError("added")
         except (
             ValueError, KeyError, TypeError, OverflowError, RecursionError, struct.error,
         ) as error:  # fmt: skip
             raise ValueError("not a template of this version") from error
-        return cls(model_id, rows.reshape(n, d).astype(np.float32), quality)
+        return cls(model_id, rows.reshape(n, d).astype(np.float32), quality, added)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from datetime import datetime
 from server.audit.chain import Audit
 from server.audit.witness import Witness
 from server.keys.keyring import Keyring
+from server.people.adaptation import Adaptation
 from server.people.duplicates import Duplicates
 from server.people.galleries import Galleries
 from server.people.protection import Protection
@@ -48,5 +49,6 @@ def recorded(
         audit=audit,
         duplicates=Duplicates(galleries, settings.duplicates),
         replays=Replays(store.fingerprints, protection.vault, settings.replayed, now),
+        adaptation=Adaptation(store.templates, protection, audit, settings.adapt),
     )
     return audit, verdicts

@@ -69,6 +69,10 @@ class Enrolment:
         """Who is enrolled is named by the client, not found."""
         return None
 
+    def pool(self) -> None:
+        """Nobody is compared."""
+        return None
+
     def template(self, policy: Policy) -> Template:
         """What to store. Only after `row` said FOR."""
         chosen = self._chosen(policy)

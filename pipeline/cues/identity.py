@@ -77,6 +77,10 @@ class Identity:
         assert match is not None, "FOR without a match"
         return match.subject
 
+    def pool(self) -> Floats:
+        """The face that was compared, float32 (d,). Only after `row` said FOR."""
+        return pooled(self._embeddings)
+
     def template(self, policy: Policy) -> None:
         """Nothing is stored of somebody who is known."""
         return None

@@ -51,6 +51,9 @@ class Owner(Protocol):
     def subject(self) -> str | None:
         """What an acceptance takes from it: whom the face was accepted as. Only after FOR."""
 
+    def pool(self) -> Floats | None:
+        """What an acceptance takes from it: the pooled face that was compared. Only after FOR."""
+
     def template(self, policy: Policy) -> Template | None:
         """What an acceptance takes from it: what is to be stored. Only after FOR."""
 

@@ -365,6 +365,7 @@ class SessionPipeline:
                 subject=window.owner.subject(),
                 template=window.owner.template(self._policy),
                 acr=self._challenge.name,
+                probe=window.owner.pool(),
             ),
         ]
 

@@ -38,6 +38,7 @@ KINDS: Mapping[str, str] = {
     "erasure": "A person, or a client with everybody, is about to be removed.",
     "unlock": "The client or the operator lets a locked person try again.",
     "reset": "A person's keys, or one-time and recovery codes, are about to be taken away.",
+    "template": "A login is about to move a person's template.",
     "client": "A client is about to be added, changed or removed.",
     "keys": "Signing keys or master keys are about to be changed.",
     "undone": "What another record announced did not happen.",

@@ -28,6 +28,7 @@ from pipeline.session.fingerprint import Path
 from server.audit.chain import Audit
 from server.audit.verdicts import listed, verdict_entry
 from server.keys.keyring import Keyring
+from server.people.adaptation import Adaptation
 from server.people.consent import seal_consent
 from server.people.duplicates import MARK, Duplicates
 from server.people.protection import Protection
@@ -122,11 +123,13 @@ class Verdicts:
         audit: Audit,
         duplicates: Duplicates,
         replays: Replays,
+        adaptation: Adaptation,
     ) -> None:
         """`model_id`: the embedder whose templates can be compared."""
         self._audit = audit
         self._duplicates = duplicates
         self._replays = replays
+        self._adaptation = adaptation
         self._endings = endings
         self._lockout = lockout
         self._templates = templates
@@ -183,6 +186,7 @@ class Verdicts:
         session, decided = judged.session, judged.decided
         asked = False
         template: TemplateRecord | None = None
+        kept: TemplateRecord | None = None
         try:
             subject = session.subject if session.purpose == Purpose.ENROLL else decided.subject
             if subject is None:
@@ -242,6 +246,10 @@ class Verdicts:
             raise undone from error
         if template is not None:
             await self._protection.settle(template)
+        if kept is not None and session.purpose == Purpose.LOGIN:
+            replayed = any(row.reason == "as_before" for row in judged.rows)
+            score, answered = judged.policy.match_score, None if replayed else decided.acr
+            await self._adaptation.follow(kept, decided.probe, answered=answered, score=score)
         named = session.purpose != Purpose.IDENTIFY
         return Said(
             Phase.ACCEPTED,

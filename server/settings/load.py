@@ -81,6 +81,7 @@ class Settings:
     metrics_token: str | None
     duplicates: str
     replayed: str
+    adapt: str
     record: Path | None
     record_days: float
     log_format: str

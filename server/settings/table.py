@@ -332,6 +332,15 @@ TABLE: tuple[Setting, ...] = (
         readers.choice("off", "record", "refuse"),
     ),
     Setting(
+        "ADAPT",
+        "never or bounded",
+        "never",
+        "Whether a login changes the template that it matched: never, or by one bounded step from"
+        " the first enrolment, where it is far above the threshold and answered a challenge"
+        " (docs/decisions/adaptation.md).",
+        readers.choice("never", "bounded"),
+    ),
+    Setting(
         "RECORD",
         "folder",
         None,

@@ -22,6 +22,7 @@ from pipeline.template import Template
 from server.audit.chain import Audit
 from server.keys.keyring import Keyring
 from server.keys.vault import Vault
+from server.people.adaptation import Adaptation
 from server.people.duplicates import Duplicates
 from server.people.galleries import Galleries
 from server.people.protection import Protection, Space, protection_of
@@ -126,6 +127,7 @@ async def _stopped_at(secantus: Secantus, name: str, case: str, n: int) -> bool:
             keyring=ring,
             protection=_protection(store),
             duplicates=Duplicates(galleries, "off"),
+            adaptation=Adaptation(store.templates, _protection(store), audit, "never"),
             model_id=old.model_id,
             now=lambda: NOW + MINUTE,
             audit=audit,

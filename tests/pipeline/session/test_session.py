@@ -15,8 +15,8 @@ from pipeline.observation import Ask
 from pipeline.policy import POLICIES, Policy
 from pipeline.reasons import Hint, Phase, Purpose, Reason
 from pipeline.session.session import MOVES, SessionPipeline
-from pipeline.template import Gallery
-from tests.pipeline.observations import ROI, Camera, gallery, near
+from pipeline.template import Gallery, pooled
+from tests.pipeline.observations import ROI, Camera, gallery, near, template
 
 POLICY = POLICIES["standard"]
 SOON_S = POLICY.settle_s - 0.1
@@ -79,6 +79,17 @@ def test_the_enrolled_person_is_accepted_soon():
     assert verdict(events) == Decided(Phase.ACCEPTED, subject="person-1")
     assert phases(events) == [Phase.GATHERING, Phase.ACCEPTED]
     assert POLICY.settle_s <= camera.now_s - 100.0 <= POLICY.settle_s + 0.2
+
+
+def test_who_is_accepted_was_compared_by_a_face_that_nothing_prints():
+    decided = verdict(watched(started(), Camera(person=1), 10))
+    assert decided is not None
+    assert decided.probe is not None
+    assert decided.probe @ pooled(template(1).embeddings) > POLICY.match_score
+    assert "probe" not in repr(decided)
+    refused = verdict(watched(started(), Camera(person=2), 10))
+    assert refused is not None
+    assert refused.probe is None
 
 
 def test_progress_rises_to_one():

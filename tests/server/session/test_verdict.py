@@ -18,6 +18,7 @@ import pytest
 from pipeline.decision import Evidence, Stand, Topic
 from pipeline.events import Decided
 from pipeline.reasons import Phase, Reason
+from pipeline.template import pooled
 from server.parts import Parts
 from server.people.duplicates import is_marked
 from server.people.galleries import Galleries
@@ -27,7 +28,7 @@ from server.session.lockout import Caller
 from server.session.verdict import Said, Verdicts, counts_as_failure, table
 from server.store.port import NotFound, SessionRecord, Unavailable
 from server.store.tries import IN_A_ROW
-from tests.pipeline.observations import Camera, template
+from tests.pipeline.observations import Camera, near, template
 from tests.server.stage import (
     CLIENT,
     POLICY,
@@ -113,6 +114,30 @@ async def test_whom_a_session_finds_keeps_their_template(house: House, purpose: 
     said = await house.said(session, replace(ANN, acr="light", template=template(1)))
     assert said.phase == Phase.ACCEPTED
     assert await house.parts.store.templates.get(CLIENT, "ann") == kept
+
+
+async def test_a_template_follows_a_login_where_the_operator_says_so(tmp_path: Path) -> None:
+    parts, clock = await make_parts(tmp_path, Camera(), adapt="bounded")
+    house = House(parts, clock, parts.verdicts)
+    await enrolled(parts, "ann", 1)
+    kept = await parts.store.templates.get(CLIENT, "ann")
+    face = pooled(template(1).embeddings)
+    shown = replace(ANN, acr="turn", probe=near(face, 0.9, 7))
+    for purpose, decided, moves in (
+        ("identify", shown, False),
+        ("login", replace(shown, acr=None), False),
+        ("login", replace(shown, probe=None), False),
+        ("replayed", shown, False),
+        ("login", shown, True),
+    ):
+        rows = [FACE]
+        if purpose == "replayed":
+            purpose, rows = "login", [FACE, replace(FACE, cue="replayed", reason="as_before")]
+        session = await house.session(purpose)
+        said = await house.verdicts.record(session, POLICY, decided, rows)
+        assert said.phase == Phase.ACCEPTED
+        assert (await parts.store.templates.get(CLIENT, "ann") != kept) == moves
+    await close_parts(parts)
 
 
 async def test_identify_names_whom_it_found_and_forgives_no_failures(house: House) -> None:
