@@ -3,8 +3,8 @@
     python -m benchmarks.adaptation DATA [--steps 100]
 
 Templates adapt at login only where the operator says so (LOOKGATE_ADAPT). The rule is that of
-server/people/adaptation.py: each step begins at the first enrolment and knows of no step before, so
-that a thousand come no farther than one. DATA: a folder with one folder a person, of pictures of
+server/adaptation.py: each step begins at the first enrolment and knows of no step before,
+so that a thousand come no farther than one. DATA: a folder with one folder a person, of pictures of
 their face, looked at once (the cache of `lookgate evaluate`). From each person towards each other
 one goes a walk: every step shows the face that is nearest to the other person and still passes. No
 camera sees such faces; they are drawn between embeddings. Prints tables; reads and sends nothing
@@ -24,7 +24,7 @@ import numpy as np
 from benchmarks.template_protection import Faces, look
 from pipeline.policy import POLICIES
 from pipeline.template import Floats, Template, pooled
-from server.people.adaptation import ANSWERED, FAR, adapted, moved_deg
+from server.adaptation import ANSWERED, FAR, adapted, moved_deg
 
 MATCH = POLICIES["standard"].match_score
 ENROLLED = 5

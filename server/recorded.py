@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from server.adaptation import Adaptation
 from server.audit.chain import Audit
 from server.audit.witness import Witness
 from server.keys.keyring import Keyring
-from server.people.adaptation import Adaptation
 from server.people.duplicates import Duplicates
 from server.people.galleries import Galleries
 from server.people.protection import Protection

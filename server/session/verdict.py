@@ -25,10 +25,10 @@ from pipeline.events import Decided
 from pipeline.policy import Policy
 from pipeline.reasons import Phase, Purpose, Reason
 from pipeline.session.fingerprint import Path
+from server.adaptation import Adaptation, may_follow
 from server.audit.chain import Audit
 from server.audit.verdicts import listed, verdict_entry
 from server.keys.keyring import Keyring
-from server.people.adaptation import Adaptation
 from server.people.consent import seal_consent
 from server.people.duplicates import MARK, Duplicates
 from server.people.protection import Protection
@@ -62,9 +62,9 @@ class Said:
     token: str | None = None
     """Exactly when accepted."""
     expires_in_s: int | None = None
+    """How long that token is valid."""
     device: str | None = None
     """The word for the cookie of a known device; only when accepted, and for a named subject."""
-    """How long that token is valid."""
     retry: bool = True
     """Whether a new session makes sense now."""
     error: str | None = None
@@ -191,7 +191,6 @@ class Verdicts:
             subject = session.subject if session.purpose == Purpose.ENROLL else decided.subject
             if subject is None:
                 raise AssertionError("an acceptance names somebody")
-            compared = None
             if session.purpose == Purpose.ENROLL:
                 if await self._is_duplicate(session, decided, subject, judged.policy):
                     judged = replace(judged, rows=[*judged.rows, MARK])
@@ -209,7 +208,6 @@ class Verdicts:
                     # No way round a lock of theirs: who is found is nobody then.
                     unknown = Decided(Phase.REJECTED, (Reason.NO_MATCH,))
                     return await self._refuse(replace(judged, decided=unknown), True)
-                compared = kept.template_id
             token = await self._keyring.mint(
                 subject=subject,
                 client_id=session.client_id,
@@ -229,7 +227,7 @@ class Verdicts:
                 subject=subject,
                 evidence=table(judged.rows),
                 template=template,
-                compared=compared,
+                compared=None if kept is None else kept.template_id,
                 note=self._audit.note(entry),
             )
         except Exception as error:
@@ -246,10 +244,8 @@ class Verdicts:
             raise undone from error
         if template is not None:
             await self._protection.settle(template)
-        if kept is not None and session.purpose == Purpose.LOGIN:
-            replayed = any(row.reason == "as_before" for row in judged.rows)
-            score, answered = judged.policy.match_score, None if replayed else decided.acr
-            await self._adaptation.follow(kept, decided.probe, answered=answered, score=score)
+        if kept is not None and may_follow(session, judged.rows):
+            await self._adaptation.follow(kept, decided, judged.policy.match_score)
         named = session.purpose != Purpose.IDENTIFY
         return Said(
             Phase.ACCEPTED,

@@ -19,10 +19,10 @@ from pipeline.events import Decided
 from pipeline.policy import POLICIES
 from pipeline.reasons import Phase, Reason
 from pipeline.template import Template
+from server.adaptation import Adaptation
 from server.audit.chain import Audit
 from server.keys.keyring import Keyring
 from server.keys.vault import Vault
-from server.people.adaptation import Adaptation
 from server.people.duplicates import Duplicates
 from server.people.galleries import Galleries
 from server.people.protection import Protection, Space, protection_of

@@ -15,7 +15,7 @@ from benchmarks.adaptation import (
 )  # fmt: skip
 from benchmarks.template_protection import Faces
 from pipeline.template import Template, pooled
-from server.people.adaptation import MOST_DEG, moved_deg
+from server.adaptation import MOST_DEG, moved_deg
 from tests.pipeline.observations import identity, template
 
 FIRST = template(1)

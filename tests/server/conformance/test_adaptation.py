@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.events import Decided
 from pipeline.policy import POLICIES
+from pipeline.reasons import Phase
 from pipeline.template import Floats, Template, pooled
+from server.adaptation import MOST_DEG, Adaptation, moved_deg
 from server.audit.chain import Audit
 from server.audit.record import read_body
 from server.keys.vault import VaultError
-from server.people.adaptation import MOST_DEG, Adaptation, moved_deg
 from server.people.consent import open_consent, seal_consent
 from server.people.protection import Protection, Space, protection_of
 from server.store.port import Store, TemplateRecord, Unavailable
@@ -51,7 +53,11 @@ async def enrol(store: Store) -> TemplateRecord:
 
 
 async def follow(store: Store, kept: TemplateRecord, probe: Floats, mode: str = "bounded") -> bool:
-    return await of(store, mode).follow(kept, probe, answered="light", score=MATCH)
+    return await of(store, mode).follow(kept, shown(probe), MATCH)
+
+
+def shown(probe: Floats | None, answered: str | None = "light") -> Decided:
+    return Decided(Phase.ACCEPTED, subject="ada", acr=answered, probe=probe)
 
 
 async def opened(store: Store, record: TemplateRecord | None = None) -> Template:
@@ -105,9 +111,9 @@ async def test_nothing_moves_unless_it_may(shop: Store) -> None:
     adaptation = of(shop)
     near_only = near(CENTRE, 0.7, 3)
     assert not await follow(shop, kept, TODAY, mode="never")
-    assert not await adaptation.follow(kept, TODAY, answered=None, score=MATCH)
-    assert not await adaptation.follow(kept, None, answered="light", score=MATCH)
-    assert not await adaptation.follow(kept, near_only, answered="light", score=MATCH)
+    assert not await adaptation.follow(kept, shown(TODAY, None), MATCH)
+    assert not await adaptation.follow(kept, shown(None), MATCH)
+    assert not await adaptation.follow(kept, shown(near_only), MATCH)
     assert await shop.templates.get("shop", "ada") == kept
     assert await told(shop) == []
 

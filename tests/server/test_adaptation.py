@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.policy import POLICIES
 from pipeline.template import Template, pooled
-from server.people.adaptation import FAR, MOST_DEG, adapted, moved_deg
+from server.adaptation import FAR, MOST_DEG, adapted, moved_deg
 from tests.pipeline.observations import near, template
 
 MATCH = POLICIES["standard"].match_score

@@ -12,17 +12,21 @@ Source: docs/decisions/adaptation.md.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import acos, asin, radians, sin
 
 import numpy as np
 
+from pipeline.decision import Evidence
+from pipeline.events import Decided
+from pipeline.reasons import Purpose
 from pipeline.refusal import Refusal
 from pipeline.template import Floats, Template, pooled
 from server.audit.chain import Audit
 from server.people import consent
 from server.people.protection import Protection, Space
-from server.store.port import Conflict, NotFound, TemplateRecord, Templates
+from server.store.port import Conflict, NotFound, SessionRecord, TemplateRecord, Templates
 
 FAR = 0.25
 """How far above `match_score` a probe must be. With SFace that is .75: the greatest of 15,600
@@ -49,18 +53,16 @@ class Adaptation:
     mode: str
     """`never`, or `bounded`: as above."""
 
-    async def follow(
-        self, kept: TemplateRecord, probe: Floats | None, *, answered: str | None, score: float
-    ) -> bool:
+    async def follow(self, kept: TemplateRecord, decided: Decided, score: float) -> bool:
         """Let the template that an accepted login was compared with follow what it showed; whether
         it did. Never raises: the login stands, and its template stays as it was.
 
-        `probe`: float32 (d,), pooled. `score`: from which a face matches.
+        `score`: from which a face matches.
         """
-        if self.mode == "never" or probe is None:
+        if self.mode == "never" or decided.probe is None:
             return False
         try:
-            return await self._follow(kept, probe, answered, score)
+            return await self._follow(kept, decided.probe, decided.acr, score)
         except (Refusal, Conflict, NotFound) as error:
             code = error.code if isinstance(error, Refusal) else type(error).__name__
             _log.warning("a template does not follow a login", extra={"code": code})
@@ -94,6 +96,12 @@ class Adaptation:
                 raise Conflict("template")
         await self.protection.settle(record)
         return True
+
+
+def may_follow(session: SessionRecord, rows: Sequence[Evidence]) -> bool:
+    """Whether an accepted session is a login by name that showed no film of an earlier one."""
+    replayed = any(row.cue == "replayed" and row.reason == "as_before" for row in rows)
+    return session.purpose == Purpose.LOGIN and not replayed
 
 
 def adapted(
