@@ -35,7 +35,6 @@ from server.limits import OwnRates
 from server.oidc.authorize import Request
 from server.oidc.login import begin, finish
 from server.parts import Parts
-from server.people.sealed_clients import sealed_client
 from server.settings.load import load
 from server.store.port import Client
 from server.store.relying import RelyingParty
@@ -82,7 +81,7 @@ async def serving(folder: Path, port: int) -> AsyncIterator[Parts]:
             created_at=parts.now(),
             relying=RelyingParty("App", (REDIRECT,)),
         )
-        await parts.store.clients.add(sealed_client(parts.vault, client))
+        await parts.clients.add(client)
         yield parts
     finally:
         await runner.cleanup()

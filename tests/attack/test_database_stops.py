@@ -28,6 +28,7 @@ from server.people.galleries import Galleries
 from server.people.protection import Protection, Space, protection_of
 from server.people.templates import seal_template
 from server.session.lockout import Lockout
+from server.session.replays import Replays
 from server.session.verdict import Verdicts
 from server.store.mongo.store import MongoStore
 from server.store.port import NotFound, Unavailable
@@ -127,6 +128,7 @@ async def _stopped_at(secantus: Secantus, name: str, case: str, n: int) -> bool:
             keyring=ring,
             protection=_protection(store),
             duplicates=Duplicates(galleries, "off"),
+            replays=Replays(store.fingerprints, VAULT, "off", lambda: NOW + MINUTE),
             adaptation=Adaptation(store.templates, _protection(store), audit, "never"),
             model_id=old.model_id,
             now=lambda: NOW + MINUTE,

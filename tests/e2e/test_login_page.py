@@ -28,7 +28,6 @@ from server.keys.token import base64url
 from server.oidc.codes import granted_of, hash_of
 from server.parts import utc_now
 from server.people import registering
-from server.people.sealed_clients import sealed_client
 from server.people.sealed_people import seal_secret
 from server.settings.load import load
 from server.store.oidc.otps import Totp
@@ -85,8 +84,7 @@ class Stand:
         """The app sends the browser to /authorize, which shows the login page; the login's id."""
         was = await self.admin.store.clients.get(CLIENT)
         if was.relying != relying:
-            now_is = sealed_client(self.admin.vault, replace(was, relying=relying))
-            await self.admin.store.clients.change(was, now_is)
+            await self.admin.sealed_clients().change(was, replace(was, relying=relying))
         asked = {
             "client_id": CLIENT,
             "redirect_uri": APP,
