@@ -20,7 +20,7 @@ from aiohttp import web
 
 from server.http.fields import is_subject
 from server.http.login.ending import remembered
-from server.http.login.visit import Visit, counted, login_of, opened
+from server.http.login.visit import Visit, opened
 from server.http.published import Text, answer
 from server.http.requests import opened_parts, stored_client
 from server.oidc.authorize import LOCALES, Request, request_of
@@ -84,8 +84,7 @@ async def show_page(request: web.Request) -> web.Response:
     """GET /login/{login}. Refused by a page of its own, and never by a redirect."""
     parts = opened_parts(request)
     try:
-        address = await counted(request, parts)
-        visit = await opened(parts, await login_of(request, parts), address)
+        visit = await opened(request, parts)
     except Problem as problem:
         return refusal(request, problem, again_at=await _app_of(parts, request, problem))
     except Unavailable as fault:

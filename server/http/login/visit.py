@@ -35,6 +35,10 @@ from server.store.oidc.logins import Login
 from server.store.port import Client, Conflict, NotFound
 from server.store.relying import RelyingParty, people_of
 
+MOST_CHANGES = 200
+"""Of one login: a person who tries every way and fails at each makes some thirty. Nothing else
+bounds what one that was begun costs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Visit:
@@ -78,8 +82,20 @@ def secure(parts: Parts) -> bool:
 async def login_of(request: web.Request, parts: Parts) -> Login:
     """The login that an address names, of the browser that has its cookie.
 
-    Raises Problem login_over (unknown, expired), login_foreign; Unavailable.
+    Only who has none is counted by the rate of addresses, because /authorize counted the others: an
+    office behind one address logs in at once.
+    Raises Problem login_over (unknown, expired), login_foreign, too_many_requests; Unavailable.
     """
+    try:
+        return await _found(request, parts)
+    except Problem:
+        wait_s = await parts.rates.take(("address", address_of(request, parts)))
+        if wait_s:
+            raise Problem("too_many_requests", retry_after_s=wait_s) from None
+        raise
+
+
+async def _found(request: web.Request, parts: Parts) -> Login:
     login_id = request.match_info["login"]
     if not TICKET.fits(login_id):
         raise Problem("login_over")
@@ -94,15 +110,6 @@ async def login_of(request: web.Request, parts: Parts) -> Login:
     return login
 
 
-async def counted(request: web.Request, parts: Parts) -> str:
-    """The caller's address, whose rate is taken from. Raises Problem too_many_requests."""
-    address = address_of(request, parts)
-    wait_s = await parts.rates.take(("address", address))
-    if wait_s:
-        raise Problem("too_many_requests", retry_after_s=wait_s)
-    return address
-
-
 async def visit_of(request: web.Request) -> Visit:
     """The login that a page's script asks about.
 
@@ -114,13 +121,13 @@ async def visit_of(request: web.Request) -> Visit:
     # `null` is anybody's.
     if request.headers.get("Origin") != own_origin(parts):
         raise Problem("origin_not_allowed")
-    address = await counted(request, parts)
-    return await opened(parts, await login_of(request, parts), address)
+    return await opened(request, parts)
 
 
-async def opened(parts: Parts, login: Login, address: str) -> Visit:
-    """A login that goes on. Raises Problem login_over, client_changed; Unavailable."""
-    if State(login.state) in ENDS:
+async def opened(request: web.Request, parts: Parts) -> Visit:
+    """A login that goes on. Raises as `visit_of`, whatever the origin."""
+    login = await login_of(request, parts)
+    if State(login.state) in ENDS or login.version > MOST_CHANGES:
         raise Problem("login_over")
     try:
         client = await stored_client(parts, login.client_id)
@@ -129,7 +136,7 @@ async def opened(parts: Parts, login: Login, address: str) -> Visit:
     if client.relying is None:
         raise Problem("login_over")
     asked = request_of(login.request)
-    return Visit(parts, login, client, client.relying, asked, address)
+    return Visit(parts, login, client, client.relying, asked, address_of(request, parts))
 
 
 async def moved(visit: Visit, act: Act | None = None, **changes: Any) -> Visit:

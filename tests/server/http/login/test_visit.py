@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from server.http.login.routes import ROUTES
+from server.http.login.visit import MOST_CHANGES
+from server.limits import Buckets
 from server.oidc.login import cookie_name
 from server.parts import Parts
 from server.store.oidc.logins import DONE
@@ -55,6 +57,28 @@ async def test_every_post_is_of_a_login_that_goes_on(
     assert await late.refused(what) == "login_over"
     late.login_id = "x"
     assert await late.refused(what) == "login_over"
+
+
+async def test_an_office_behind_one_address_logs_in_at_once(
+    http: Http, parts: Parts, clock: Clock
+) -> None:
+    parts.rates.buckets["address"] = Buckets(2.0, 3.0)  # type: ignore[attr-defined]
+    for _ in range(20):
+        page = await begun(http, parts)
+        await page.good("who", {"name": "ann"})
+        await page.good("key-options")
+    # Who guesses addresses of logins, or has another's, is slowed down.
+    for code in ("login_foreign", "login_foreign", "login_foreign", "too_many_requests"):
+        _, said = await page.post("key-options", Cookie=None)
+        assert said["error"]["code"] == code
+    await page.good("key-options")
+
+
+async def test_a_login_changes_so_often_and_no_more(http: Http, parts: Parts) -> None:
+    page = await begun(http, parts)
+    for _ in range(MOST_CHANGES):
+        await page.good("key-options")
+    assert await page.refused("key-options") == "login_over"
 
 
 async def test_two_tabs_are_two_logins(http: Http, parts: Parts) -> None:
