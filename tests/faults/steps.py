@@ -20,6 +20,7 @@ import signal
 import sqlite3
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -37,12 +38,24 @@ from server.parts import Parts
 from server.people.forgetting import withdraw_subject
 from server.people.marks import look_and_keep
 from server.people.renewal import Renewal
+from server.people.sealed_people import reseal_people, seal_profile, seal_secret
 from server.people.unlocking import unlock_subject
 from server.store.mongo.store import MongoStore
+from server.store.oidc.logins import DONE
 from server.store.port import Client, Conflict, SessionRecord, Store
 from server.store.sqlite.store import SqliteStore
 from tests.pipeline.observations import Camera, template
 from tests.pipeline.session.test_fingerprint import film, path
+from tests.server.conformance.oidc.records import (
+    a_code,
+    a_login,
+    a_profile,
+    a_totp,
+    an_access,
+    an_authenticator,
+    an_invitation,
+    hashed,
+)
 from tests.server.stage import CLIENT, KEY, POLICY, Clock, add_client, enrolled, settings
 
 BEGAN = datetime(2090, 1, 1, 12, tzinfo=UTC)
@@ -176,6 +189,39 @@ async def _login(parts: Parts, subject: str, session: str) -> str | None:
     return await _verdict(parts, await parts.store.sessions.get(session), decided)
 
 
+async def _code(parts: Parts, subject: str, session: str) -> str | None:
+    """A login of OpenID Connect from its face on: verdict, code, access token."""
+    if await _login(parts, subject, session) is None:
+        return None
+    store, was = parts.store, await parts.store.logins.get(subject, parts.now())
+    given = a_code(subject, login_id=subject, subject=subject, **_times(parts))
+    await store.logins.move(was, replace(was, state=DONE), given)
+    await store.codes.redeem(given.code_hash, CLIENT, parts.now())
+    times = {"expires_at": given.expires_at}
+    await store.access.add(an_access(subject, code_hash=given.code_hash, subject=subject, **times))
+    return "given"
+
+
+def _times(parts: Parts) -> dict[str, datetime]:
+    return {"issued_at": parts.now(), "expires_at": parts.now() + timedelta(minutes=5)}
+
+
+async def beside(parts: Parts, subject: str) -> None:
+    """What an enrolled person has beside the face, and a login at its face."""
+    store, vault = parts.store, parts.vault
+    key = an_authenticator(f"k {subject}", subject=subject, user_handle=subject.encode())
+    await store.authenticators.add(key)
+    sealed = seal_secret(vault, CLIENT, subject, b"secret")
+    await store.otps.put(a_totp(subject=subject, sealed=sealed, key_id=vault.key_id))
+    await store.recovery.put(CLIENT, subject, [hashed("1")])
+    profile = seal_profile(vault, CLIENT, subject, b"{}")
+    of = {"subject": subject, "key_id": vault.key_id}
+    await store.profiles.put(a_profile(**of, sealed=profile))
+    await store.invitations.add(an_invitation(subject, **of, profile=profile))
+    login = a_login(subject, subject=subject, expires_at=parts.now() + timedelta(minutes=10))
+    await store.logins.add(login)
+
+
 async def _refuse(parts: Parts, subject: str, session: str) -> str | None:
     decided = Decided(Phase.REJECTED, (Reason.NO_MATCH,))
     assert await _verdict(parts, await parts.store.sessions.get(session), decided) is None
@@ -226,6 +272,7 @@ async def _reseal(parts: Parts, subject: str, session: str) -> str | None:
     async with parts.audit.act("keys", act="rotate-data", key=parts.vault.key_id):
         await renewal.carry(CLIENT)
         await renewal.rotate_keys()
+        await reseal_people(parts.store, parts.vault)
     return parts.vault.key_id
 
 
@@ -270,6 +317,7 @@ CASES: Mapping[str, Act] = {
     "enrol": _enrol,
     "replace": _enrol,
     "login": _login,
+    "code": _code,
     "refuse": _refuse,
     "erase": _erase,
     "rotate": _rotate,

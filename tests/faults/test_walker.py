@@ -1,13 +1,15 @@
 """kill -9 between every two steps of what a server does; another server then finds it whole.
 
-Never a token without a finished session and its record in the audit; never half an enrolment; never
-a template after a receipt; never a lost answer; and the audit is whole. Facts: docs/operations.md,
+Never a token without a finished session and its record in the audit; never a code without a login
+that is done and a face that was accepted; never half an enrolment; never a template, a key or a
+profile after a receipt; never a lost answer; and the audit is whole. Facts: docs/operations.md,
 "When something fails half-way"; docs/decisions/verdicts.md.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import random
 import secrets
@@ -28,8 +30,12 @@ from server.keys.keyring import Keyring
 from server.parts import Parts
 from server.people.marks import read_marks
 from server.people.protection import space_of
-from server.store.port import Client, NotFound
-from tests.faults.steps import CASES, MANY, first_day, new_place, parts_of, store_of
+from server.people.sealed_people import open_profile, open_secret
+from server.store.oidc.logins import DONE
+from server.store.port import Client, NotFound, Used
+from tests.faults.steps import CASES, MANY, beside, first_day, new_place, parts_of, store_of
+from tests.server.conformance.oidc.records import hashed
+from tests.server.conformance.races import outcomes
 from tests.server.conformance.secantus import Secantus
 from tests.server.failing import failed, failures
 from tests.server.stage import CLIENT, claimed, close_parts, enrolled
@@ -41,24 +47,26 @@ LEAST = {
         "enrol": 19,
         "replace": 21,
         "login": 11,
+        "code": 21,
         "refuse": 10,
-        "erase": 31,
-        "rotate": 7,
+        "erase": 34,
+        "rotate": 11,
         "audit": 24,
         "renew": 9,
-        "reseal": 23,
+        "reseal": 24,
         "unlock": 7,
     },
     "mongo": {
         "enrol": 10,
         "replace": 12,
         "login": 7,
+        "code": 10,
         "refuse": 6,
-        "erase": 24,
-        "rotate": 2,
+        "erase": 25,
+        "rotate": 3,
         "audit": 12,
         "renew": 4,
-        "reseal": 6,
+        "reseal": 9,
         "unlock": 3,
     },
 }
@@ -188,6 +196,8 @@ async def test_killed_between_every_two_steps(walk: Walk, case: str) -> None:
         subject = f"{case}{at}"
         if case != "enrol":
             await enrolled(walk.other, subject, 1)
+        if case in ("code", "erase", "reseal"):
+            await beside(walk.other, subject)
         if case == "unlock":
             await failed(walk.other.store, CLIENT, subject, walk.other.now())
         old = await walk.template(subject)
@@ -222,6 +232,41 @@ async def _checked_verdict(
         assert now == old, named
 
 
+async def _checked_code(
+    walk: Walk, ended: Ended, subject: str, session: str, old: str | None, named: str
+) -> None:
+    """Never a code without a login that is done, and a face that was accepted and recorded."""
+    store, now = walk.other.store, walk.other.now()
+    is_done = (await store.logins.get(subject, now)).state == DONE
+    with contextlib.suppress(NotFound):
+        await store.access.get(hashed(subject), now)
+        with pytest.raises(Used):
+            await store.codes.redeem(hashed(subject), CLIENT, now)
+    redeemed = await outcomes([store.codes.redeem(hashed(subject), CLIENT, now)])
+    assert is_done == ("NotFound" not in redeemed), named
+    if is_done:
+        assert await walk.state(session) == "accepted", named
+        assert await walk.recorded(session) == ["accepted"], named
+    if ended.told is not None:
+        assert await store.access.get(hashed(subject), now), named
+    await walk.settled()
+
+
+async def _held(walk: Walk, subject: str) -> Mapping[str, int]:
+    store = walk.other.store
+    link = await store.invitations.of_subject(CLIENT, subject)
+    secrets_held = await store.otps.of_people(CLIENT, after="", most=9999)
+    profiles = await store.profiles.of_people(CLIENT, after="", most=9999)
+    return {
+        "authenticators": len(await store.authenticators.of_subject(CLIENT, subject)),
+        "otps": sum(one.subject == subject for one in secrets_held),
+        "recovery": await store.recovery.left(CLIENT, subject),
+        "profiles": sum(one.subject == subject for one in profiles),
+        "invitations": len(link),
+        "logins": len(await store.logins.of_subject(CLIENT, subject)),
+    }
+
+
 async def _checked_erasure(
     walk: Walk, ended: Ended, subject: str, session: str, old: str | None, named: str
 ) -> None:
@@ -236,12 +281,14 @@ async def _checked_erasure(
         assert now is None, named
         assert await walk.state(session) is None, named
         assert walk.recordings(session) == [], named
+        assert not any((await _held(walk, subject)).values()), named
     assert now in (None, old), named
     assert now == old or len(erasures) == 1, named
     # Whoever got no receipt asks again.
     assert await CASES["erase"](walk.other, subject, session) is not None
     assert await walk.template(subject) is None, named
     assert walk.recordings(session) == [], named
+    assert not any((await _held(walk, subject)).values()), named
     # And nothing of the first try comes back.
     await walk.settled()
     assert await walk.template(subject) is None, named
@@ -276,6 +323,13 @@ async def _checked_sealing(
     if named.startswith("reseal") and ended.told is not None:
         record = await walk.other.store.templates.get(CLIENT, subject)
         assert record.key_id == ended.told, named
+    if named.startswith("reseal"):
+        totp = await walk.other.store.otps.get(CLIENT, subject)
+        profile = await walk.other.store.profiles.get(CLIENT, subject)
+        assert open_secret(walk.other.vault, totp) == b"secret", named
+        assert open_profile(walk.other.vault, profile) == b"{}", named
+        if ended.told is not None:
+            assert {totp.key_id, profile.key_id} == {ended.told}, named
     # The next run finds nobody else to carry over.
     await CASES["erase"](walk.other, subject, session)
 
@@ -298,6 +352,7 @@ async def _checked_unlocking(
 
 Check = Callable[[Walk, Ended, str, str, str | None, str], Awaitable[None]]
 CHECKS: Mapping[str, Check] = {
+    "code": _checked_code,
     "erase": _checked_erasure,
     "rotate": _checked_rotation,
     "audit": _checked_audit,
