@@ -146,7 +146,8 @@ def _lines(text: str) -> str:
 
 
 def test_the_tag_and_its_events_are_the_elements() -> None:
-    element = (ROOT / "web" / "widget" / "element.js").read_text()
+    widget = ROOT / "web" / "widget"
+    element = "".join((widget / name).read_text() for name in ("element.js", "wishes.js"))
     page = (EXAMPLES / "page.html").read_text()
     for attribute in re.findall(r"face\.setAttribute\('([\w-]+)'", page):
         assert f"'{attribute}'" in element

@@ -10,11 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from gzip import compress
 from pathlib import Path
 
+import brotli
 from aiohttp import web
 
 from server.http.openapi import describe
@@ -38,14 +40,15 @@ class Text:
 
     kind: str
     body: bytes
-    compressed: bytes
+    compressed: Mapping[str, bytes]
+    """By content coding (RFC 9110 section 8.4.1, RFC 7932), the best first."""
     tag: str
     caching: str
 
     @classmethod
     def of(cls, kind: str, body: bytes, caching: str = "no-cache") -> Text:
         # Without a time within, so that every process sends the same bytes.
-        smaller = compress(body, 9, mtime=0)
+        smaller = {"br": brotli.compress(body), "gzip": compress(body, 9, mtime=0)}
         return cls(kind, body, smaller, hashlib.sha256(body).hexdigest()[:32], caching)
 
 
@@ -84,7 +87,12 @@ def _interface() -> Text:
 def _widget() -> dict[str, Text]:
     """By the name below /web/. The module that pages load is the made one."""
     found = dict[str, Text]()
-    for folder, below in ((WIDGET_DIR, ""), (WIDGET_DIR / "texts", "texts/"), (BUILT_DIR, "")):
+    for folder, below in (
+        (WIDGET_DIR, ""),
+        (WIDGET_DIR / "page", "page/"),
+        (WIDGET_DIR / "texts", "texts/"),
+        (BUILT_DIR, ""),
+    ):
         for path in folder.iterdir():
             if path.suffix in _TYPES:
                 caching = _NEVER_AGAIN if _HASHED.search(path.name) else "no-cache"
@@ -105,16 +113,19 @@ def answer(request: web.Request, file: Text) -> web.Response:
     if any(known.value in (file.tag, "*") for known in request.if_none_match or ()):
         return web.Response(status=304, headers=headers)
     body = file.body
-    if _takes_gzip(request):
-        headers["Content-Encoding"] = "gzip"
-        body = file.compressed
+    taken = _codings(request)
+    for coding, smaller in file.compressed.items():
+        if coding in taken:
+            headers["Content-Encoding"], body = coding, smaller
+            break
     return web.Response(body=body, content_type=file.kind, charset="utf-8", headers=headers)
 
 
-def _takes_gzip(request: web.Request) -> bool:
-    """Whether the caller names gzip and does not refuse it (RFC 9110 section 12.5.3)."""
-    for coding in request.headers.get("Accept-Encoding", "").lower().split(","):
-        name, _, weight = coding.partition(";")
-        if name.strip() == "gzip":
-            return re.fullmatch(r"\s*q=0(\.0*)?\s*", weight) is None
-    return False
+def _codings(request: web.Request) -> set[str]:
+    """Those that the caller names and does not refuse (RFC 9110 section 12.5.3)."""
+    found = set[str]()
+    for one in request.headers.get("Accept-Encoding", "").lower().split(","):
+        name, _, weight = one.partition(";")
+        if re.fullmatch(r"\s*q=0(\.0*)?\s*", weight) is None:
+            found.add(name.strip())
+    return found

@@ -9,12 +9,12 @@ import { COLORS } from '../../web/widget/style.js';
 
 const read = (path) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 const page = read('docs/widget.md');
-const element = read('web/widget/element.js');
+const element = read('web/widget/element.js') + read('web/widget/wishes.js');
 const has = (text) => assert.ok(page.includes(text), text);
 
 test('attributes', () => {
   const list = element.match(/observedAttributes = \[([^\]]+)\]/)[1];
-  const used = [...element.matchAll(/[gh](?:et|as)Attribute\('([a-z-]+)'\)/g)].map((m) => m[1]);
+  const used = [...element.matchAll(/(?:[gh](?:et|as)Attribute|#get)\('([a-z-]+)'\)/g)].map((m) => m[1]);
   for (const name of new Set([...list.matchAll(/'([a-z-]+)'/g)].map((m) => m[1]).concat(used))) has(`\`${name}\``);
 });
 

@@ -2,6 +2,8 @@
 // No network and no rendering; what the browser throws becomes a stable code.
 // Source: W3C Media Capture and Streams, section 10.2 (getUserMedia and its error names).
 
+import { environment } from './environment.js';
+
 /** What went wrong, as a stable code; `cause` keeps the browser's own error for a debugger. */
 export class Trouble extends Error {
   /**
@@ -68,7 +70,7 @@ export function constraints(deviceId) {
  * @throws {Trouble}
  */
 export async function openCamera({ deviceId = '', signal }) {
-  if (!navigator.mediaDevices?.getUserMedia) {
+  if (!environment.getUserMedia) {
     // Outside a secure context browsers hide mediaDevices altogether.
     throw new Trouble(window.isSecureContext ? 'browser_unsupported' : 'camera_insecure', { retry: false });
   }
@@ -90,11 +92,11 @@ export async function openCamera({ deviceId = '', signal }) {
 /** @param {string} deviceId @returns {Promise<MediaStream>} */
 async function ask(deviceId) {
   try {
-    return await navigator.mediaDevices.getUserMedia(constraints(deviceId));
+    return await environment.getUserMedia(constraints(deviceId));
   } catch (error) {
     // The remembered camera is unplugged: any other is better than none.
     if (!deviceId || !['camera_unsuitable', 'camera_missing'].includes(cameraCode(error))) throw error;
-    return navigator.mediaDevices.getUserMedia(constraints());
+    return environment.getUserMedia(constraints());
   }
 }
 

@@ -3,6 +3,7 @@
 // Source: docs/protocol.md; W3C WebRTC 1.0. The measured reasons are beside the lines that rest on them.
 
 import { Trouble } from './camera.js';
+import { environment } from './environment.js';
 import { keepDevice } from './device.js';
 import { askForPlace } from './line.js';
 import { CHANNEL_LABEL, CHANNEL_PROTOCOL, encode, parse } from './protocol.js';
@@ -70,9 +71,9 @@ export class Connection {
     this.#deadlines = ends.deadlines ?? DEADLINES;
     this.#hello = hello;
     this.#patience = patience;
-    if (typeof RTCPeerConnection === 'undefined') throw new Trouble('browser_unsupported', { retry: false });
+    if (!environment.RTCPeerConnection) throw new Trouble('browser_unsupported', { retry: false });
     try {
-      this.#peer = new RTCPeerConnection({ iceServers: ticket.ice_servers });
+      this.#peer = new environment.RTCPeerConnection({ iceServers: ticket.ice_servers });
     } catch (cause) { // a malformed ICE server list
       throw new Trouble('server_answer', { cause });
     }

@@ -3,6 +3,7 @@
 // Source: docs/protocol.md, "Consent"; docs/consent.md; WCAG 2.2 (2.1.1: a box that scrolls takes the keyboard's focus).
 
 import { Trouble } from './camera.js';
+import { environment } from './environment.js';
 import { ServerProblem, readJson } from './line.js';
 import { isObject, readProblem } from './protocol.js';
 import { dress } from './style.js';
@@ -33,7 +34,7 @@ async function fetchConsent({ server, session, ticket }, languages, signal) {
   /** @type {Response} */
   let response;
   try {
-    response = await fetch(`${server.replace(/\/+$/, '')}/v1/sessions/${encodeURIComponent(session)}/consent`, {
+    response = await environment.fetch(`${server.replace(/\/+$/, '')}/v1/sessions/${encodeURIComponent(session)}/consent`, {
       headers: { 'Authorization': `Bearer ${ticket}`, 'Accept-Language': languages.map((tag, n) => n ? `${tag};q=${(1 / (n + 1)).toFixed(2)}` : tag).join(', ') },
       credentials: 'omit',
       cache: 'no-store',

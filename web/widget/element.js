@@ -6,41 +6,43 @@ import { Attempt } from './attempt.js';
 import { Trouble, listCameras, openCamera } from './camera.js';
 import { Challenge, wantsLessMotion } from './challenge.js';
 import { Connection } from './connection.js';
+import { replace } from './environment.js';
+import { Field } from './page/field.js';
 import { ServerProblem } from './line.js';
 import { hello } from './protocol.js';
-import { Leaving, languagesOf, upgrade } from './page.js';
+import { Leaving, announce, languagesOf, upgrade } from './page/page.js';
 import { START, isEnd, isLive, step } from './state.js';
-import { load, pickLanguage, sentence, textsOf } from './texts.js';
-import { readJsonAttribute, takeTicket } from './ticket.js';
+import { load, say, sentence, textsOf } from './texts.js';
 import { View } from './view.js';
+import { Wishes } from './wishes.js';
 
 /** @typedef {import('./protocol.js').Verdict} Verdict */
 /** @typedef {import('./state.js').Input} Input */
 
 const WIDGET = 'face-login/0.1.0';
 
-/** The server's address when the page names none: it serves this module under `web/`, perhaps below a path of a proxy. */
-const HOME = new URL('..', import.meta.url).href;
-
 /** Where a page is rendered on a server there are no elements: the class can be loaded there, and not made. */
 const Base = globalThis.HTMLElement ?? /** @type {typeof HTMLElement} */ (class {});
 
 export class FaceLogin extends Base {
-  static observedAttributes = ['server', 'session', 'ticket', 'ice-servers', 'session-url', 'auto-start', 'lang'];
+  static observedAttributes = ['server', 'session', 'ticket', 'ice-servers', 'session-url', 'auto-start', 'lang', 'required', 'test'];
+  static formAssociated = true;
+
+  /** The browser's functions that a page's tests put others in place of. @param {Partial<import('./environment.js').Environment>} own */
+  static set environment(own) { replace(own); }
 
   #view;
   #challenge;
+  #field = new Field(this);
   /** @type {Readonly<import('./state.js').Model>} */ #model = START;
   /** @type {Attempt | null} */ #attempt = null;
-  /** The ticket attribute is read into here and taken out of the DOM; one attempt takes it. @type {string} */ #ticket = '';
+  #wishes = new Wishes(this);
   /** @type {Readonly<Record<string, string>>} */ #texts = {};
   /** @type {{id: string, label: string}[]} */ #cameras = [];
   #leaving = new Leaving(() => this.#leave());
   #began = false; // auto-start happens once
   #retryAsked = false; // a retry waits for the page's new ticket
   #declined = false; // whoever declined once is not asked again by this element
-
-  /** @type {(() => Promise<import('./ticket.js').Given>) | null} */ #getTicket = null;
 
   constructor() {
     super();
@@ -73,12 +75,17 @@ export class FaceLogin extends Base {
 
   /** The page's way to a new session: called once for each attempt, and again after a loss. */
   get getTicket() {
-    return this.#getTicket;
+    return this.#wishes.getTicket;
   }
 
   set getTicket(getTicket) {
-    this.#getTicket = getTicket;
+    this.#wishes.getTicket = getTicket;
     if (this.isConnected) this.#autoStart();
+  }
+
+  /** The `deviceId` of the camera that is open, or would be; empty: whichever there is. */
+  get camera() {
+    return this.#attempt?.camera?.settings.deviceId ?? this.#wishes.camera;
   }
 
   connectedCallback() {
@@ -95,9 +102,10 @@ export class FaceLogin extends Base {
       if (this.isConnected) return;
       this.#leaving.stop();
       navigator.mediaDevices?.removeEventListener?.('devicechange', this.#ondevices);
-      this.#ticket = '';
+      this.#wishes.ticket = '';
       this.#release();
       if (isLive(this.#model.state)) this.#step({ move: 'cancel' });
+      this.#clear(); // put back, it is as new
     });
   }
 
@@ -105,11 +113,11 @@ export class FaceLogin extends Base {
   attributeChangedCallback(name, _old, value) {
     if (name === 'ticket') {
       if (value === null) return; // our own removal
-      this.#ticket = value;
+      this.#wishes.ticket = value;
       this.removeAttribute('ticket');
     }
     if (!this.isConnected) return;
-    if (name === 'lang') this.#render();
+    if (name === 'lang' || name === 'required') this.#render();
     else this.#autoStart();
   }
 
@@ -120,7 +128,7 @@ export class FaceLogin extends Base {
     this.#began = true;
     this.#release();
     const attempt = this.#attempt = new Attempt();
-    this.#step({ move: this.#asksNothing ? 'start' : 'prepare' });
+    this.#step({ move: this.#wishes.asksNothing ? 'start' : 'prepare' });
     this.#run(attempt).catch((error) => this.#fail(attempt, error));
   }
 
@@ -135,6 +143,15 @@ export class FaceLogin extends Base {
     this.#emit('cancel', {});
   }
 
+  /** As it was before the first attempt: no result, no end. One that runs is given up. */
+  reset() {
+    this.cancel();
+    this.#clear();
+    this.#autoStart();
+  }
+
+  formResetCallback() { this.reset(); }
+
   /** The person does not want to be recorded: the server removes what it has, and the attempt goes on. */
   decline() {
     this.#declined = true;
@@ -148,15 +165,27 @@ export class FaceLogin extends Base {
    */
   retry() {
     if (!isEnd(this.#model.state)) return;
-    if (this.#canStart()) return this.start();
+    if (this.#wishes.canStart) return this.start();
     this.#retryAsked = true;
     this.#emit('retry', {});
   }
 
+  #clear() {
+    this.#began = this.#retryAsked = false;
+    this.#field.fill(null);
+    this.#step({ move: 'reset' });
+    this.#render();
+  }
+
   /** @param {Attempt} attempt */
   async #run(attempt) {
-    if (!this.#asksNothing) {
-      const ticket = await this.#takeTicket(attempt.abort.signal);
+    const end = this.#wishes.rehearsal;
+    if (end !== null) {
+      const { rehearse } = await import('./page/rehearsal.js');
+      return rehearse(end, attempt.abort.signal, (move) => this.#step({ move }), (message) => this.#hear(attempt, message));
+    }
+    if (!this.#wishes.asksNothing) {
+      const ticket = await this.#wishes.takeTicket(attempt.abort.signal);
       if (attempt !== this.#attempt) return;
       attempt.keep(ticket, performance.now());
       if (ticket.consent !== false) {
@@ -166,7 +195,7 @@ export class FaceLogin extends Base {
       if (attempt !== this.#attempt) return;
       this.#step({ move: 'start' });
     }
-    const camera = await openCamera({ deviceId: this.getAttribute('camera') ?? '', signal: attempt.abort.signal });
+    const camera = await openCamera({ deviceId: this.#wishes.camera, signal: attempt.abort.signal });
     if (!this.#adopt(attempt, camera)) return;
     this.#step({ move: 'camera_ready' });
     await this.#connect(attempt);
@@ -174,7 +203,7 @@ export class FaceLogin extends Base {
 
   /** A new session for this attempt. @param {Attempt} attempt */
   async #connect(attempt) {
-    const ticket = attempt.early(performance.now(), this.#canAskAgain) ?? await this.#takeTicket(attempt.abort.signal);
+    const ticket = attempt.early(performance.now(), this.#wishes.canAskAgain) ?? await this.#wishes.takeTicket(attempt.abort.signal);
     if (attempt !== this.#attempt || !attempt.camera) return;
     if (ticket.consent && !attempt.consent) throw new Trouble('consent_needed'); // the page said that it is a login
     const opened = attempt.camera; // may have been changed meanwhile
@@ -201,22 +230,9 @@ export class FaceLogin extends Base {
     }
     attempt.camera = camera;
     camera.onended = () => this.#fail(attempt, new Trouble('camera_ended'));
-    this.#view.show(camera.stream, camera.mirrored);
+    this.#view.show(camera.stream, this.#wishes.mirrored(camera.mirrored));
     this.#ondevices();
     return true;
-  }
-
-  /** @param {AbortSignal} signal */
-  #takeTicket(signal) {
-    const session = this.getAttribute('session');
-    const ticket = this.#ticket;
-    if (!this.#canAskAgain) this.#ticket = '';
-    return takeTicket({
-      getTicket: this.getTicket,
-      url: this.getAttribute('session-url'),
-      csrf: this.getAttribute('csrf-token') ?? '',
-      given: session && ticket ? { session, ticket, ice_servers: readJsonAttribute(this.getAttribute('ice-servers')) } : null,
-    }, this.getAttribute('server') || HOME, signal);
   }
 
   /** @param {Attempt} attempt @param {import('./protocol.js').ServerMessage} message */
@@ -280,14 +296,16 @@ export class FaceLogin extends Base {
   /** @param {Attempt} attempt @param {Verdict} verdict */
   #end(attempt, verdict) {
     if (attempt !== this.#attempt) return;
+    const { camera } = this;
     this.#release();
     if (verdict.outcome === 'accepted') {
+      this.#field.fill(verdict.token);
       this.#step({ move: 'accept' });
-      this.#emit('success', { token: verdict.token, expiresIn: verdict.expires_in_s });
+      this.#emit('success', { token: verdict.token, expiresIn: verdict.expires_in_s, camera });
     } else {
       const { outcome, reasons, retry } = verdict;
       this.#step({ move: outcome === 'rejected' ? 'reject' : 'expire', reasons, retry });
-      this.#emit('failure', { outcome, reasons: [...reasons], retry });
+      this.#emit('failure', { outcome, reasons: [...reasons], retry }, true);
     }
   }
 
@@ -296,7 +314,7 @@ export class FaceLogin extends Base {
     if (attempt !== this.#attempt) return; // of an attempt that is over
     const trouble = error instanceof Trouble ? error : new Trouble('internal', { cause: error });
     const { code, text, retry } = trouble;
-    const plan = this.#canAskAgain ? attempt.after(trouble, this.#model.state, performance.now()) : null;
+    const plan = this.#wishes.canAskAgain ? attempt.after(trouble, this.#model.state, performance.now()) : null;
     if (plan) {
       attempt.disconnect();
       this.#challenge.stop();
@@ -307,7 +325,7 @@ export class FaceLogin extends Base {
     }
     this.#release();
     this.#step({ move: 'fail', problem: code, text, retry });
-    this.#emit('error', { code, text: sentence(this.#model, this.#language, this.#texts), retry });
+    this.#emit('error', { code, text: sentence(this.#model, this.#wishes.language, this.#texts), retry }, true);
   }
 
   /** Let go of camera and connection; whatever they still say is of an attempt that is over. */
@@ -334,25 +352,11 @@ export class FaceLogin extends Base {
     }
   }
 
-  /** Whether the page gave a way to any number of sessions. */
-  get #canAskAgain() {
-    return Boolean(this.getTicket || this.getAttribute('session-url'));
-  }
-
-  /** The page knows that this is no enrolment, so that the camera may open at once. */
-  get #asksNothing() {
-    return ['login', 'identify'].includes(this.getAttribute('purpose') ?? '');
-  }
-
-  #canStart() {
-    return this.#canAskAgain || Boolean(this.getAttribute('session') && this.#ticket);
-  }
-
   #autoStart() {
-    const wanted = this.#retryAsked || (this.hasAttribute('auto-start') && !this.#began);
+    const wanted = this.#retryAsked || (this.#wishes.startsByItself && !this.#began);
     // After the caller's other attributes: a template sets them one by one.
     if (wanted) queueMicrotask(() => {
-      if (this.isConnected && this.#canStart() && (this.#retryAsked || !this.#began)) this.start();
+      if (this.isConnected && this.#wishes.canStart && (this.#retryAsked || !this.#began)) this.start();
     });
   }
 
@@ -364,25 +368,21 @@ export class FaceLogin extends Base {
     this.#render();
     const { state, hint, wait, lost } = this.#model;
     if (state !== before.state || wait !== before.wait || lost !== before.lost && lost) {
-      this.#emit('phase', { phase: state, ...(wait && { ahead: wait.ahead, wait_s: wait.wait_s }), ...(lost && { lost }) });
+      this.#emit('phase', { phase: state, camera: this.camera, ...(wait && { ahead: wait.ahead, wait_s: wait.wait_s }), ...(lost && { lost }) });
     }
     if (hint !== before.hint) this.#emit('hint', { hint });
   }
 
-  /** @param {string} name @param {object} detail */
-  #emit(name, detail) {
-    this.dispatchEvent(new CustomEvent(`face-login:${name}`, { detail, bubbles: true, composed: true }));
-  }
-
-  get #language() {
-    return pickLanguage(languagesOf(this));
+  /** @param {string} name @param {object} detail @param {boolean} [cancelable]  the page may say this end itself */
+  #emit(name, detail, cancelable = false) {
+    if (!announce(this, name, detail, cancelable)) this.#step({ mute: true });
   }
 
   #render() {
-    const language = this.#language;
+    const language = this.#wishes.language;
     if (!textsOf(language)) load(language).then(() => this.#render());
-    const current = this.#attempt?.camera?.settings.deviceId ?? this.getAttribute('camera') ?? '';
-    this.#view.render(this.#model, { language, own: this.#texts, cameras: this.#cameras, cameraId: current });
+    this.#view.render(this.#model, { language, own: this.#texts, cameras: this.#cameras, cameraId: this.camera });
+    this.#field.check(say('problem_face_wanted', language, this.#texts), this.#view.anchor);
   }
 
   #ondevices = async () => {

@@ -3,6 +3,7 @@
 // uses up neither. Source: docs/protocol.md, "Waiting in line"; RFC 7240 (Prefer: wait); RFC 9110 section 10.2.3 (Retry-After).
 
 import { Trouble } from './camera.js';
+import { environment } from './environment.js';
 import { isObject, readProblem } from './protocol.js';
 
 /** Seconds that one request may be held by the server, because it answers as soon as there is a place: below proxies' shortest limits. */
@@ -52,7 +53,7 @@ export async function askForPlace(url, request, { patience_ms, onask, onwait }) 
     /** @type {Response} */
     let response;
     try {
-      response = await fetch(url, hold_s ? { ...request, headers: { ...request.headers, Prefer: `wait=${hold_s}` } } : request);
+      response = await environment.fetch(url, hold_s ? { ...request, headers: { ...request.headers, Prefer: `wait=${hold_s}` } } : request);
     } catch (cause) {
       // One request lost in the line costs no rank; the second in a row is a server that is gone.
       if (!hold_s || missed || signal.aborted) throw new Trouble('server_unreachable', { cause });

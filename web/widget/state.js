@@ -44,20 +44,21 @@ export const STATES = Object.freeze(/** @type {State[]} */ (Object.keys(TABLE)))
  * @property {boolean} lit             whether the screen is painted for a challenge, within `gathering`
  * @property {Readonly<Wait> | null} wait   what is known of the line, within `waiting`
  * @property {Readonly<Wait> | null} told   what of it is worth to be read aloud: the newest milestone
+ * @property {boolean} mute           whether the page says this end itself
  * @property {string | null} lost      what was lost, a code, until the new session begins
  */
 
 /**
  * @typedef {import('./line.js').Wait} Wait
  * @typedef {{move: Move, reasons?: string[], problem?: string, text?: string, retry?: boolean, wait?: Wait}} MoveInput
- * @typedef {{hint: string | null} | {progress: number} | {recorded: boolean} | {slow: boolean} | {lit: boolean}} FactInput
+ * @typedef {{hint: string | null} | {progress: number} | {recorded: boolean} | {slow: boolean} | {lit: boolean} | {mute: boolean}} FactInput
  * @typedef {MoveInput | FactInput} Input
  */
 
 /** @type {Readonly<Model>} */
 export const START = Object.freeze({
   state: 'idle', hint: null, progress: 0, reasons: [], problem: null, text: '', retry: false, recorded: false, slow: false, lit: false,
-  wait: null, told: null, lost: null,
+  wait: null, told: null, mute: false, lost: null,
 });
 
 /** @param {State} state whether an attempt is running: camera or connection may be open, or will be */
@@ -76,6 +77,7 @@ export function step(model, input) {
   if (!('move' in input)) return learn(model, input);
   const next = TABLE[model.state][input.move];
   if (next === undefined) return model;
+  if (next === 'idle') return START;
   if (next === 'waiting') return queue(model, input.wait ?? { ahead: null, wait_s: null });
   if (!isEnd(next)) {
     // Evidence is thrown away on the way back to framing (the server does the same), so is what we drew of it.
@@ -118,12 +120,13 @@ function queue(model, wait) {
 const whose = (hint, slow) => slow && hint === 'camera_slow' ? 'connection_slow' : hint;
 
 /**
- * What is learned without moving; only a live connection can teach.
+ * What is learned without moving; only a live connection can teach, and an end who shows it.
  * @param {Readonly<Model>} model
  * @param {FactInput} fact
  * @returns {Readonly<Model>}
  */
 function learn(model, fact) {
+  if ('mute' in fact) return isEnd(model.state) && model.mute !== fact.mute ? { ...model, mute: fact.mute } : model;
   if (!['connecting', 'framing', 'gathering'].includes(model.state)) return model;
   if ('hint' in fact) {
     const hint = whose(fact.hint, model.slow);

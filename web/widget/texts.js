@@ -79,6 +79,7 @@ const OF_THE_LINE = ['timeout', 'quality', 'liveness', 'disconnected', 'server_s
  * @returns {string}
  */
 export function sentence(model, language, own) {
+  if (model.mute) return '';
   if (model.problem !== null) {
     const key = `problem_${model.problem}`;
     const known = Object.hasOwn(own ?? {}, key) || Object.hasOwn(en, key);

@@ -3,6 +3,7 @@
 // Source: docs/protocol.md, "The order of things"; docs/widget.md.
 
 import { Trouble } from './camera.js';
+import { environment } from './environment.js';
 import { readJson } from './line.js';
 import { isObject, readProblem } from './protocol.js';
 
@@ -30,7 +31,7 @@ export async function fetchTicket(url, { signal, csrf }) {
   /** @type {Response} */
   let response;
   try {
-    response = await fetch(url, { method: 'POST', headers, body: '{}', credentials: 'same-origin', cache: 'no-store', signal: abort.signal });
+    response = await environment.fetch(url, { method: 'POST', headers, body: '{}', credentials: 'same-origin', cache: 'no-store', signal: abort.signal });
   } catch (cause) {
     throw new Trouble('ticket_failed', { cause });
   } finally {

@@ -56,6 +56,10 @@ export class View {
   /** The place in line: seen at each change, read aloud (`#told`) at milestones only, or nobody could listen to anything else. */
   #wait = make('p', { class: 'wait', dir: 'auto', part: 'wait' });
   #told = make('p', { class: 'told', 'aria-live': 'polite', 'aria-atomic': 'true' });
+  /** Places for the page: before an attempt, while it is prepared, and after one that did not succeed. */
+  #before = make('slot', { name: 'before' });
+  #loading = make('slot', { name: 'loading' });
+  #after = make('slot', { name: 'after-refusal' });
   #notice = make('p', { class: 'notice', dir: 'auto', part: 'notice' });
   /** What consent.js shows, within `consenting`. */
   consent = make('div', { class: 'consent', dir: 'auto', part: 'consent' });
@@ -80,7 +84,7 @@ export class View {
     svg.setAttribute('aria-hidden', 'true');
     svg.append(path(RING, 'track'), this.#ring, ...Object.entries(MARKS).map(([name, d]) => path(d, `mark ${name}`)));
     this.#stage.append(make('div', { class: 'oval' }, this.#video), svg);
-    this.#frame.append(this.#stage, this.#says, this.consent, this.#wait, this.#told, this.#notice, this.#decline, make('div', { class: 'buttons' }, this.#start, this.#agree, this.#retry, this.#cancel), this.#choice);
+    this.#frame.append(this.#before, this.#stage, this.#says, this.#loading, this.consent, this.#wait, this.#told, this.#notice, this.#decline, make('div', { class: 'buttons' }, this.#start, this.#agree, this.#retry, this.#cancel), this.#after, this.#choice);
     root.append(this.layer, this.#frame);
     dress(root);
     this.#start.onclick = clicks.start;
@@ -92,6 +96,11 @@ export class View {
     this.#frame.onkeydown = (event) => {
       if (event.key === 'Escape' && !this.#cancel.hidden) clicks.cancel();
     };
+  }
+
+  /** Where a form points at when it wants a face. */
+  get anchor() {
+    return this.#start;
   }
 
   /**
@@ -140,10 +149,13 @@ export class View {
     write(this.#retry, text('button_retry'));
     write(this.#cancel, text('button_cancel'));
     this.#start.hidden = state !== 'idle';
+    this.#before.hidden = !['idle', 'preparing', 'consenting'].includes(state);
+    this.#loading.hidden = !['preparing', 'asking_camera', 'connecting'].includes(state);
+    this.#after.hidden = !isEnd(state) || state === 'accepted';
     this.consent.hidden = this.#agree.hidden = state !== 'consenting';
     this.#stage.hidden = state === 'consenting';
     this.#cancel.hidden = !live;
-    this.#retry.hidden = !(isEnd(state) && model.retry);
+    this.#retry.hidden = !(isEnd(state) && model.retry) || model.mute;
     this.#choose(cameras, cameraId, text);
 
     // A button that vanished under the keyboard's focus hands it to the one that took its place.

@@ -1,4 +1,4 @@
-// The page around the element: properties that it set too early, its languages, whether it is left. Not here: attributes.
+// The page around the element: properties that it set too early, what it hears, its languages, whether it is left. Not here: attributes.
 // Source: web.dev, "Lazy properties"; BCP 47; HTML, "page visibility".
 
 /** A tab that is left stops sending pictures; a short look away (a permission dialog on a phone) does not end it. */
@@ -16,6 +16,19 @@ export function upgrade(element, names) {
     Reflect.deleteProperty(element, name);
     Reflect.set(element, name, value);
   }
+}
+
+/**
+ * Tell the page, under two names, because JSX takes no colon.
+ * @param {HTMLElement} element
+ * @param {string} name
+ * @param {object} detail
+ * @param {boolean} cancelable
+ * @returns {boolean} false: the page shows this itself
+ */
+export function announce(element, name, detail, cancelable) {
+  const kinds = ['face-login:', 'facelogin-'];
+  return kinds.map((kind) => element.dispatchEvent(new CustomEvent(kind + name, { detail, bubbles: true, composed: true, cancelable }))).every(Boolean);
 }
 
 /** @param {Element} element @returns {string[]} tags, best first: the page's own, then the browser's */
