@@ -35,6 +35,7 @@ KINDS: Mapping[str, str] = {
     "prune": "The same, and from which number on each chain is kept.",
     "settings": "A server starts: its version, a fingerprint of its settings, its policies.",
     "verdict": "A session ends: outcome, reasons, decision table, the policy's fingerprint.",
+    "login": "A login at the login page is about to end: who, what was shown, for which client.",
     "erasure": "A person, or a client with everybody, is about to be removed.",
     "unlock": "The client or the operator lets a locked person try again.",
     "reset": "A person's keys, or one-time and recovery codes, are about to be taken away.",

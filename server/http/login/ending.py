@@ -36,18 +36,23 @@ async def ended(
     """
     step(visit, act)
     parts = visit.parts
+    told = {"session": visit.login.session_id, "shown": list(shown)}
     try:
-        location = await logins.finish(
-            parts.store,
-            visit.login,
-            client=visit.client,
-            subject=subject,
-            shown=shown,
-            auth_time=auth_time,
-            liveness=liveness,
-            issuer=parts.settings.public_url,
-            now=parts.now(),
-        )
+        # Where a key alone is enough, no verdict tells of it.
+        async with parts.audit.act(
+            "login", client_id=visit.login.client_id, subject=subject, **told
+        ):
+            location = await logins.finish(
+                parts.store,
+                visit.login,
+                client=visit.client,
+                subject=subject,
+                shown=shown,
+                auth_time=auth_time,
+                liveness=liveness,
+                issuer=parts.settings.public_url,
+                now=parts.now(),
+            )
     except Conflict:
         raise Problem("login_step") from None
     except NotFound:

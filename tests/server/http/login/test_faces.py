@@ -8,6 +8,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from server.audit.export import stored
+from server.audit.record import read_body
 from server.oidc.codes import granted_of, hash_of
 from server.parts import Parts
 from server.store.port import NotFound
@@ -200,6 +202,11 @@ async def test_a_passkey_alone_only_where_the_app_allows_it(http: Http, parts: P
     await alone.by_passkey(key)
     said = await alone.good("finish")
     assert (await granted(parts, said)).acr == "urn:lookgate:key"
+    # No verdict tells of it, so a record of its own does.
+    bodies = [read_body(record.body) async for record in stored(parts.store.audit)]
+    (told,) = [body for body in bodies if body["kind"] == "login"]
+    assert (told["client"], told["shown"], told["session"]) == (CLIENT, ["key"], None)
+    assert told["subject"] == parts.audit.seals.subject(CLIENT, "ann")
 
 
 async def test_somebody_else_begins_with_nothing_shown(http: Http, parts: Parts) -> None:
