@@ -51,7 +51,7 @@ def _database(settings: Settings) -> Path:
 
 def _shown(contents: Contents) -> str:
     needed = ", ".join(contents.master_keys)
-    sealed = f"; its templates open with master key {needed}, which is not in it" if needed else ""
+    sealed = f"; its people open with master key {needed}, which is not in it" if needed else ""
     return (
         f"{contents.clients} clients, {contents.people} people,"
         f" {contents.signing_keys} signing keys{sealed}"

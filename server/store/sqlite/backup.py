@@ -25,6 +25,8 @@ from server.store.sqlite.schema import MIGRATIONS
 
 WAIT_S = 10.0
 """How long a lock of a running server is waited for; its transactions take milliseconds."""
+OF_PEOPLE = ("templates", "otps", "profiles", "invitations")
+"""Tables whose rows say which master key sealed what they hold of a person."""
 TABLES = frozenset({"clients", "sessions", "templates", "galleries", "signing_keys"})
 
 
@@ -40,7 +42,7 @@ class Contents:
     people: int
     signing_keys: int
     master_keys: tuple[str, ...]
-    """Ids of the master keys that its templates need, which are not in it."""
+    """Ids of the master keys that its people need, which are not in it."""
 
 
 def backup(database: Path, copy: Path) -> Contents:
@@ -153,8 +155,10 @@ def _check(file: Path, named: Path | None = None) -> Contents:
         ((clients,),) = db.execute("SELECT count(*) FROM clients")
         ((people,),) = db.execute("SELECT count(*) FROM templates")
         ((keys,),) = db.execute("SELECT count(*) FROM signing_keys")
-        owners = [row[0] for row in db.execute("SELECT DISTINCT key_id FROM templates ORDER BY 1")]
-        return Contents(clients, people, keys, tuple(owners))
+        # A file of an older version has not all of these.
+        sealed = [name for name in OF_PEOPLE if name in tables]
+        owners = db.execute(" UNION ".join(f"SELECT key_id FROM {name}" for name in sealed))
+        return Contents(clients, people, keys, tuple(sorted({row[0] for row in owners} - {""})))
 
 
 def _put_aside(database: Path, now: datetime) -> Path | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
 import json
 import logging
 import sqlite3
@@ -13,6 +15,7 @@ from typing import Any
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from server.keys.keyring import CACHE_S, LONGEST_S, SETTLE_S, Keyring
 from server.keys.signing_key import make_key
@@ -21,7 +24,15 @@ from server.keys.vault import Vault, VaultError
 from server.store.keys import KeyRecord
 from server.store.port import Unavailable
 from server.store.sqlite.store import SqliteStore
-from tests.server.keys.test_token import FORGER, ISSUER, NOW, check, code_of, seconds
+from tests.server.keys.test_token import (
+    FORGER,
+    ISSUER,
+    NOW,
+    base64url,
+    check,
+    code_of,
+    seconds,
+)
 
 VAULT = Vault([bytes(range(32))])
 WHO: dict[str, Any] = {
@@ -112,6 +123,27 @@ async def test_another_kind_of_jwt_is_signed_with_the_key_of_its_algorithm(
     # Whatever it says, it is no face login token (RFC 8725 section 3.11).
     code = {"ES256": "token_type", "RS256": "token_malformed"}[alg]
     assert code_of(text, jwks, now) == code
+
+
+async def test_no_published_key_of_rsa_makes_a_face_login_token(ring: Keyring) -> None:
+    """With its public part as the secret of a MAC, or as a key that it is not (RFC 8725 2.1)."""
+    jwks = await ring.jwks(NOW)
+    (kid,) = kids(jwks, "RS256")
+    body = FORGER.token({}).split(".")[1]
+    public = jwt.PyJWKSet.from_dict(jwks)[kid].key.public_bytes(
+        Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
+    )
+    for alg, code in (
+        ("ES256", "token_key_unknown"),
+        ("RS256", "token_algorithm"),
+        ("HS256", "token_algorithm"),
+        ("none", "token_algorithm"),
+    ):
+        head = base64url(json.dumps({"alg": alg, "typ": "face+jwt", "kid": kid}).encode())
+        mac = hmac.new(public, f"{head}.{body}".encode(), hashlib.sha512).digest()
+        assert code_of(f"{head}.{body}.{base64url(mac)}", jwks) == code
+        short = base64url(mac[:32]) if alg == "HS256" else ""
+        assert code_of(f"{head}.{body}.{short}", jwks) == "token_malformed"
 
 
 @pytest.mark.parametrize("typ", ["face+jwt", "lookgate-erasure+jwt"])

@@ -17,6 +17,13 @@ from server.store.port import Broken, NotFound, WrongSchema
 from server.store.sqlite.backup import BackupError, backup, restore
 from server.store.sqlite.schema import MIGRATIONS
 from server.store.sqlite.store import SqliteStore
+from tests.server.conformance.oidc.records import (
+    a_profile,
+    a_totp,
+    an_authenticator,
+    an_invitation,
+    done,
+)
 from tests.server.conformance.records import NOW, a_client, a_key, a_session, a_template, everybody
 from tests.server.failing import failed, failures
 from tests.server.store.sqlite.another import another
@@ -55,6 +62,25 @@ async def test_a_copy_beside_a_running_server_holds_everybody(
     assert await _people(copy) == ["ada", "bob"]
     await asyncio.to_thread(backup, path, copy)  # a backup is replaced by a newer one
     assert await _people(copy) == ["ada", "bob", "eve"]
+
+
+async def test_what_a_person_has_beside_the_face_comes_along_and_names_its_master_keys(
+    store: SqliteStore, path: Path, tmp_path: Path
+) -> None:
+    await _enrol(store, "ada")
+    code, copy = await done(store), tmp_path / "copy"
+    await store.authenticators.add(an_authenticator())
+    await store.otps.put(a_totp(key_id="b" * 16))
+    await store.profiles.put(a_profile(key_id="a" * 16))
+    await store.invitations.add(an_invitation(profile=None, key_id=""))
+    contents = await asyncio.to_thread(backup, path, copy)
+    assert contents.master_keys == ("0123456789abcdef", "a" * 16, "b" * 16)
+    taken = SqliteStore(copy)
+    await taken.open()
+    assert await taken.codes.redeem(code.code_hash, "shop", NOW) == code
+    assert await taken.authenticators.get("k1") == an_authenticator()
+    assert await taken.otps.get("shop", "ada") == a_totp(key_id="b" * 16)
+    await taken.close()
 
 
 async def test_copies_while_somebody_writes_are_each_one_moment(
