@@ -95,10 +95,10 @@ async def show_page(request: web.Request) -> web.Response:
 
 async def show_file(request: web.Request) -> web.Response:
     """GET /web/login/{file}: the page's script and style sheet."""
-    path = _files().get(request.match_info["file"])
-    if path is None:
+    file = _files().get(request.match_info["file"])
+    if file is None:
         raise Problem("not_found")
-    return answer(request, Text.of(_TYPES[path.suffix], path.read_bytes()))
+    return answer(request, file)
 
 
 def refusal(request: web.Request, problem: Problem, *, again_at: str | None = None) -> web.Response:
@@ -209,5 +209,11 @@ def _text(name: str) -> str:
     return (FOLDER / name).read_text("utf-8")
 
 
-def _files() -> dict[str, Path]:
-    return {path.name: path for path in FOLDER.iterdir() if path.suffix in _TYPES}
+@cache
+def _files() -> dict[str, Text]:
+    """Read and compressed once."""
+    return {
+        path.name: Text.of(_TYPES[path.suffix], path.read_bytes())
+        for path in FOLDER.iterdir()
+        if path.suffix in _TYPES
+    }
