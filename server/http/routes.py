@@ -34,18 +34,23 @@ HANDLERS: Mapping[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] =
     "unlock_subject": allow_subject,
     "jwks": jwks,
     **{
-        name: counted(name.removesuffix("_form"), handler)
+        name: browsers.on_page(counted(name.removesuffix("_form"), handler))
         for name, handler in (
             ("authorize", browsers.authorize),
             ("authorize_form", browsers.authorize),
+            ("logout", browsers.logout),
+            ("logout_form", browsers.logout),
+        )
+    },
+    **{
+        name: counted(name.removesuffix("_form"), handler)
+        for name, handler in (
             ("push", backends.push),
             ("token", backends.token),
             ("userinfo", backends.userinfo),
             ("userinfo_form", backends.userinfo),
             ("introspect", backends.introspect),
             ("revoke", backends.revoke),
-            ("logout", browsers.logout),
-            ("logout_form", browsers.logout),
         )
     },
     "discovery": backends.discovery,

@@ -57,7 +57,7 @@ async def authenticated(
     `find` raises NotFound; `audiences` are our own names in an assertion. Raises Problem
     invalid_client or invalid_request; Unavailable.
     """
-    how, client_id, secret = _shown(shown)
+    how, client_id, secret = way_of(shown)
     client: Client | None = None
     with contextlib.suppress(NotFound):
         client = await find(client_id)
@@ -77,7 +77,7 @@ async def authenticated(
     return client
 
 
-def _shown(shown: Presented) -> tuple[str, str, str]:
+def way_of(shown: Presented) -> tuple[str, str, str]:
     """Way, client and secret. Raises Problem invalid_request for two ways at once (RFC 6749 section
     2.3), and for two names."""
     form, named = shown.form, shown.form.get("client_id")

@@ -45,6 +45,11 @@ REFUSALS: Mapping[str, Mapping[str, tuple[str, str]]] = {
             "The app wants its answer at an address that is not registered here.",
         ),
         "oidc_parameter_twice": ("Ambiguous request", "The app sent a parameter twice."),
+        "oidc_request_uri": ("Start again", "This login was begun before, or too long ago."),
+        "oidc_logout": (
+            "Wrong way back",
+            "You are logged out here. The app wants you at an address that is not registered.",
+        ),
         "store_unavailable": ("Not now", "The database cannot be reached. Try again in a moment."),
         "too_many_requests": ("Too fast", "Wait a moment, and try again."),
         "again": ("Start again at {}.", ""),
@@ -68,6 +73,15 @@ REFUSALS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "oidc_parameter_twice": (
             "Mehrdeutige Anfrage",
             "Die App hat eine Angabe zweimal geschickt.",
+        ),
+        "oidc_request_uri": (
+            "Beginnen Sie neu",
+            "Diese Anmeldung wurde schon begonnen, oder vor zu langer Zeit.",
+        ),
+        "oidc_logout": (
+            "Falscher Rückweg",
+            "Sie sind hier abgemeldet. Die App schickt Sie an eine Adresse, die nicht registriert"
+            " ist.",
         ),
         "store_unavailable": (
             "Gerade nicht",

@@ -13,7 +13,8 @@ from aiohttp import web
 
 from server.http.answers import said
 from server.http.login.ending import remember
-from server.http.oidc.reading import OUTCOME, parameters, relying_client, take_turn
+from server.http.login.page import refusal
+from server.http.oidc.reading import OUTCOME, Handler, parameters, relying_client, take_turn
 from server.http.oidc.sending import see_other, send
 from server.http.requests import opened_parts
 from server.oidc.authorize import Declined, Request, checked
@@ -24,6 +25,19 @@ from server.oidc.par import pulled
 from server.parts import Parts
 from server.problems import Problem
 from server.store.port import Client, NotFound
+
+
+def on_page(handler: Handler) -> Handler:
+    """The same, and a refusal is told in the person's language. What the database or a bug stops is
+    told by answers.py."""
+
+    async def paged(request: web.Request) -> web.Response:
+        try:
+            return await handler(request)
+        except Problem as problem:
+            return refusal(request, problem)
+
+    return paged
 
 
 async def authorize(request: web.Request) -> web.Response:

@@ -6,6 +6,7 @@ Source: WHATWG URL standard, application/x-www-form-urlencoded; RFC 6749 appendi
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -22,7 +23,7 @@ from server.http.requests import (
     stored_client,
 )
 from server.oidc.authorize import single
-from server.oidc.client_auth import Presented, authenticated
+from server.oidc.client_auth import Presented, authenticated, way_of
 from server.parts import Parts
 from server.problems import Problem
 from server.store.port import Client, NotFound, Unavailable
@@ -30,6 +31,8 @@ from server.store.port import Client, NotFound, Unavailable
 MAX_FORM_BYTES = 16 * 1024
 FORM = "application/x-www-form-urlencoded"
 _MOST_FIELDS = 100
+
+logger = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 OUTCOME: web.RequestKey[str] = web.RequestKey("oidc_outcome")
@@ -111,9 +114,10 @@ async def client_of(request: web.Request, parts: Parts, form: Mapping[str, str])
     if len(shown) > 1:
         raise Problem("invalid_request", "There are two Authorization headers.")
     issuer = parts.settings.public_url
+    presented = Presented(form, basic_of(shown[0]) if shown else None)
     try:
         client = await authenticated(
-            Presented(form, basic_of(shown[0]) if shown else None),
+            presented,
             find=lambda client_id: relying_client(parts, client_id),
             seen=parts.store.seen,
             audiences=(issuer, f"{issuer}/token", f"{issuer}{request.path}"),
@@ -122,9 +126,24 @@ async def client_of(request: web.Request, parts: Parts, form: Mapping[str, str])
     except Problem as refused:
         if refused.code == "invalid_client":
             await take_turn(request, parts)
+            await _tell_way(parts, presented)
         raise
     await count(parts, client)
     return client
+
+
+async def _tell_way(parts: Parts, presented: Presented) -> None:
+    """Say once in the log that a client shows itself otherwise than it is registered: it is told
+    no more than any stranger is, and many libraries choose a way by themselves."""
+    try:
+        how, client_id, _ = way_of(presented)
+        relying = (await relying_client(parts, client_id)).relying
+    except (NotFound, Problem):
+        return
+    registered = "nothing" if relying is None else relying.auth
+    if registered != how and parts.told.first(f"way {client_id} {how}"):
+        told = {"client": client_id, "shows": how, "registered": registered}
+        logger.warning("an app shows itself in another way than it is registered", extra=told)
 
 
 def for_page(request: web.Request, client: Client, response: web.Response) -> web.Response:

@@ -133,6 +133,19 @@ async def test_who_is_not_the_client_is_told_the_scheme(
         assert await error_of(response, 400) == "invalid_request"
 
 
+async def test_the_operator_reads_which_way_an_app_shows(
+    http: Http, parts: Parts, caplog: pytest.LogCaptureFixture
+) -> None:
+    await register(parts, auth="client_secret_post")
+    for _ in range(2):
+        async with http.post("/token", data=form("x"), headers=BASIC) as response:
+            assert await error_of(response, 401) == "invalid_client"
+    (record,) = [one for one in caplog.records if one.name == "server.http.oidc.reading"]
+    assert vars(record)["shows"] == "client_secret_basic"
+    assert vars(record)["registered"] == "client_secret_post"
+    assert SECRET not in caplog.text
+
+
 @pytest.mark.parametrize("path", ENDPOINTS)
 async def test_a_body_that_is_none_is_refused(http: Http, parts: Parts, path: str) -> None:
     await register(parts)

@@ -104,6 +104,14 @@ async def test_nobody_is_redirected_to_a_stranger(
     assert parts.metrics.oidc.value("authorize", "ok") == 1
 
 
+async def test_a_refusal_is_in_the_persons_language(http: Http, parts: Parts) -> None:
+    for accepts, text in (("de-DE,de;q=0.9", "Unbekannte App"), ("fr", "Unknown app")):
+        headers = {"Accept-Language": accepts}
+        async with http.get("/authorize", headers=headers) as response:
+            assert text in await response.text()
+            assert await page_of(response, 400) == "oidc_client_unknown"
+
+
 async def test_an_app_without_openid_connect_is_unknown(http: Http, parts: Parts) -> None:
     async with begin(http) as response:
         assert await page_of(response, 400) == "oidc_client_unknown"
