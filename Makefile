@@ -22,6 +22,8 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 pytho
 PIP_FLAGS ?= --only-binary :all:
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --require-hashes $(PIP_FLAGS)
 
+OIDC_NPM := tests/oidc/npm
+
 # Which tests, and how: `make test PYTEST_ARGS="-k tokens -x"`.
 PYTEST_ARGS ?=
 # For the short form of the capacity benchmark: `make capacity CAPACITY_ARGS="--runs 1"`.
@@ -50,14 +52,14 @@ demo-headless: models ## the same job without a camera: enrol, log in, two refus
 	@exec $(BIN)/lookgate demo --headless
 
 .PHONY: test
-test: $(VENV)/.stamp-test node_modules/.stamp chromium models recordings ## all tests, with everything that they need
+test: $(VENV)/.stamp-test node_modules/.stamp $(OIDC_NPM)/node_modules/.stamp chromium models recordings ## all tests, with everything that they need
 	@shopt -s nullglob; files=(tests/web/*.test.js tests/web/*.test.mjs); \
 		(($${#files[@]})) || { echo 'make test: no file matches tests/web/*.test.{js,mjs}' >&2; exit 1; }; \
 		node --test "$${files[@]}"
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 .PHONY: test-peers
-test-peers: $(VENV)/.stamp-test models recordings ## tests against programs that nobody here wrote; 25 minutes at most
+test-peers: $(VENV)/.stamp-test $(OIDC_NPM)/node_modules/.stamp chromium models recordings ## tests against programs that nobody here wrote; 25 minutes at most
 	@exec $(BIN)/python -m tests.peers.run $(PYTEST_ARGS)
 
 .PHONY: check
@@ -162,6 +164,12 @@ node-for-npm: | $(BIN)/python
 node_modules/.stamp: package.json package-lock.json | node-for-npm
 	@echo 'Installing the packages of package-lock.json'
 	@npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
+	@touch $@
+
+# OpenID Connect clients, and a provider, that nobody here wrote (tests/oidc, tests/peers).
+$(OIDC_NPM)/node_modules/.stamp: $(OIDC_NPM)/package.json $(OIDC_NPM)/package-lock.json | node-for-npm
+	@echo 'Installing the packages of $(OIDC_NPM)/package-lock.json'
+	@cd $(OIDC_NPM) && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
 	@touch $@
 
 # The browser of the distribution, because browser builds from elsewhere are not pinned by any package.

@@ -111,8 +111,9 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", version))
 
 
-def test_npm_packages_have_integrity_and_no_host() -> None:
-    text = _text("package-lock.json")
+@pytest.mark.parametrize("lock", ["package-lock.json", "tests/oidc/npm/package-lock.json"])
+def test_npm_packages_have_integrity_and_no_host(lock: str) -> None:
+    text = _text(lock)
     assert '"resolved": "http' not in text
     assert text.count('"integrity": "sha512-') == text.count('"node_modules/')
 
