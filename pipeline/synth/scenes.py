@@ -51,6 +51,8 @@ class Scene:
     """When swap, leaves and frozen change; None: half-way."""
     light: Lamp | None = None
     """A screen that lights the scene in colours."""
+    manner: Manner = as_usual
+    """What the living do in place of what they would; it may change while the film is made."""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -198,11 +200,11 @@ def _living(
 
 
 def _live(scene: Scene, people: list[Portrait], rng: np.random.Generator) -> Shown:
-    return _living(scene, people, rng, 1.0)
+    return _living(scene, people, rng, 1.0, scene.manner)
 
 
 def _live_still(scene: Scene, people: list[Portrait], rng: np.random.Generator) -> Shown:
-    return _living(scene, people, rng, STILL)
+    return _living(scene, people, rng, STILL, scene.manner)
 
 
 def _asleep(scene: Scene, people: list[Portrait], rng: np.random.Generator) -> Shown:

@@ -10,6 +10,7 @@ import pytest
 from pipeline.synth import Image
 from pipeline.synth.camera import Camera
 from pipeline.synth.light import Reflections
+from pipeline.synth.motion import as_usual, sleeping
 from pipeline.synth.scenes import KINDS, LOOP_S, Scene, frames
 from pipeline.synth.worn import THINGS
 from tests.pipeline.synth.drawn import drawn
@@ -94,6 +95,20 @@ def test_how_much_moves() -> None:
     assert moves("empty") == 0 == moves("black")
     assert 0 < moves("live_still") < 0.5 * moves("live")
     assert 0 < moves("print_still") < 0.2 * moves("print_tilted")
+
+
+def test_the_living_do_what_they_are_told_and_from_then_on() -> None:
+    scene = Scene("live", seconds=0.4, camera=SMALL)
+    assert digest(dataclasses.replace(scene, manner=sleeping)) == digest(
+        dataclasses.replace(scene, kind="asleep")
+    )
+    told = [as_usual]
+    later = dataclasses.replace(scene, kind="live_still", manner=lambda act: told[-1](act))
+    usual = pictures("live_still", seconds=0.4, camera=SMALL)
+    for n, (_, image) in enumerate(frames(later, drawn())):
+        assert np.array_equal(image, usual[n]) is (n < 3)
+        if n == 2:
+            told.append(sleeping)
 
 
 def test_a_frozen_camera_repeats_itself_bit_for_bit_even_with_noise() -> None:
