@@ -58,7 +58,11 @@ def write(vault: Vault, persons: Sequence[Person], now: datetime) -> str:
         "until": (now + KEPT).timestamp(),
         "of": [[one.people, one.subject] for one in persons[:MOST]],
     }
-    sealed = vault.seal(json.dumps(told).encode(), owner=_OWNER)
+    return encoded(vault.seal(json.dumps(told).encode(), owner=_OWNER))
+
+
+def encoded(sealed: bytes) -> str:
+    """As a cookie carries it."""
     return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
 
 

@@ -184,7 +184,9 @@ async def visitor(film: Path | None) -> AsyncIterator[Page]:
         page = await first_page(context)
 
         async def back(route: Route) -> None:
-            await route.fulfill(body="<h1>back at the app</h1>", content_type="text/html")
+            asked = dict(parse_qsl(urlsplit(route.request.url).query))
+            body = f'<h1>back at the app</h1><iframe src="{asked.get("frame", "about:blank")}">'
+            await route.fulfill(body=body, content_type="text/html")
 
         await context.route(f"{APP}**", back)
         tools = await context.new_cdp_session(page)
@@ -288,6 +290,13 @@ async def test_no_passkey_here_and_a_login_of_another_browser(stand: Stand) -> N
         await page.click("#passkey")
         await expect(page.locator("#says")).to_contain_text("No passkey was used", timeout=BACK_MS)
         await shot(page, "no-passkey")
+        await page.goto(f"{APP}?frame={stand.site.server}/login/{login_id}")
+        frame = await page.wait_for_selector("iframe")
+        framed = await frame.content_frame()
+        assert framed is not None
+        await framed.wait_for_load_state()
+        assert await framed.locator("#passkey").count() == 0
+        assert framed.url.startswith("chrome-error:")  # frame-ancestors 'none'
         await page.context.clear_cookies()
         answer = await page.goto(f"{stand.site.server}/login/{login_id}")
         assert answer is not None

@@ -63,6 +63,7 @@ from server.rtc.lines import CODES, BadOffer
 from server.rtc.offer import check_offer
 from server.session import protocol
 from server.store.audit import AuditRecord
+from tests.fuzz import login_ways
 from tests.models import tiny_ncnn, tiny_tflite
 from tests.pipeline import streams
 
@@ -375,6 +376,9 @@ def _all() -> list[Target]:
         Target("net", [tiny_ncnn.TEXT.encode() + CUT + tiny_ncnn.WEIGHTS], _net),
         Target("tflite", _tflite(), _lowered),
         Target("device", [f"{COOKIE}={SEALED_DEVICE}".encode(), *_insides()], _device),
+        Target("key", login_ways.ANSWERS, login_ways.answer),
+        Target("new_key", login_ways.NEW_KEYS, login_ways.new_key),
+        Target("remembered", login_ways.COOKIES, login_ways.cookie),
         Target("audit", [AUDIT], _audit),
         Target("token", [TOKEN.encode()], _token, False),
         Target("template", [PLAIN], _template, False),

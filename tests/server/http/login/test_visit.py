@@ -10,6 +10,7 @@ from server.limits import Buckets
 from server.oidc.login import cookie_name
 from server.parts import Parts
 from server.store.oidc.logins import DONE
+from server.store.port import Unavailable
 from tests.server.http.asking import Http
 from tests.server.http.login.test_faces import shown
 from tests.server.http.login.visiting import OURS, begun, kept
@@ -103,3 +104,27 @@ async def test_a_login_that_was_done_in_another_process_is_over(http: Http, part
     await page.good("finish", {"token": await shown(parts, page)})
     assert (await kept(parts, page)).state == DONE
     assert await page.refused("who", {"again": True}) == "login_over"
+
+
+async def test_a_store_that_does_not_answer_is_told_so_and_recovers(
+    http: Http, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = await begun(http, parts)
+    url, headers = f"/login/{page.login_id}", {"Cookie": page.jar()}
+
+    async def down(*_: object, **__: object) -> None:
+        raise Unavailable("locked")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(parts.store.logins, "get", down)
+        status, said = await page.post("key-options")
+        assert (status, said["error"]["code"]) == (503, "store_unavailable")
+        async with http.get(url, headers=headers) as response:
+            assert response.status == 503
+            assert "<code>store_unavailable</code>" in await response.text()
+    async with http.get(url, headers=headers) as response:
+        assert response.status == 200
+    with monkeypatch.context() as broken:
+        broken.setattr(parts.store.logins, "move", down)
+        assert await page.refused("key-options") == "store_unavailable"
+    await page.good("key-options")
