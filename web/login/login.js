@@ -86,6 +86,9 @@ async function go(said) {
   one('#as').hidden = !subject;
   one('#as b').textContent = subject ?? '';
   element.setAttribute('purpose', subject ? 'login' : 'identify');
+  if (one('#passkey').hidden && !(ways.named || ways.anybody)) tell('need_key'); // and this browser can show none
+  // What was pressed is gone: the keyboard goes on from the top of what came.
+  if (document.activeElement === document.body) one('#title').focus();
   if (state === 'key') return byDeviceKey(said);
   if (state === 'face') element.start();
   if (state === 'otp') one('#code').focus();
