@@ -63,7 +63,7 @@ from server.rtc.lines import CODES, BadOffer
 from server.rtc.offer import check_offer
 from server.session import protocol
 from server.store.audit import AuditRecord
-from tests.fuzz import login_ways
+from tests.fuzz import login_ways, relying
 from tests.models import tiny_ncnn, tiny_tflite
 from tests.pipeline import streams
 
@@ -382,6 +382,9 @@ def _all() -> list[Target]:
         Target("audit", [AUDIT], _audit),
         Target("token", [TOKEN.encode()], _token, False),
         Target("template", [PLAIN], _template, False),
+        Target("authorize", [relying.QUERY], relying.authorize),
+        Target("assertion", [relying.ASSERTION], relying.assertion, False),
+        Target("hint", [relying.HINT], relying.hint, False),
         Target("sealed", [VAULT.seal(PLAIN, owner=OWNER)], _sealed, False),
     ]
 

@@ -63,7 +63,7 @@ async def parameters(request: web.Request) -> dict[str, str]:
     """
     if request.method == "POST":
         return await form_of(request)
-    return _pairs(request.rel_url.raw_query_string, Problem("request_invalid"))
+    return pairs_of(request.rel_url.raw_query_string, Problem("request_invalid"))
 
 
 async def form_of(request: web.Request) -> dict[str, str]:
@@ -73,12 +73,12 @@ async def form_of(request: web.Request) -> dict[str, str]:
     if request.content_type != FORM:
         raise wrong
     try:
-        return _pairs(raw.decode("ascii"), wrong)
+        return pairs_of(raw.decode("ascii"), wrong)
     except UnicodeDecodeError:
         raise wrong from None
 
 
-def _pairs(text: str, wrong: Problem) -> dict[str, str]:
+def pairs_of(text: str, wrong: Problem) -> dict[str, str]:
     """Strict UTF-8, because a replacement character would make two texts of senders one."""
     if not text.isascii():
         raise wrong

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
@@ -11,6 +12,7 @@ import jwt
 import pytest
 from aiohttp import encode_basic_auth
 
+from server.http import requests
 from server.http.oidc.reading import MAX_FORM_BYTES
 from server.keys.token import TokenError, verify
 from server.limits import Buckets
@@ -161,6 +163,22 @@ async def test_a_body_that_is_none_is_refused(http: Http, parts: Parts, path: st
     async with http.get(path) as response:
         assert response.status == 405
         assert response.headers["Allow"] == "POST"
+
+
+@pytest.mark.parametrize("path", [*ENDPOINTS, "/userinfo"])
+async def test_a_body_is_due(
+    http: Http, parts: Parts, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requests, "BODY_S", 0.1)
+    never = asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield b"token="
+        await never.wait()
+
+    headers = BASIC | {"Content-Type": "application/x-www-form-urlencoded"}
+    async with http.post(path, data=slow(), headers=headers) as response:
+        assert await error_of(response, 408) == "invalid_request"
 
 
 async def test_wrong_secrets_of_one_address_wait(http: Http, parts: Parts) -> None:
