@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 EXAMPLES = ROOT / "web" / "examples"
-BLOCK = re.compile(r"```(python|js|html)\n(.*?)```", re.DOTALL)
+BLOCK = re.compile(r"```(python|jsx?|html)\n(.*?)```", re.DOTALL)
 PAGES = ("README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))))
 OUR_KEY = ec.generate_private_key(ec.SECP256R1())
 OTHER_KEY = ec.generate_private_key(ec.SECP256R1())
@@ -125,12 +125,14 @@ def test_the_verification_refuses_any_other(
         verify(_token(server, **changed), "login", NONCE, "alice")
 
 
-def test_readme_shows_whole_files() -> None:
-    shown = [text for _, text in BLOCK.findall(README)]
+def test_the_pages_show_whole_files_and_all_of_them() -> None:
+    pages = README + (ROOT / "docs" / "integrate.md").read_text()
+    shown = [text for _, text in BLOCK.findall(pages)]
     files = {path.name: path.read_text() for path in EXAMPLES.iterdir() if path.is_file()}
     assert sorted(shown) == sorted(files.values())
-    for name in files:
-        assert f"`{name}`" in README or f"<code>{name}</code>" in README
+    for name, text in files.items():
+        assert name in pages
+        assert len(text.splitlines()) <= 60, name
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -187,8 +187,18 @@ PLACEHOLDER = re.compile(r"(?:.*/)?[A-Z]+\.\w+")
 """`NAME.js` in a sentence about any of them."""
 SERVED = {"/web/": "web/widget/"}
 """Where the server takes what it serves from: address -> folder."""
-NOT_OURS = frozenset({"Node.js", "arcface_onnx.py", "generate_patches.py", "utils/face_align.py"})
-"""Programs and files of others: of InsightFace, and of Silent-Face-Anti-Spoofing."""
+NOT_OURS = frozenset(
+    {
+        "Node.js",
+        "arcface_onnx.py",
+        "generate_patches.py",
+        "utils/face_align.py",
+        "settings.py",
+        "vue/dist/vue.esm-bundler.js",
+    }
+)
+"""Programs and files of others: InsightFace's, Silent-Face-Anti-Spoofing's, a Django project's,
+Vue's."""
 JS_TOKEN = re.compile(
     r"""(?P<text>'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`(?:\\.|[^`\\])*`)"""
     r"""|(?P<comment>//[^\n]*|/\*.*?\*/)""",

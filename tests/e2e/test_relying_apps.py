@@ -1,6 +1,6 @@
-"""README's relying apps as they stand: a face gets in and logs in, in a real Chromium.
+"""The relying apps that README and docs/integrate.md show: a face gets in and logs in, in Chromium.
 
-The files of web/examples are what README shows (tests/test_readme.py). Only the two ports are
+The files of web/examples are what the pages show (tests/test_readme.py). Only the two ports are
 changed here, because 8000 and 8470 may be taken. The app and Lookgate are two origins.
 """
 
@@ -33,6 +33,7 @@ pytestmark = [
     pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine"),
 ]
 EXAMPLES = ROOT / "web" / "examples"
+BUNDLE = Path(__file__).with_name("bundle.mjs")
 START_S = 60.0
 VERDICT_MS = 40_000
 
@@ -129,16 +130,36 @@ async def place(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place
 
 
 def _app(place: Place, kind: str) -> list[str]:
-    """The command that README gives."""
+    """The command that the page gives."""
     if kind == "express":
-        node = shutil.which("node") or str(Path(sys.executable).with_name("node"))
-        return [node, "express_app.mjs"]
+        return [_node(), "express_app.mjs"]
+    if kind in ("aiohttp", "django"):
+        return [sys.executable, f"{kind}_app.py"]
     uvicorn = str(Path(sys.executable).with_name("uvicorn"))
     return [uvicorn, "fastapi_app:app", "--port", str(place.app_port)]
 
 
-@pytest.mark.parametrize("kind", ["fastapi", "express"])
+def _node() -> str:
+    return shutil.which("node") or str(Path(sys.executable).with_name("node"))
+
+
+async def _page(place: Place, kind: str) -> None:
+    """Put a page before the app: the plain one, or one that is built, as its framework's are."""
+    shown = place.shown((EXAMPLES / "page.html").read_text("utf-8"))
+    if kind in ("react", "vue"):
+        source = place.folder / ("react_page.jsx" if kind == "react" else "vue_page.js")
+        made = await asyncio.create_subprocess_exec(
+            _node(), str(BUNDLE), str(source), stdout=asyncio.subprocess.PIPE
+        )
+        script, _ = await made.communicate()
+        assert made.returncode == 0
+        shown = f"<!doctype html><div id=app></div><script type=module>{script.decode()}</script>"
+    (place.folder / "page.html").write_text(shown, "utf-8")
+
+
+@pytest.mark.parametrize("kind", ["fastapi", "express", "aiohttp", "django", "react", "vue"])
 async def test_a_face_gets_in_and_logs_in(place: Place, film: Path, kind: str) -> None:
+    await _page(place, kind)
     app = f"http://localhost:{place.app_port}"
     said = await place.lookgate("client", "add", "my-app", "--origin", app)
     (secret,) = re.findall(r"secret +(\S+)", said)

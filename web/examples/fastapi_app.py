@@ -40,15 +40,9 @@ def session(purpose: Literal["enroll", "login"], response: Response) -> Any:
 
 
 def verify(token: str, purpose: str, nonce: str, subject: str) -> dict[str, Any]:
-    claims = jwt.decode(
-        token,
-        keys.get_signing_key_from_jwt(token),
-        algorithms=["ES256"],
-        audience=CLIENT,
-        issuer=SERVER,
-        leeway=5,  # seconds that two clocks may differ
-        options={"require": CLAIMS},
-    )
+    key = keys.get_signing_key_from_jwt(token)
+    wanted: Any = {"audience": CLIENT, "issuer": SERVER, "options": {"require": CLAIMS}}
+    claims = jwt.decode(token, key, algorithms=["ES256"], leeway=5, **wanted)  # leeway: seconds
     if jwt.get_unverified_header(token).get("typ") != "face+jwt":
         raise ValueError("not a token of a face")
     if (claims["purpose"], claims["nonce"], claims["sub"]) != (purpose, nonce, subject):
