@@ -5,7 +5,8 @@
 A server on loopback with a SQLite store of its own, and a relying app in a process of its own that
 asks `/authorize`, then exchanges codes at `/token`: one request after the other, then twenty at
 once. A login is ended as the login page ends it. The rates are taken off. "At once" includes the
-wait for one's turn, because one process serves. Not here: clicks and faces (login.py).
+wait for one's turn, because one process serves. Then logins are begun and abandoned, and swept.
+Not here: clicks and faces (login.py).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import asyncio
 import base64
 import hashlib
 import multiprocessing
+import resource
 import socket
 import tempfile
 import time
@@ -33,10 +35,10 @@ from server import event_loop
 from server.app import application, build
 from server.limits import OwnRates
 from server.oidc.authorize import Request
-from server.oidc.login import begin, finish
+from server.oidc.login import LASTS, begin, finish
 from server.parts import Parts
 from server.settings.load import load
-from server.store.port import Client
+from server.store.port import KEPT_AFTER_EXPIRY, Client
 from server.store.relying import RelyingParty
 
 APP, SECRET, REDIRECT = "app", "s" * 43, "https://app.example/cb"
@@ -169,6 +171,31 @@ async def measured(requests: int, folder: Path) -> list[tuple[str, int, list[flo
     return rows
 
 
+async def abandoned(rounds: int, logins: int, folder: Path) -> list[tuple[int, float]]:
+    """Of each round, in which so many logins are begun over HTTP and left alone: how many rows the
+    sweep removed once their time was over, and resident MB of the server behind it."""
+    found = []
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    async with serving(folder, port) as parts, aiohttp.ClientSession() as browser:
+        url = f"{parts.settings.public_url}/authorize?{urlencode(ASKED)}"
+        for _ in range(rounds):
+            for _ in range(logins):
+                async with browser.get(url, allow_redirects=False) as response:
+                    if response.status != 303:
+                        raise AssertionError(f"authorize was answered {response.status}")
+            removed = await parts.store.sweep(parts.now() + LASTS + 2 * KEPT_AFTER_EXPIRY)
+            found.append((removed, resident_mb()))
+    return found
+
+
+def resident_mb() -> float:
+    """Of this process (proc(5), statm)."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1e6
+
+
 def main() -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -176,10 +203,14 @@ def main() -> int:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         rows = event_loop.run(measured(given.requests, Path(folder)))
+    with tempfile.TemporaryDirectory() as folder:
+        left = event_loop.run(abandoned(5, 1000, Path(folder)))
     print("| | at once | p50 ms | p95 ms | server, CPU ms |\n|---|---|---|---|---|")
     for kind, at_once, took, cpu_ms in rows:
         p95 = quantiles(took, n=20)[-1]
         print(f"| `/{kind}` | {at_once} | {median(took):.1f} | {p95:.1f} | {cpu_ms:.1f} |")
+    for removed, resident_mb in left:
+        print(f"1000 logins begun and abandoned: {removed} swept, {resident_mb:.1f} MB resident")
     return 0
 
 
