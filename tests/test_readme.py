@@ -24,6 +24,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 EXAMPLES = ROOT / "web" / "examples"
+RUN = (
+    *EXAMPLES.iterdir(),
+    *(ROOT / "tests" / "oidc" / "npm").glob("*.mjs"),
+    *(ROOT / "tests" / "peers" / "oidc" / "settings").iterdir(),
+)
 BLOCK = re.compile(r"```(python|jsx?|html)\n(.*?)```", re.DOTALL)
 PAGES = ("README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))))
 OUR_KEY = ec.generate_private_key(ec.SECP256R1())
@@ -137,7 +142,7 @@ def test_the_pages_show_whole_files_and_all_of_them() -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_block_of_code_is_part_of_a_file_that_is_run(page: str) -> None:
-    run = [_lines(path.read_text()) for path in EXAMPLES.iterdir() if path.is_file()]
+    run = [_lines(path.read_text()) for path in RUN if path.is_file()]
     for _, text in BLOCK.findall((ROOT / page).read_text()):
         assert any(_lines(text) in whole for whole in run), text
 

@@ -189,6 +189,7 @@ SERVED = {"/web/": "web/widget/"}
 """Where the server takes what it serves from: address -> folder."""
 NOT_OURS = frozenset(
     {
+        "Auth.js",
         "Node.js",
         "arcface_onnx.py",
         "generate_patches.py",

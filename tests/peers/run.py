@@ -26,6 +26,8 @@ PEERS: dict[str, list[str]] = {
     "Triton": [KSERVE, "-ktriton"],
     "MLServer": [KSERVE, "-kmlserver"],
     "haproxy before two servers": ["tests/peers/test_many_machines.py"],
+    "Apache and LemonLDAP::NG": ["tests/peers/oidc/test_apache_and_lemonldap.py"],
+    "relying apps in JavaScript": ["tests/peers/oidc/test_node_apps.py"],
 }
 """Name and arguments of pytest."""
 
