@@ -46,7 +46,14 @@ DOORS: dict[str, tuple[str, ...]] = {
     "onnx": ("models/",),
     "asyncio": ("server/", "web/demo/"),
     "time": ("server/", "web/demo/", "models/registry.py"),
-    "aiohttp": ("server/app.py", "server/http/", "server/tools/caller/http_caller.py", "web/demo/"),
+    "aiohttp": (
+        "server/app.py",
+        "server/http/",
+        "server/tools/caller/http_caller.py",
+        "web/demo/",
+        "web/examples/",
+    ),
+    "brotli": ("server/http/published.py",),
     "socket": ("server/",),
 }
 """Module -> files (or folders, or beginnings of names) that may import it."""
@@ -69,12 +76,14 @@ ENVIRONMENT = (
     "pipeline/nets/ort.py",
     "models/check.py",
     "server/tools/evaluation/plots.py",
+    "web/examples/aiohttp_app.py",
+    "web/examples/django_app.py",
     "web/examples/fastapi_app.py",
 )
 """One BLAS thread, before NumPy is loaded; the server's settings; the nets' and the recordings'
 cache folders, for `python -m models` before the server is installed; what a registry's client is
 started with; the demo app's own settings; what `PRIVATE` asks of the doors of two libraries; the
-secret of an example."""
+examples' secret."""
 
 
 READS = ("environ", "environb", "getenv", "getenvb")
