@@ -29,6 +29,7 @@ from server.frames.elsewhere import of_settings
 from server.frames.inference import Inference
 from server.frames.look import load_see, votes
 from server.http import listening, middleware, routes
+from server.http.invite import routes as invite_routes
 from server.http.login import routes as login_routes
 from server.http.operator import fault_of
 from server.http.requests import MAX_BODY_BYTES, PARTS, stored_client
@@ -213,6 +214,7 @@ def application(parts: Parts) -> web.Application:
     app[PARTS] = parts
     routes.add(app)
     login_routes.add(app)
+    invite_routes.add(app)
     app.cleanup_ctx.append(lambda _: life.of(parts))
     return app
 

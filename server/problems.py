@@ -81,6 +81,7 @@ KINDS: Mapping[str, Kind] = {
     "too_many_sessions": Kind(
         429, "This person or this address has as many sessions as it may at this moment.", True
     ),
+    "invitation_over": Kind(410, "This invitation was used or is too old; ask for a new one."),
     "login_over": Kind(410, "This login was used or is too old; start again at the app."),
     "login_foreign": Kind(403, "This login was begun in another browser; start again at the app."),
     "login_step": Kind(409, "This is not what the login asks for now; load its page again."),

@@ -39,6 +39,8 @@ KINDS: Mapping[str, str] = {
     "erasure": "A person, or a client with everybody, is about to be removed.",
     "unlock": "The client or the operator lets a locked person try again.",
     "reset": "A person's keys, or one-time and recovery codes, are about to be taken away.",
+    "invitation": "Somebody is about to be invited, or to get a link for a second device.",
+    "profile": "The operator is about to change what is told of a person, or to remove it.",
     "template": "A login is about to move a person's template.",
     "client": "A client is about to be added, changed or removed.",
     "keys": "Signing keys or master keys are about to be changed.",

@@ -11,7 +11,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
-from server.commands import protect_verbs, relying_verbs
+from server.commands import people_verbs, protect_verbs, relying_verbs
 from server.commands.admin import Admin, AdminError
 from server.commands.arguments import SAME
 from server.keys.keyring import JWKS_MAX_AGE_S, SETTLE_S, signs_from
@@ -179,6 +179,9 @@ _VERBS: Mapping[tuple[str, str], Callable[[Admin, argparse.Namespace], Awaitable
     ("keys", "rotate-data"): protect_verbs.rotate_data,
     ("keys", "list"): _keys_list,
     ("gc", ""): _gc,
+    ("invite", ""): people_verbs.make_invitation,
+    ("subject", "show"): people_verbs.show,
+    ("subject", "set"): people_verbs.change,
     ("subject", "export"): _subject_export,
     ("subject", "remove"): _subject_remove,
     ("subject", "unlock"): _subject_unlock,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from server import cpus
-from server.commands import relying_verbs
+from server.commands import people_verbs, relying_verbs
 from server.tools.evaluation import command as evaluation
 
 SAME = -1
@@ -130,6 +130,8 @@ def parser() -> argparse.ArgumentParser:
         required=True, dest="verb", metavar="verb"
     )
     for name, text in (
+        ("show", "print since when one is enrolled, with which keys, codes and profile"),
+        ("set", "change what apps are told of one: name and e-mail address"),
         ("export", "print everything that is held of one, as JSON"),
         ("remove", "forget one, and print a signed receipt"),
         ("reset-key", "take all passkeys and browser keys of one away, as after a theft"),
@@ -139,9 +141,14 @@ def parser() -> argparse.ArgumentParser:
         person = _add(subject, name, text)
         person.add_argument("client")
         person.add_argument("subject")
+        if name == "set":
+            people_verbs.add_arguments(person)
+            person.add_argument("--no-profile", action="store_true", help="tell nothing of them")
         if name == "unlock":
             text = "every browser is a new device again"
             person.add_argument("--forget-devices", action="store_true", help=text)
+
+    people_verbs.add_invite(_add(verbs, "invite", "print a link by which one person enrols"))
 
     audit = verbs.add_parser("audit", help="what was decided and done").add_subparsers(
         required=True, dest="verb", metavar="verb"

@@ -224,6 +224,7 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "models": _models,
     "keys": _admin,
     "subject": _admin,
+    "invite": _admin,
     "audit": _audit,
     "gc": _admin,
     "backup": _backup,

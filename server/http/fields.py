@@ -74,6 +74,43 @@ class Flag:
 
 
 @dataclass(frozen=True, slots=True)
+class Whole:
+    """A whole number from `least` to `most`; true and 1.0 are none."""
+
+    least: int
+    most: int
+
+    def fits(self, value: object) -> bool:
+        """Whether it is one of them."""
+        return type(value) is int and self.least <= value <= self.most
+
+    def schema(self) -> dict[str, Any]:
+        """JSON Schema."""
+        return {"type": "integer", "minimum": self.least, "maximum": self.most}
+
+
+@dataclass(frozen=True, slots=True)
+class Some:
+    """An object with some of these members, or none of them."""
+
+    each: Mapping[str, Text | Flag]
+
+    def fits(self, value: object) -> bool:
+        """Whether it has no others, and each is such a value."""
+        if not isinstance(value, dict) or value.keys() - self.each.keys():
+            return False
+        return all(self.each[name].fits(one) for name, one in value.items())
+
+    def schema(self) -> dict[str, Any]:
+        """JSON Schema."""
+        return {
+            "type": "object",
+            "properties": {name: one.schema() for name, one in self.each.items()},
+            "additionalProperties": False,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Words:
     """An object with exactly these members, each of them such a text."""
 
@@ -101,7 +138,7 @@ class Field:
     """One row of a table."""
 
     name: str
-    of: Text | Choice | Flag | Words
+    of: Text | Choice | Flag | Whole | Some | Words
     rule: str
     """What a refusal says of it, after its name."""
     needed: bool = False
@@ -147,6 +184,21 @@ OFFER = (
 
 UNLOCK = (Field("forget_devices", Flag(), "must be true or false", default=False),)
 """The body of an unlocking, which may be absent."""
+
+PROFILE = Some(
+    {
+        "name": Text(least=1, most=128),
+        "email": Text(least=3, most=254),
+        "email_verified": Flag(),
+    }
+)
+INVITATION = (
+    Field("subject", SUBJECT, "must be 1 to 128 characters of A-Z a-z 0-9 . _ @ + : -", True),
+    Field("profile", PROFILE, "must have name, email, email_verified or some of them"),
+    Field("return_url", Text(least=1, most=2000), "must be a registered address"),
+    Field("days", Whole(1, 7), "must be 1 to 7", default=7),
+)
+"""The body of an invitation; server/oidc/inviting.py and profile.py check the rest."""
 
 
 AUTHORIZE = (

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from server.http.consents import show_consent
 from server.http.devices import keep_device
+from server.http.invite.making import make_invitation
 from server.http.offers import take_offer
 from server.http.oidc import backends, browsers
 from server.http.oidc.reading import counted
@@ -32,6 +33,7 @@ HANDLERS: Mapping[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] =
     "remove_subject": remove_subject,
     "export_subject": show_export,
     "unlock_subject": allow_subject,
+    "make_invitation": make_invitation,
     "jwks": jwks,
     **{
         name: browsers.on_page(counted(name.removesuffix("_form"), handler))

@@ -107,6 +107,7 @@ SUBJECT_SHOWN = members(
 ERASED: Schema = {"type": "object", "additionalProperties": COUNT}
 REMOVED = members(removed=COUNT, erased=ERASED, receipt=TEXT)
 UNLOCKED = members(unlocked=COUNT)
+INVITED = members(url=TEXT, expires_at=TIME)
 EXPORT = members(
     client=TEXT,
     subject=SUBJECT.schema(),

@@ -125,8 +125,10 @@ def id_token(
     issuer: str,
     now: datetime,
     lasts: timedelta,
+    profile: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The claims of an id token (Core 2), and what the face showed of liveness."""
+    """The claims of an id token (Core 2), what the face showed of liveness, and what the scopes
+    give of a profile, because some apps read no more than this token."""
     issued_at = int(now.timestamp())
     half = hashlib.sha256(access_token.encode()).digest()[:16]
     return {
@@ -142,6 +144,7 @@ def id_token(
         "sid": granted.sid,
         "at_hash": base64url(half),  # Core 3.1.3.6: both algorithms hash with SHA-256
         "lookgate_liveness": list(granted.liveness),
+        **userinfo(client, subject, granted.scopes, profile),
     }
 
 

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -35,6 +35,14 @@ class Signer(Protocol):
         """A JWT with the newest key of that algorithm. Raises Unavailable, VaultError."""
 
 
+Profiles = Callable[[str], Awaitable[Mapping[str, Any]]]
+"""What is held of a subject beside the face."""
+
+
+async def _none(subject: str) -> Mapping[str, Any]:
+    return {}
+
+
 async def exchange(
     nouns: OidcNouns,
     signer: Signer,
@@ -43,6 +51,7 @@ async def exchange(
     *,
     issuer: str,
     now: datetime,
+    profile_of: Profiles = _none,
     random_bytes: Callable[[int], bytes] = secrets.token_bytes,
 ) -> dict[str, Any]:
     """The answer of /token to a client that was authenticated.
@@ -80,6 +89,7 @@ async def exchange(
         issuer=issuer,
         now=now,
         lasts=LASTS,
+        profile=await profile_of(code.subject),
     )
     # Signed first: a key that fails must leave nothing that is valid.
     signed = await signer.sign(claims, alg=client.relying.id_token_alg, typ="JWT", now=now)

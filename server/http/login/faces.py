@@ -16,7 +16,7 @@ from aiohttp import web
 from pipeline.reasons import Purpose
 from server.factors.steps import Act, State, shown_after
 from server.http.login.ending import ended
-from server.http.login.visit import Visit, moved, sent, told, visit_of
+from server.http.login.visit import AtPage, Visit, moved, sent, told, visit_of
 from server.http.requests import count
 from server.http.sessions import started
 from server.keys.token import TokenError, verify
@@ -89,7 +89,7 @@ async def finish(request: web.Request) -> web.Response:
     )
 
 
-async def seen_of(visit: Visit, token: object) -> Seen:
+async def seen_of(visit: AtPage, token: object) -> Seen:
     """What the token of this login's own session says. A token is good for two minutes; one that
     waits for a code is checked as of its session's end, because the login has an end of its own.
 

@@ -21,7 +21,7 @@ from server.factors.refused import FactorRefused, bytes_of
 from server.factors.steps import Act, State
 from server.factors.webcrypto import SIGNATURE_BYTES, verify_signature
 from server.http.devices import device_cookie
-from server.http.login.visit import Visit, moved, sent, step, told, visit_of
+from server.http.login.visit import AtPage, Visit, moved, sent, step, told, visit_of
 from server.keys.token import base64url
 from server.people.devices import KEPT, MOST, seal_device
 from server.problems import Problem
@@ -74,7 +74,7 @@ async def take_key(request: web.Request) -> web.Response:
         raise Problem("key_refused") from None
     visit = await moved(visit, act, subject=key.subject)
     response = told(visit)
-    await _make_known(request, visit, key, response)
+    await make_known(request, visit, key, response)
     return response
 
 
@@ -155,8 +155,8 @@ async def _verified(visit: Visit, answer: Assertion | tuple[str, bytes]) -> Auth
     return key
 
 
-async def _make_known(
-    request: web.Request, visit: Visit, key: Authenticator, response: web.Response
+async def make_known(
+    request: web.Request, visit: AtPage, key: Authenticator, response: web.Response
 ) -> None:
     """The device is known by its key: always the same one, so that coming anew gives no new
     tries."""

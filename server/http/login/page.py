@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from server.factors.steps import State
 from server.http.fields import is_subject
 from server.http.login.ending import remembered
 from server.http.login.visit import Visit, opened
@@ -49,6 +50,10 @@ REFUSALS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "oidc_logout": (
             "Wrong way back",
             "You are logged out here. The app wants you at an address that is not registered.",
+        ),
+        "invitation_over": (
+            "This invitation is over",
+            "It was used, or it is too old. Ask for a new one.",
         ),
         "store_unavailable": ("Not now", "The database cannot be reached. Try again in a moment."),
         "too_many_requests": ("Too fast", "Wait a moment, and try again."),
@@ -83,6 +88,10 @@ REFUSALS: Mapping[str, Mapping[str, tuple[str, str]]] = {
             "Sie sind hier abgemeldet. Die App schickt Sie an eine Adresse, die nicht registriert"
             " ist.",
         ),
+        "invitation_over": (
+            "Diese Einladung ist vorbei",
+            "Sie wurde benutzt, oder sie ist zu alt. Bitten Sie um eine neue.",
+        ),
         "store_unavailable": (
             "Gerade nicht",
             "Die Datenbank ist nicht erreichbar. Versuchen Sie es gleich noch einmal.",
@@ -104,7 +113,7 @@ async def show_page(request: web.Request) -> web.Response:
     except Unavailable as fault:
         return refusal(request, Problem(fault.code))
     posts = visit.asked.response_mode == "form_post"
-    return _page("page.html", _told(request, visit), 200, posts=posts)
+    return page_of(FOLDER / "page.html", _told(request, visit), 200, posts=posts)
 
 
 async def show_file(request: web.Request) -> web.Response:
@@ -129,7 +138,7 @@ def refusal(request: web.Request, problem: Problem, *, again_at: str | None = No
         "code": problem.code,
         "again": "" if again_at is None else texts["again"][0].format(again_at),
     }
-    response = _page("refusal.html", told, problem.status)
+    response = page_of(FOLDER / "refusal.html", told, problem.status)
     if problem.retry_after_s is not None:
         response.headers["Retry-After"] = str(max(1, round(problem.retry_after_s)))
     return response
@@ -174,9 +183,13 @@ def _told(request: web.Request, visit: Visit) -> dict[str, str]:
     return {"lang": language, "app": relying.name, "data": json.dumps(data)}
 
 
-def _page(name: str, told: Mapping[str, str], status: int, *, posts: bool = False) -> web.Response:
+def page_of(
+    file: Path, told: Mapping[str, str], status: int, *, posts: bool = False, images: str = "'self'"
+) -> web.Response:
+    """A page of ours with these values in it, and the headers that hold it together. `images`: of
+    where it may show pictures, in the words of CSP."""
     # In one go, so that nothing in a value is taken for a place of another.
-    text = re.sub(r"\{\{(\w+)\}\}", lambda found: html.escape(told[found[1]]), _text(name))
+    text = re.sub(r"\{\{(\w+)\}\}", lambda found: html.escape(told[found[1]]), _text(file))
     response = web.Response(text=text, status=status, content_type="text/html", charset="utf-8")
     response.headers.update(
         {
@@ -184,7 +197,7 @@ def _page(name: str, told: Mapping[str, str], status: int, *, posts: bool = Fals
             # ends by location.replace. But where the app wants a form post (`posts`), that is one.
             "Content-Security-Policy": (
                 "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
-                " img-src 'self'; base-uri 'none'; frame-ancestors 'none';"
+                f" img-src {images}; base-uri 'none'; frame-ancestors 'none';"
                 " require-trusted-types-for 'script'" + ("" if posts else "; form-action 'none'")
             ),
             "X-Frame-Options": "DENY",
@@ -212,15 +225,15 @@ async def _app_of(parts: Parts, request: web.Request, problem: Problem) -> str |
         client = await stored_client(parts, login.client_id)
     except (NotFound, Unavailable, Problem):
         return None
-    if client.relying is None:
+    if client.relying is None or login.state not in set(State):
         return None
     host = urlsplit(request_of(login.request).redirect_uri).netloc
     return f"{client.relying.name} ({host})"
 
 
 @cache
-def _text(name: str) -> str:
-    return (FOLDER / name).read_text("utf-8")
+def _text(file: Path) -> str:
+    return file.read_text("utf-8")
 
 
 @cache

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -38,6 +38,19 @@ from server.store.relying import RelyingParty, people_of
 MOST_CHANGES = 200
 """Of one login: a person who tries every way and fails at each makes some thirty. Nothing else
 bounds what one that was begun costs."""
+
+
+class AtPage(Protocol):
+    """Who is at a page of ours: at that of a login, or of an invitation (server/http/invite/)."""
+
+    @property
+    def parts(self) -> Parts: ...
+
+    @property
+    def login(self) -> Login: ...
+
+    @property
+    def people(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +117,8 @@ async def _found(request: web.Request, parts: Parts) -> Login:
     except NotFound:
         raise Problem("login_over") from None
     cookie = request.cookies.get(cookie_name(login_id, secure=secure(parts)), "")
+    if login.state not in set(State):  # a visit of an invitation, which has a page of its own
+        raise Problem("login_over")
     # Who was sent the address by somebody else has no cookie (session fixation).
     if not hmac.compare_digest(hash_of(cookie), login.cookie_hash):
         raise Problem("login_foreign")

@@ -62,6 +62,7 @@ async def token(request: web.Request) -> web.Response:
         form,
         issuer=parts.settings.public_url,
         now=parts.now(),
+        profile_of=lambda subject: _profile(parts, client, subject),
     )
     return for_page(request, client, told(said))
 

@@ -11,7 +11,8 @@ import pytest
 from aiohttp import web
 
 from server.http import routes
-from server.http.fields import OFFER, SESSION, UNLOCK, offered, read, wanted
+from server.http.fields import INVITATION, OFFER, SESSION, UNLOCK, offered, read, wanted
+from server.http.invite import routes as invite
 from server.http.login import routes as login
 from server.http.openapi import codes_of, describe
 from server.http.operations import ANYWHERE, OAUTH, OPERATIONS
@@ -54,7 +55,7 @@ def test_every_route_is_described_and_nothing_else_is() -> None:
 def test_every_code_is_some_answers() -> None:
     said = {code for one in OPERATIONS for code in (*one.problems, *ANYWHERE)}
     # `not_found` is a file's as well.
-    of_no_address = {"method_not_allowed", *login.CODES}
+    of_no_address = {"method_not_allowed", *login.CODES, *invite.CODES}
     assert said == {*KINDS, *CODES} - of_no_address
     for one in OPERATIONS:
         assert len({*one.problems, *ANYWHERE}) == len(one.problems) + len(ANYWHERE), one.name
@@ -121,6 +122,7 @@ def test_examples_are_taken_by_the_readers() -> None:
         "create_session": wanted,
         "take_offer": offered,
         "unlock_subject": lambda fields: read(fields, UNLOCK),
+        "make_invitation": lambda fields: read(fields, INVITATION),
     }
     shown = {one.name: one.example for one in OPERATIONS if one.body}
     assert shown.keys() == readers.keys()

@@ -263,6 +263,10 @@ async def test_userinfo_says_what_the_scopes_give(http: Http, parts: Parts) -> N
     mail = await tokens(http, parts, scope="openid email")
     async with http.get("/userinfo", headers=bearer(mail["access_token"])) as response:
         assert (await response.json()).keys() == {"sub", "email", "email_verified"}
+    # The id token says the same, for apps that ask no further.
+    for said, names in ((none, set()), (mail, {"email", "email_verified"})):
+        claims = jwt.decode(said["id_token"], options={"verify_signature": False})
+        assert claims.keys() & {"preferred_username", "name", "email", "email_verified"} == names
 
 
 async def test_an_app_of_pairwise_subjects_learns_one_name(http: Http, parts: Parts) -> None:

@@ -1,0 +1,191 @@
+// The page of an invitation: asks the server what is next, and does it. The table of steps is the server's
+// (server/factors/enrolling.py). Consent and camera are the element's. Source: docs/oidc.md, "Invitations".
+
+import { supported } from '../login/passkey.js';
+import { makeBrowserKey, makePasskey } from './make-key.js';
+import { TEXTS } from './texts.js';
+
+/** @typedef {{state: string, [more: string]: any}} Said */
+
+/** @type {Said} */
+const data = JSON.parse(document.body.dataset.invitation ?? '{}');
+const words = TEXTS[data.lang] ?? TEXTS.en ?? {};
+const second = data.kind === 'device';
+let offer = ''; // the app's secret, sealed by the server
+
+/** @param {string} key @param {string} [of] */
+const say = (key, of = data.app) => (words[key] ?? words.internal ?? '').replace('{}', () => of);
+/** @param {string} css @returns {any} */
+const one = (css) => document.querySelector(css);
+const element = one('face-login');
+
+class Refusal extends Error {
+  /** @param {string} code */
+  constructor(code) {
+    super(code);
+    this.code = code;
+  }
+}
+
+/** @param {string} what @param {object} [body] @returns {Promise<Said>} */
+async function post(what, body = {}) {
+  let response;
+  try {
+    // Below this page's own address, wherever a proxy put it.
+    response = await fetch(`${location.pathname}/${what}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body), cache: 'no-store', redirect: 'error' });
+  } catch {
+    throw new Refusal('offline');
+  }
+  const said = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Refusal(said.error?.code ?? 'internal');
+  return said;
+}
+
+/** What a person did, once at a time; what goes wrong is said. @param {() => Promise<void>} work */
+async function run(work) {
+  busy(true);
+  try {
+    await work();
+  } catch (error) {
+    const code = error instanceof Refusal ? error.code : error instanceof DOMException ? 'no_passkey' : 'internal';
+    tell(code);
+    if (['invitation_over', 'login_over', 'login_foreign', 'login_step', 'subject_enrolled'].includes(code)) show('');
+  } finally {
+    busy(false);
+  }
+}
+
+/** @param {boolean} is */
+function busy(is) {
+  for (const button of document.querySelectorAll('button')) button.disabled = is;
+  if (is) tell('busy', false);
+  else if (one('#says').textContent === say('busy')) one('#says').textContent = '';
+}
+
+/** @param {string} key @param {boolean} [bad] */
+function tell(key, bad = true) {
+  one('#says').textContent = say(key);
+  one('#says').classList.toggle('bad', bad);
+}
+
+/** @param {string} id of the only section that is shown */
+function show(id) {
+  for (const section of document.querySelectorAll('section')) section.hidden = section.id !== id;
+}
+
+/** Go on from where the visit stands. @param {Said} said */
+function go({ state }) {
+  const section = { begin: 'begin', invited_face: 'face', invited_key: 'key', invited_more: 'more' }[state];
+  show(section ?? '');
+  if (section === 'face') element.start();
+  if (section === 'key' && !supported) one('#passkey').hidden = true;
+}
+
+/** @param {any} image @param {string} svg @param {string} label */
+function picture(image, svg, label) {
+  image.src = `data:image/svg+xml,${encodeURIComponent(svg)}`;
+  image.alt = say(label);
+  image.hidden = false;
+}
+
+/** @param {(options: any) => Promise<object>} make */
+const withKey = (make) => run(async () => {
+  const { options } = await post('key-options');
+  go(await post('key', await make(options)));
+});
+
+/** The first time that a part is opened, it is fetched. @param {string} id @param {() => Promise<void>} fetched */
+function opened(id, fetched) {
+  const part = one(id);
+  let done = false;
+  part.addEventListener('toggle', () => {
+    if (!part.open || done) return;
+    done = true;
+    run(async () => {
+      try {
+        await fetched();
+      } catch (error) {
+        done = part.open = false;
+        throw error;
+      }
+    });
+  });
+}
+
+async function showApp() {
+  const said = await post('otp-options');
+  offer = said.offer;
+  picture(one('#qr'), said.svg, 'scan');
+  one('#by_hand code').textContent = said.secret;
+  one('#by_hand').hidden = one('#coded').hidden = false;
+}
+
+async function showCodes() {
+  const { codes } = await post('codes');
+  for (const code of codes) {
+    const row = document.createElement('li');
+    row.textContent = code;
+    one('#codes').append(row);
+  }
+  one('#keep').hidden = one('#codes').hidden = false;
+}
+
+async function showLink() {
+  const said = await post('device');
+  picture(one('#link_qr'), said.svg, 'scan_link');
+  one('#link code').textContent = said.url;
+  one('#ten').hidden = one('#link').hidden = false;
+}
+
+/** The app's colour, with black or white on it (WCAG 2.2, relative luminance). @param {string} color */
+function paint(color) {
+  const [r = 0, g = 0, b = 0] = [1, 3, 5].map((at) => {
+    const part = parseInt(color.slice(at, at + 2), 16) / 255;
+    return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+  });
+  const style = document.documentElement.style;
+  style.setProperty('--accent', color);
+  style.setProperty('--on-accent', 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? '#000' : '#fff');
+}
+
+const kind = second ? '_device' : '';
+document.title = one('#title').textContent = say(`title${kind}`);
+one('#whose').textContent = say('whose', data.subject);
+const labels = { '#explain': `explain${kind}`, '#start': 'start', '#why_key': `why_key${kind}`, '#passkey': 'passkey', '#browser_key': 'browser_key', '#done': `done${kind}`, '#app summary': 'app', '#by_hand span': 'by_hand', '#coded label': 'code', '#coded button': 'go', '#recovery summary': 'recovery', '#keep': 'keep', '#device summary': 'device', '#ten': 'ten' };
+for (const [css, key] of Object.entries(labels)) one(css).textContent = say(key);
+one('#end').textContent = data.host ? say('end_at', data.host) : say('end');
+one('#app').hidden = one('#recovery').hidden = second || !data.codes;
+one('#device').hidden = second || !data.keys;
+if (data.accent) paint(data.accent);
+element.lang = data.lang;
+element.setAttribute('purpose', second ? 'login' : 'enroll');
+opened('#app', showApp);
+opened('#recovery', showCodes);
+opened('#device', showLink);
+
+one('#start').onclick = () => run(async () => go(await post('begin')));
+one('#passkey').onclick = () => withKey(makePasskey);
+one('#browser_key').onclick = () => withKey((options) => makeBrowserKey(`${data.of} ${data.subject}`, options));
+one('#coded').onsubmit = (/** @type {Event} */ event) => {
+  event.preventDefault();
+  run(async () => {
+    const code = one('#code').value;
+    one('#code').value = '';
+    await post('otp', { offer, code });
+    for (const gone of ['#qr', '#by_hand', '#coded']) one(gone).hidden = true;
+    one('#by_hand code').textContent = offer = '';
+    tell('app_done', false);
+  });
+};
+one('#end').onclick = () => run(async () => {
+  const { location: to } = await post('end');
+  show('');
+  if (to) return location.replace(to);
+  tell('closed', false);
+});
+element.getTicket = () => post('face');
+element.addEventListener('face-login:success', (/** @type {CustomEvent} */ event) => {
+  run(async () => go(await post('finish', { token: event.detail.token })));
+});
+
+customElements.whenDefined('face-login').then(() => go(data));
