@@ -52,7 +52,7 @@ demo-headless: models ## the same job without a camera: enrol, log in, two refus
 	@exec $(BIN)/lookgate demo --headless
 
 .PHONY: test
-test: $(VENV)/.stamp-test node_modules/.stamp $(OIDC_NPM)/node_modules/.stamp chromium models recordings ## all tests, with everything that they need
+test: $(VENV)/.stamp-test node_modules/.stamp $(OIDC_NPM)/node_modules/.stamp chromium models palm-nets recordings ## all tests, with everything that they need
 	@shopt -s nullglob; files=(tests/web/*.test.js tests/web/*.test.mjs); \
 		(($${#files[@]})) || { echo 'make test: no file matches tests/web/*.test.{js,mjs}' >&2; exit 1; }; \
 		node --test "$${files[@]}"
@@ -104,6 +104,10 @@ install: $(VENV)/.stamp-runtime ## only the environment in .venv/, with the `loo
 .PHONY: models
 models: $(VENV)/.stamp-runtime node-for-npm ## fetch, verify and convert the nets (once; kept in the user's cache)
 	@$(BIN)/lookgate models fetch
+
+.PHONY: palm-nets
+palm-nets: models
+	@$(BIN)/lookgate models fetch --factor palm
 
 .PHONY: lock
 lock: $(VENV)/.stamp-lock ## resolve pyproject.toml again and rewrite the lock files

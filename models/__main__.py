@@ -15,7 +15,7 @@ from pathlib import Path
 from models.added import fetch_added
 from models.errors import ModelError
 from models.fetch import Progress, fetch
-from models.manifest import default_dir
+from models.manifest import default_dir, load, load_factors
 from models.verify import verify
 
 
@@ -36,12 +36,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default=[],
         help="nets beside the pack, from where they are published, with commas between them",
     )
+    parser.add_argument(
+        "--factor",
+        dest="factors",
+        action="append",
+        choices=tuple(load_factors()),
+        default=[],
+        help="the nets of a factor beside the face, too",
+    )
     given = parser.parse_args(arguments)
     directory = given.dir or default_dir()
     names = given.names or None
     try:
         if given.verb == "fetch":
-            fetch(directory, names, _print)
+            listed = load()
+            for factor in given.factors:
+                listed |= load_factors()[factor]
+            fetch(directory, names, _print, listed=listed)
             fetch_added(directory, given.more, _print)
         verify(directory, names)
     except ModelError as error:

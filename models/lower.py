@@ -1,4 +1,4 @@
-"""A TFLite net lowered to ONNX: the few operators that the landmark nets use, and no more.
+"""A TFLite net lowered to ONNX: the operators that the landmark and palm nets use, and no more.
 
 Here: float nets, fixed shapes, one batch; channels-last in TFLite, channels-first inside the ONNX
 graph, with one Transpose at the input. Not here: quantised arithmetic, control flow, custom
@@ -8,6 +8,7 @@ kernels; ONNX operators at opset 13.
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Callable
 from typing import Any
@@ -69,13 +70,18 @@ class _Lowering:
         self.shapes: dict[int, tuple[int, ...]] = {}  # as TFLite says them: N,H,W,C
         self.steps: dict[str, Callable[[Any], None]] = {
             "ADD": self._add,
+            "CONCATENATION": self._concatenation,
             "CONV_2D": self._conv,
             "DEPTHWISE_CONV_2D": self._depthwise,
             "DEQUANTIZE": self._dequantize,
+            "FULLY_CONNECTED": self._fully_connected,
+            "LOGISTIC": self._logistic,
             "MAX_POOL_2D": self._max_pool,
+            "MEAN": self._mean,
             "PAD": self._pad,
             "PRELU": self._prelu,
             "RESHAPE": self._reshape,
+            "RESIZE_BILINEAR": self._resize_bilinear,
         }
 
     def run(self) -> graph.Proto:
@@ -294,3 +300,71 @@ class _Lowering:
         shape = self._weight(f"{y}/shape", np.array(to, np.int64))
         self._emit("Reshape", [self._channels_last(index), shape], y)
         self._store(op, y, to)
+
+    def _concatenation(self, op: Any) -> None:
+        options = self._options(op, tflite.ConcatenationOptions)
+        parts = [int(op.Inputs(k)) for k in range(op.InputsLength())]
+        shapes = [self.shapes.get(part, ()) for part in parts]
+        rank, axis = len(shapes[0]), int(options.Axis())
+        if rank not in (2, 3) or not -rank <= axis < rank or {len(s) for s in shapes} != {rank}:
+            text = "CONCATENATION of anything but activations of two or three dimensions."
+            raise ModelError("model_unsupported", text)
+        axis %= rank
+        if len({s[:axis] + s[axis + 1 :] for s in shapes}) != 1:
+            raise ModelError("model_unsupported", "CONCATENATION of shapes that do not fit.")
+        y = f"t{int(op.Outputs(0))}"
+        self._emit("Concat", [self.names[part] for part in parts], y, axis=axis)
+        whole = (*shapes[0][:axis], sum(s[axis] for s in shapes), *shapes[0][axis + 1 :])
+        self._store(op, self._activate(y, options.FusedActivationFunction()), whole)
+
+    def _fully_connected(self, op: Any) -> None:
+        options = self._options(op, tflite.FullyConnectedOptions)
+        x, shape = self._source(op)
+        weights = self._constant(op, 1).astype(np.float32)  # out, in
+        if weights.ndim != 2 or len(shape) not in (2, 4) or math.prod(shape) != weights.shape[1]:
+            raise ModelError("model_unsupported", "FULLY_CONNECTED of anything but one row.")
+        if options.KeepNumDims() or options.WeightsFormat() != 0:
+            text = "FULLY_CONNECTED that keeps dimensions or shuffles its weights."
+            raise ModelError("model_unsupported", text)
+        y = f"t{int(op.Outputs(0))}"
+        if len(shape) == 4:
+            x = self._emit("Flatten", [self._channels_last(int(op.Inputs(0)))], f"{y}/row", axis=1)
+        inputs = [x, self._weight(f"{y}/weight", weights)]
+        if op.InputsLength() > 2 and op.Inputs(2) >= 0:
+            inputs.append(self._weight(f"{y}/bias", self._constant(op, 2).astype(np.float32)))
+        self._emit("Gemm", inputs, y, transB=1)
+        y = self._activate(y, options.FusedActivationFunction())
+        self._store(op, y, (1, weights.shape[0]))
+
+    def _logistic(self, op: Any) -> None:
+        x, shape = self._source(op)
+        self._store(op, self._emit("Sigmoid", [x], f"t{int(op.Outputs(0))}"), shape)
+
+    def _mean(self, op: Any) -> None:
+        options = self._options(op, tflite.ReducerOptions)
+        x, shape = self._source(op)
+        given = (int(axis) for axis in self._constant(op, 1).reshape(-1))
+        axes = sorted(axis + 4 if axis < 0 else axis for axis in given)
+        if len(shape) != 4 or axes != [1, 2]:
+            raise ModelError("model_unsupported", "MEAN of anything but height and width.")
+        y = self._emit("GlobalAveragePool", [x], f"t{int(op.Outputs(0))}")
+        if options.KeepDims():
+            self._store(op, y, (shape[0], 1, 1, shape[3]))
+        else:
+            self._store(op, self._emit("Flatten", [y], f"{y}/row", axis=1), (shape[0], shape[3]))
+
+    def _resize_bilinear(self, op: Any) -> None:
+        options = self._options(op, tflite.ResizeBilinearOptions)
+        x, shape = self._source(op)
+        size = self._constant(op, 1)
+        corners, halves = bool(options.AlignCorners()), bool(options.HalfPixelCenters())
+        if len(shape) != 4 or size.shape != (2,) or (corners and halves):
+            text = "RESIZE_BILINEAR of anything but height and width, or by both kinds of corners."
+            raise ModelError("model_unsupported", text)
+        n, c, (h, w) = shape[0], shape[3], (int(length) for length in size)
+        y = f"t{int(op.Outputs(0))}"
+        mode = "align_corners" if corners else "half_pixel" if halves else "asymmetric"
+        sizes = self._weight(f"{y}/sizes", np.array([n, c, h, w], np.int64))
+        inputs = [x, "", "", sizes]
+        self._emit("Resize", inputs, y, mode="linear", coordinate_transformation_mode=mode)
+        self._store(op, y, (n, h, w, c))

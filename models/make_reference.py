@@ -98,7 +98,7 @@ def run_ncnn(text: bytes, weights: bytes, x: Any, names: list[str]) -> tuple[str
 
 def main(sources: Path, names: list[str]) -> None:
     """Write the reference file of each named net, or of all."""
-    known: dict[str, Net | Added] = {**manifest.load(), **manifest.load_added()}
+    known: dict[str, Net | Added] = {**manifest.load(), **manifest.load_more()}
     for net in manifest.select(known, names or list(manifest.load())):
         paths = [net.path] if isinstance(net, Net) else [part.name for part in net.parts]
         data, *weights = [(sources / path).read_bytes() for path in paths]

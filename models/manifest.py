@@ -108,7 +108,7 @@ class Converted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Net(Converted):
-    """One net of the default pack, which a registry's package holds."""
+    """One net that a registry's package holds: of the default pack, or of a factor."""
 
     source: Source
     path: str
@@ -143,13 +143,19 @@ Some = TypeVar("Some", bound=Converted)
 def load(file: Path = _FILE) -> dict[str, Net]:
     """Every net of the default pack by name, in the manifest's order."""
     raw = tomllib.loads(file.read_text("utf-8"))
-    sources = {
-        name: Source(**{**s, "tags": tuple(s.get("tags", ()))}) for name, s in raw["source"].items()
-    }
-    return {
-        name: Net(**_common(name, n) | {"source": sources[n["source"]]})
-        for name, n in raw["net"].items()
-    }
+    return _nets(raw, raw["net"])
+
+
+def load_factors(file: Path = _FILE) -> dict[str, dict[str, Net]]:
+    """The nets of each factor beside the face, by the factor's name and their own."""
+    raw = tomllib.loads(file.read_text("utf-8"))
+    return {factor: _nets(raw, nets) for factor, nets in raw.get("factor", {}).items()}
+
+
+def load_more(file: Path = _FILE) -> dict[str, Net | Added]:
+    """Every net beside the pack, by name: those of a factor, and those that may be added."""
+    of_factors = load_factors(file).values()
+    return {**{name: net for nets in of_factors for name, net in nets.items()}, **load_added(file)}
 
 
 def load_added(file: Path = _FILE) -> dict[str, Added]:
@@ -158,6 +164,17 @@ def load_added(file: Path = _FILE) -> dict[str, Added]:
     return {
         name: Added(**_common(name, n) | {"parts": tuple(Part(**p) for p in n["parts"])})
         for name, n in raw.get("added", {}).items()
+    }
+
+
+def _nets(raw: Mapping[str, Any], listed: Mapping[str, Mapping[str, Any]]) -> dict[str, Net]:
+    """The nets of a table that come from the sources of the file `raw`."""
+    sources = {
+        name: Source(**{**s, "tags": tuple(s.get("tags", ()))}) for name, s in raw["source"].items()
+    }
+    return {
+        name: Net(**_common(name, n) | {"source": sources[n["source"]]})
+        for name, n in listed.items()
     }
 
 

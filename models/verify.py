@@ -12,7 +12,7 @@ from pathlib import Path
 from models import manifest
 from models.archive import sha256_of
 from models.errors import ModelError
-from models.manifest import Added, Converted
+from models.manifest import Converted
 
 
 def verify(
@@ -22,18 +22,18 @@ def verify(
     listed: Mapping[str, Converted] | None = None,
 ) -> None:
     """Return if every named net is there with the right bytes: about 0.1 s for the default pack.
-    By default those of the pack, and of those that may be added the ones that are there: a net
-    that would be run must be the pinned one.
+    By default those of the pack, and of those beside it the ones that are there: a net that would
+    be run must be the pinned one.
 
     Raises ModelError: model_unknown; model_missing, naming every file that is not there;
     model_hash_mismatch, naming each wrong file with the expected and the found sha256;
     model_dir_unusable.
     """
     if listed is None:
-        added = manifest.load_added()
+        more = manifest.load_more()
         if names is None:
-            names = [*manifest.load(), *added_in(directory, added)]
-        listed = {**manifest.load(), **added}
+            names = [*manifest.load(), *added_in(directory, more)]
+        listed = {**manifest.load(), **more}
     nets = manifest.select(listed, names)
     missing = [n.file for n in nets if not (directory / n.file).is_file()]
     if missing:
@@ -55,8 +55,9 @@ def verify(
         )
 
 
-def added_in(directory: Path, known: Mapping[str, Added] | None = None) -> list[str]:
-    """Names of the nets that somebody added to a directory, in the manifest's order."""
+def added_in(directory: Path, known: Mapping[str, Converted] | None = None) -> list[str]:
+    """Names of the nets that somebody added to a directory, in the manifest's order; `known` are
+    those to look for, by default the ones that an operator may add."""
     known = manifest.load_added() if known is None else known
     return [name for name, net in known.items() if (directory / net.file).exists()]
 

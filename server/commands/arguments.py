@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from models.manifest import load_factors
 from server import cpus
 from server.commands import people_verbs, relying_verbs
 from server.tools.evaluation import command as evaluation
@@ -109,6 +110,14 @@ def parser() -> argparse.ArgumentParser:
         default=[],
         metavar="NET,NET",
         help="nets beside the pack, from where they are published: spoof2, spoof3",
+    )
+    fetch.add_argument(
+        "--factor",
+        dest="factors",
+        action="append",
+        choices=tuple(load_factors()),
+        default=[],
+        help="the nets of a factor beside the face, too",
     )
     put = _add(nets, "add", "take a net beside the pack from its files")
     put.add_argument("name", help="spoof2 or spoof3 (docs/models.md)")

@@ -29,7 +29,10 @@ def run(given: argparse.Namespace, directory: Path) -> int:
             print(net.warning)
     elif given.verb == "fetch":
         manifest.select(manifest.load_added(), given.more)
-        fetch(directory, None, _print)
+        listed = manifest.load()
+        for factor in given.factors:
+            listed |= manifest.load_factors()[factor]
+        fetch(directory, None, _print, listed=listed)
         if given.more:
             fetch_added(directory, given.more, _print)
     verify(directory)
@@ -39,15 +42,15 @@ def run(given: argparse.Namespace, directory: Path) -> int:
 
 def listing(directory: Path) -> list[str]:
     """A line for each net: its name, whether its file is there, its licence, what it is."""
-    added = manifest.load_added()
+    pack = manifest.load()
     lines = []
-    for name, net in {**manifest.load(), **added}.items():
+    for name, net in {**pack, **manifest.load_more()}.items():
         if good(directory, net):
             state = "there"
         elif (directory / net.file).exists():
             state = "wrong"
         else:
-            state = "not added" if name in added else "missing"
+            state = "missing" if name in pack else "not added"
         lines.append(f"{name:8}{state:11}{net.licence:12}{net.task}")
     return lines
 

@@ -10,7 +10,17 @@ from models import graph
 from models.errors import ModelError
 from models.lower import lower
 from tests.models import tiny
-from tests.models.tiny_tflite import Net, add, conv, depthwise, pool
+from tests.models.tiny_tflite import (
+    Net,
+    add,
+    concatenation,
+    conv,
+    depthwise,
+    fully_connected,
+    mean,
+    pool,
+    resize,
+)
 
 OP = tflite.BuiltinOperator
 ACT = tflite.ActivationFunctionType
@@ -132,6 +142,114 @@ def test_reshape_reads_rows_columns_channels() -> None:
     np.testing.assert_array_equal(_run(net, x), x.reshape(1, 24))
 
 
+def _resized(x: Floats, height: int, width: int, corners: bool, halves: bool) -> Floats:
+    """TFLite's reference kernel for RESIZE_BILINEAR, written as its loops: x 1,H,W,C."""
+
+    def between(length: int, n: int) -> list[tuple[int, int, float]]:
+        scale = (length - 1) / (n - 1) if corners else length / n
+        places = [(k + 0.5) * scale - 0.5 if halves else k * scale for k in range(n)]
+        low = [max(int(np.floor(at)), 0) for at in places]
+        high = [min(int(np.ceil(at)), length - 1) for at in places]
+        return list(
+            zip(low, high, (at - k for at, k in zip(places, low, strict=True)), strict=True)
+        )
+
+    y = np.zeros((1, height, width, x.shape[3]), np.float32)
+    for i, (top, bottom, down) in enumerate(between(x.shape[1], height)):
+        for j, (left, right, across) in enumerate(between(x.shape[2], width)):
+            above = x[0, top, left] * (1 - across) + x[0, top, right] * across
+            below = x[0, bottom, left] * (1 - across) + x[0, bottom, right] * across
+            y[0, i, j] = above * (1 - down) + below * down
+    return y
+
+
+@pytest.mark.parametrize(
+    ("corners", "halves"),
+    [(False, False), (True, False), (False, True)],
+    ids=["corner-of-pixels", "align-corners", "half-pixels"],
+)
+@pytest.mark.parametrize("size", [(8, 6), (7, 5), (3, 2)])
+def test_resize_bilinear(corners: bool, halves: bool, size: tuple[int, int]) -> None:
+    x = _floats(1, 4, 3, 2)
+    net = Net()
+    inputs = [net.activation(*x.shape), net.constant(np.array(size, np.int32))]
+    net.op(OP.RESIZE_BILINEAR, inputs, net.activation(1, *size, 2), resize(corners, halves))
+    want = _resized(x, *size, corners, halves)
+    np.testing.assert_allclose(_run(net, x), want, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("axis", [1, -2, 2, -1])
+def test_concatenation_of_rows_and_of_columns(axis: int) -> None:
+    x = _floats(1, 2, 3, 4)
+    net = Net()
+    given = net.activation(*x.shape)
+    shape = net.constant(np.array([1, 6, 4], np.int32))
+    flat = net.activation(1, 6, 4)
+    net.op(OP.RESHAPE, [given, shape], flat)
+    bent = net.activation(1, 6, 4)
+    net.op(OP.LOGISTIC, [flat], bent)
+    rows = x.reshape(1, 6, 4)
+    want = np.maximum(np.concatenate([rows, 1 / (1 + np.exp(-rows))], axis), 0)
+    options = concatenation(axis, ACT.RELU)
+    net.op(OP.CONCATENATION, [flat, bent], net.activation(*want.shape), options)
+    np.testing.assert_allclose(_run(net, x), want, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("axes", [(1, 2), (2, 1), (-3, -2)])
+@pytest.mark.parametrize("keeps", [True, False])
+def test_mean_over_height_and_width(axes: tuple[int, int], keeps: bool) -> None:
+    x = _floats(1, 3, 4, 5)
+    want = x.mean((1, 2), keepdims=keeps)
+    net = Net()
+    inputs = [net.activation(*x.shape), net.constant(np.array(axes, np.int32))]
+    net.op(OP.MEAN, inputs, net.activation(*want.shape), mean(keeps))
+    np.testing.assert_allclose(_run(net, x), want, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("has_bias", [True, False])
+def test_fully_connected_reads_rows_columns_channels(has_bias: bool) -> None:
+    x, w, bias = _floats(1, 2, 3, 4), _floats(5, 24), _floats(5)
+    net = Net()
+    inputs = [net.activation(*x.shape), net.constant(w)]
+    inputs.append(net.constant(bias) if has_bias else -1)
+    net.op(OP.FULLY_CONNECTED, inputs, net.activation(1, 5), fully_connected(ACT.RELU))
+    want = np.maximum(x.reshape(1, 24) @ w.T + (bias if has_bias else 0), 0)
+    np.testing.assert_allclose(_run(net, x), want, rtol=1e-4, atol=1e-5)
+
+
+def test_fully_connected_of_a_row() -> None:
+    x, w = _floats(1, 3, 4, 5), _floats(2, 5)
+    net = Net()
+    inputs = [net.activation(*x.shape), net.constant(np.array([1, 2], np.int32))]
+    row = net.activation(1, 5)
+    net.op(OP.MEAN, inputs, row, mean(False))
+    net.op(OP.FULLY_CONNECTED, [row, net.constant(w)], net.activation(1, 2), fully_connected())
+    np.testing.assert_allclose(_run(net, x), x.mean((1, 2)) @ w.T, rtol=1e-4, atol=1e-5)
+
+
+def test_logistic() -> None:
+    x = 4 * _floats(1, 3, 4, 5)
+    net = Net()
+    net.op(OP.LOGISTIC, [net.activation(*x.shape)], net.activation(*x.shape))
+    np.testing.assert_allclose(_run(net, x), 1 / (1 + np.exp(-x)), rtol=1e-5, atol=1e-6)
+
+
+def _two_rows(axis: int, *other: int) -> Net:
+    """A concatenation of 1,6,4 with another shape, both by a reshape."""
+    net = Net()
+    given = net.activation(1, 2, 3, 4)
+    parts = []
+    for shape in ((1, 6, 4), other):
+        parts.append(net.activation(*shape))
+        net.op(OP.RESHAPE, [given, net.constant(np.array(shape, np.int32))], parts[-1])
+    net.op(OP.CONCATENATION, parts, net.activation(1, 12, 4), concatenation(axis))
+    return net
+
+
+def _ints(*values: int) -> Floats:
+    return np.array(values, np.int32)
+
+
 def _one(code: int, options: Any = None, *extra: Floats) -> Net:
     net = Net()
     inputs = [net.activation(1, 4, 4, 2), *(net.constant(e) for e in extra)]
@@ -153,6 +271,28 @@ def _one(code: int, options: Any = None, *extra: Floats) -> Net:
         (_one(OP.CONV_2D, conv(stride=2), _floats(2, 1, 1, 2)), "Shape"),
         (_one(OP.DEQUANTIZE), "constant"),
         (_one(OP.PAD, None, np.zeros((3, 2), np.int32)), "PAD"),
+        (_one(OP.RESIZE_BILINEAR, None, _ints(4, 4)), "ResizeBilinearOptions"),
+        (_one(OP.RESIZE_BILINEAR, resize()), "constant"),
+        (_one(OP.RESIZE_BILINEAR, resize(), _ints(4, 4, 2)), "RESIZE_BILINEAR"),
+        (_one(OP.RESIZE_BILINEAR, resize(True, True), _ints(4, 4)), "RESIZE_BILINEAR"),
+        (_one(OP.RESIZE_BILINEAR, resize(), _ints(4, 5)), "Shape"),
+        (_one(OP.CONCATENATION, concatenation(3)), "CONCATENATION"),
+        (_one(OP.CONCATENATION, concatenation(3), _floats(1, 4, 4, 2)), "CONCATENATION"),
+        (_two_rows(3, 1, 6, 4), "CONCATENATION"),
+        (_two_rows(-4, 1, 6, 4), "CONCATENATION"),
+        (_two_rows(1, 6, 4), "CONCATENATION"),
+        (_two_rows(1, 1, 4, 6), "CONCATENATION"),
+        (_two_rows(2, 1, 6, 4), "Shape"),
+        (_one(OP.MEAN, None, _ints(1, 2)), "ReducerOptions"),
+        (_one(OP.MEAN, mean(True), _ints(3)), "MEAN"),
+        (_one(OP.MEAN, mean(True), _ints(1, 6)), "MEAN"),
+        (_one(OP.MEAN, mean(True), _ints(1, 2, 3)), "MEAN"),
+        (_one(OP.FULLY_CONNECTED, None, _floats(2, 32)), "FullyConnectedOptions"),
+        (_one(OP.FULLY_CONNECTED, fully_connected(), _floats(2, 2)), "FULLY_CONNECTED"),
+        (_one(OP.FULLY_CONNECTED, fully_connected(), _floats(32)), "FULLY_CONNECTED"),
+        (_one(OP.FULLY_CONNECTED, fully_connected(keeps=True), _floats(2, 32)), "keeps"),
+        (_one(OP.FULLY_CONNECTED, fully_connected(shuffled=True), _floats(2, 32)), "shuffles"),
+        (_one(OP.FULLY_CONNECTED, fully_connected(ACT.TANH), _floats(2, 32)), "TANH"),
     ],
 )
 def test_what_is_not_known_is_refused_by_name(net: Net, says: str) -> None:

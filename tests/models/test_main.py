@@ -1,14 +1,16 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
 from models import __main__ as main_module
+from models import manifest
 from models.__main__ import main
 from models.errors import ModelError
 from models.fetch import Progress
+from models.manifest import Net
 
 
 def test_verify_says_what_is_missing_and_fails(
@@ -30,11 +32,17 @@ def test_fetch_prints_progress_and_verifies(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     verified: list[tuple[Path, list[str] | None]] = []
+    asked: list[list[str]] = []
 
     def fetch(
-        directory: Path, names: list[str] | None, progress: Callable[[Progress], None]
+        directory: Path,
+        names: list[str] | None,
+        progress: Callable[[Progress], None],
+        *,
+        listed: Mapping[str, Net],
     ) -> None:
         assert directory == tmp_path
+        asked.append(list(listed))
         progress(Progress("ready", "mesh", "mesh.onnx is ready", 1, 2))
 
     monkeypatch.setattr(main_module, "fetch", fetch)
@@ -42,12 +50,14 @@ def test_fetch_prints_progress_and_verifies(
     assert main(["fetch", "mesh", "--dir", str(tmp_path)]) == 0
     assert "[1/2] mesh.onnx is ready" in capsys.readouterr().out
     assert verified == [(tmp_path, ["mesh"])]
+    assert main(["fetch", "--factor", "palm", "--dir", str(tmp_path)]) == 0
+    assert asked == [list(manifest.load()), [*manifest.load(), "palm", "hand"]]
 
 
 def test_the_cause_is_printed_under_the_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fetch(*_: object) -> None:
+    def fetch(*_: object, **__: object) -> None:
         raise ModelError("model_download_failed", "It could not be had.", "no route")
 
     monkeypatch.setattr(main_module, "fetch", fetch)

@@ -12,6 +12,8 @@ from models.errors import ModelError
 
 ROOT = Path(manifest.__file__).parent
 NETS = manifest.load()
+FACTORS = manifest.load_factors()
+PACKAGED = NETS | FACTORS["palm"]
 DOCS = (ROOT.parent / "docs" / "models.md").read_text("utf-8")
 
 
@@ -19,7 +21,15 @@ def test_the_pack_is_the_five_nets_the_pipeline_asks_for() -> None:
     assert list(NETS) == ["detect", "mesh", "iris", "embed", "spoof"]
 
 
-@pytest.mark.parametrize("net", NETS.values(), ids=list(NETS))
+def test_the_nets_of_a_factor_are_none_of_the_pack() -> None:
+    assert {factor: list(nets) for factor, nets in FACTORS.items()} == {"palm": ["palm", "hand"]}
+    assert [net.source for net in FACTORS["palm"].values()] == [NETS["mesh"].source] * 2
+    more = manifest.load_more()
+    assert list(more) == ["palm", "hand", *manifest.load_added()]
+    assert not more.keys() & NETS.keys()
+
+
+@pytest.mark.parametrize("net", PACKAGED.values(), ids=list(PACKAGED))
 def test_every_pin_is_whole(net: manifest.Net) -> None:
     for digest in (net.sha256, net.source_sha256, net.source.archive_sha256):
         assert re.fullmatch(r"[0-9a-f]{64}", digest)
@@ -40,7 +50,7 @@ def test_every_pin_is_whole(net: manifest.Net) -> None:
     assert net.origin
 
 
-@pytest.mark.parametrize("net", NETS.values(), ids=list(NETS))
+@pytest.mark.parametrize("net", PACKAGED.values(), ids=list(PACKAGED))
 def test_every_net_has_a_reference_for_every_output(net: manifest.Net) -> None:
     reference = load_reference(net.name)
     assert list(reference.outputs) == [o.name for o in net.outputs]
@@ -53,7 +63,7 @@ def test_every_net_has_a_reference_for_every_output(net: manifest.Net) -> None:
         assert stored.magnitude > 0
 
 
-@pytest.mark.parametrize("net", NETS.values(), ids=list(NETS))
+@pytest.mark.parametrize("net", PACKAGED.values(), ids=list(PACKAGED))
 def test_every_net_is_documented_with_its_licence(net: manifest.Net) -> None:
     assert f"| `{net.name}` |" in DOCS
     assert f"{net.source.package} {net.source.version}" in DOCS

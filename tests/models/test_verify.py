@@ -13,6 +13,7 @@ from models.verify import good, verify
 from tests.models import tiny
 
 NET = tiny.net(tiny.source(b""), b"source", b"converted")
+PACKAGED = manifest.load() | manifest.load_factors()["palm"]
 NETS = {"one": NET, "two": replace(NET, name="two", file="two.onnx")}
 
 
@@ -55,13 +56,24 @@ def test_a_folder_in_place_of_a_file_is_missing(tmp_path: Path) -> None:
     assert caught.value.code == "model_missing"
 
 
+def test_a_net_of_a_factor_may_be_absent_but_not_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manifest, "load", dict)  # the pack is in order
+    verify(tmp_path)
+    tiny.write(tmp_path / "hand.onnx", b"not a net")
+    with pytest.raises(ModelError, match=r"hand\.onnx") as caught:
+        verify(tmp_path)
+    assert caught.value.code == "model_hash_mismatch"
+
+
 @pytest.mark.models
-@pytest.mark.parametrize("name", list(manifest.load()))
+@pytest.mark.parametrize("name", list(PACKAGED))
 def test_the_real_nets_are_the_pinned_ones_and_compute_their_references(name: str) -> None:
     directory = Path(os.environ.get("LOOKGATE_MODELS_DIR") or manifest.default_dir())
-    net = manifest.load()[name]
+    net = PACKAGED[name]
     if not (directory / net.file).is_file():
-        pytest.skip(f"{directory} has no {net.file}: run `python -m models fetch`")
+        pytest.skip(f"{directory} has no {net.file}: run `python -m models fetch --factor palm`")
     verify(directory, [name])
     off = check(net, (directory / net.file).read_bytes(), load_reference(name))
     assert off < net.tolerance / 10, "within the tolerance, but far worse than when it was measured"

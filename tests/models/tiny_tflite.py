@@ -155,3 +155,45 @@ def add(activation: int = 0) -> tuple[int, Callable[[Any], int]]:
         return int(tflite.AddOptionsEnd(b))
 
     return tflite.BuiltinOptions.AddOptions, write
+
+
+def concatenation(axis: int, activation: int = 0) -> tuple[int, Callable[[Any], int]]:
+    def write(b: Any) -> int:
+        tflite.ConcatenationOptionsStart(b)
+        tflite.ConcatenationOptionsAddAxis(b, axis)
+        tflite.ConcatenationOptionsAddFusedActivationFunction(b, activation)
+        return int(tflite.ConcatenationOptionsEnd(b))
+
+    return tflite.BuiltinOptions.ConcatenationOptions, write
+
+
+def fully_connected(
+    activation: int = 0, keeps: bool = False, shuffled: bool = False
+) -> tuple[int, Callable[[Any], int]]:
+    def write(b: Any) -> int:
+        tflite.FullyConnectedOptionsStart(b)
+        tflite.FullyConnectedOptionsAddFusedActivationFunction(b, activation)
+        tflite.FullyConnectedOptionsAddWeightsFormat(b, int(shuffled))
+        tflite.FullyConnectedOptionsAddKeepNumDims(b, keeps)
+        return int(tflite.FullyConnectedOptionsEnd(b))
+
+    return tflite.BuiltinOptions.FullyConnectedOptions, write
+
+
+def mean(keeps: bool) -> tuple[int, Callable[[Any], int]]:
+    def write(b: Any) -> int:
+        tflite.ReducerOptionsStart(b)
+        tflite.ReducerOptionsAddKeepDims(b, keeps)
+        return int(tflite.ReducerOptionsEnd(b))
+
+    return tflite.BuiltinOptions.ReducerOptions, write
+
+
+def resize(corners: bool = False, halves: bool = False) -> tuple[int, Callable[[Any], int]]:
+    def write(b: Any) -> int:
+        tflite.ResizeBilinearOptionsStart(b)
+        tflite.ResizeBilinearOptionsAddAlignCorners(b, corners)
+        tflite.ResizeBilinearOptionsAddHalfPixelCenters(b, halves)
+        return int(tflite.ResizeBilinearOptionsEnd(b))
+
+    return tflite.BuiltinOptions.ResizeBilinearOptions, write
