@@ -203,7 +203,6 @@ async def begin_visit(
 
     Raises NotFound (the client was removed), Unavailable.
     """
-    cookie = base64url(random_bytes(32))
     handle = await user_handle_of(store, invitation.people, invitation.subject, random_bytes)
     about = Invited(
         base64url(invitation.token_hash),
@@ -211,14 +210,35 @@ async def begin_visit(
         invitation.return_url,
         base64url(handle),
     )
+    return await _begun(
+        store,
+        invitation.client_id,
+        about,
+        invitation.subject,
+        Stage.FACE,
+        now,
+        random_bytes,
+    )
+
+
+async def _begun(
+    store: Store,
+    client_id: str,
+    about: Invited,
+    subject: str | None,
+    stage: Stage,
+    now: datetime,
+    random_bytes: Callable[[int], bytes],
+) -> tuple[Login, str]:
+    cookie = base64url(random_bytes(32))
     login = Login(
         login_id=base64url(random_bytes(32)),
-        client_id=invitation.client_id,
+        client_id=client_id,
         request=json.dumps(asdict(about)),
         cookie_hash=hash_of(cookie),
-        state=Stage.FACE,
+        state=stage,
         version=1,
-        subject=invitation.subject,
+        subject=subject,
         shown=(),
         session_id=None,
         attempts=0,
@@ -228,6 +248,29 @@ async def begin_visit(
     )
     await store.logins.add(login)
     return login, cookie
+
+
+OWN = "own"
+"""The kind of a visit without a link: somebody who has a device, and wants a link for another."""
+
+
+def own_hash(client_id: str) -> bytes:
+    """What such a visit has in the place of a link's hash. No link's secret has a space in it."""
+    return hash_of(f"devices of {client_id}")
+
+
+async def begin_own(
+    store: Store,
+    client: Client,
+    now: datetime,
+    random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+) -> tuple[Login, str]:
+    """A visit of somebody who is not known yet, kept, and its cookie's secret.
+
+    Raises NotFound (the client was removed), Unavailable.
+    """
+    about = Invited(base64url(own_hash(client.client_id)), OWN, None, "")
+    return await _begun(store, client.client_id, about, None, Stage.PROVE, now, random_bytes)
 
 
 def visit_cookie(token_hash: bytes, *, secure: bool) -> str:

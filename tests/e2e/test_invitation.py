@@ -154,7 +154,15 @@ async def test_from_the_link_to_the_app_and_a_second_device(stand: Stand, film: 
         await shot(page, "second")
         await page.click("#end")
         await expect(page.locator("#says")).to_have_text("Sie können diese Seite schließen.")
-    # And the person logs in with the passkey of the first, by the login page's own names.
+        # From this one, which has a key now, another can be added at any time.
+        await page.goto(f"{stand.site.server}/devices/{CLIENT}")
+        await expect(page.locator("h1")).to_have_text("Weiteres Gerät für Lantern")
+        await page.click("#named summary")
+        await page.fill("#name", "bob")
+        await shot(page, "own")
+        await page.click("#named button")
+        await expect(page.locator("#link code")).to_contain_text("/invite/", timeout=BACK_MS)
+        await shot(page, "own-link")
     held = await stand.admin.store.authenticators.of_subject(CLIENT, "bob")
     assert len({key.user_handle for key in held}) == 1
     assert await stand.admin.store.recovery.left(CLIENT, "bob") == 10

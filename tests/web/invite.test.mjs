@@ -20,7 +20,7 @@ test('both languages say everything, and name the app in the same sentences', ()
 test('every word that the page says is there, and every code that its routes raise', () => {
   const said = [...script.matchAll(/(?:say|tell)\('(\w+)'/g), ...script.matchAll(/'#[\w ]+': '(\w+)'/g)].map((found) => found[1]);
   assert.ok(said.length > 10);
-  const codes = ['steps.py', 'visit.py'].flatMap((name) => {
+  const codes = ['steps.py', 'visit.py', 'own.py'].flatMap((name) => {
     const routes = readFileSync(new URL(`../../server/http/invite/${name}`, import.meta.url), 'utf8');
     return [...routes.matchAll(/Problem\("([a-z_]+)"\)/g)].map((found) => found[1]);
   });

@@ -1,7 +1,8 @@
 // The page of an invitation: asks the server what is next, and does it. The table of steps is the server's
 // (server/factors/enrolling.py). Consent and camera are the element's. Source: docs/oidc.md, "Invitations".
 
-import { supported } from '../login/passkey.js';
+import { deviceKey, signWithDeviceKey } from '../login/device-key.js';
+import { signWithPasskey, supported } from '../login/passkey.js';
 import { makeBrowserKey, makePasskey } from './make-key.js';
 import { TEXTS } from './texts.js';
 
@@ -10,7 +11,8 @@ import { TEXTS } from './texts.js';
 /** @type {Said} */
 const data = JSON.parse(document.body.dataset.invitation ?? '{}');
 const words = TEXTS[data.lang] ?? TEXTS.en ?? {};
-const second = data.kind === 'device';
+const second = data.kind === 'device'; // a link for another device
+const own = data.kind === 'own'; // of who wants such a link
 let offer = ''; // the app's secret, sealed by the server
 
 /** @param {string} key @param {string} [of] */
@@ -79,6 +81,7 @@ function go({ state }) {
   show(section ?? '');
   if (section === 'face') element.start();
   if (section === 'key' && !supported) one('#passkey').hidden = true;
+  if (section === 'more' && own) one('#device').open = true;
 }
 
 /** @param {any} image @param {string} svg @param {string} label */
@@ -93,6 +96,13 @@ const withKey = (make) => run(async () => {
   const { options } = await post('key-options');
   go(await post('key', await make(options)));
 });
+
+/** A device that somebody has. @param {(options: any) => Promise<object>} sign */
+async function prove(sign) {
+  await post('begin');
+  const { options } = await post('key-options');
+  go(await post('key', await sign(options)));
+}
 
 /** The first time that a part is opened, it is fetched. @param {string} id @param {() => Promise<void>} fetched */
 function opened(id, fetched) {
@@ -148,22 +158,33 @@ function paint(color) {
   style.setProperty('--on-accent', 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? '#000' : '#fff');
 }
 
-const kind = second ? '_device' : '';
+const kind = second ? '_device' : own ? '_own' : '';
 document.title = one('#title').textContent = say(`title${kind}`);
-one('#whose').textContent = say('whose', data.subject);
-const labels = { '#explain': `explain${kind}`, '#start': 'start', '#why_key': `why_key${kind}`, '#passkey': 'passkey', '#browser_key': 'browser_key', '#done': `done${kind}`, '#app summary': 'app', '#by_hand span': 'by_hand', '#coded label': 'code', '#coded button': 'go', '#recovery summary': 'recovery', '#keep': 'keep', '#device summary': 'device', '#ten': 'ten' };
+one('#whose').textContent = data.subject ? say('whose', data.subject) : '';
+const labels = { '#explain': `explain${kind}`, '#start': own ? 'start_own' : 'start', '#named summary': 'no_passkeys', '#named label': 'name', '#named button': 'go', '#why_key': second ? 'why_key_device' : 'why_key', '#passkey': 'passkey', '#browser_key': 'browser_key', '#done': `done${kind}`, '#app summary': 'app', '#by_hand span': 'by_hand', '#coded label': 'code', '#coded button': 'go', '#recovery summary': 'recovery', '#keep': 'keep', '#device summary': 'device', '#ten': 'ten' };
 for (const [css, key] of Object.entries(labels)) one(css).textContent = say(key);
 one('#end').textContent = data.host ? say('end_at', data.host) : say('end');
-one('#app').hidden = one('#recovery').hidden = second || !data.codes;
+one('#app').hidden = one('#recovery').hidden = second || own || !data.codes;
+one('#named').hidden = !own || !data.browser_key;
+one('#browser_key').hidden = !data.browser_key;
+one('#start').hidden = own && !supported;
 one('#device').hidden = second || !data.keys;
 if (data.accent) paint(data.accent);
 element.lang = data.lang;
-element.setAttribute('purpose', second ? 'login' : 'enroll');
+element.setAttribute('purpose', second || own ? 'login' : 'enroll');
 opened('#app', showApp);
 opened('#recovery', showCodes);
 opened('#device', showLink);
 
-one('#start').onclick = () => run(async () => go(await post('begin')));
+one('#start').onclick = () => run(async () => own ? prove(signWithPasskey) : go(await post('begin')));
+one('#named form').onsubmit = (/** @type {Event} */ event) => {
+  event.preventDefault();
+  run(async () => {
+    const held = await deviceKey(`${data.of} ${one('#name').value.trim()}`);
+    if (!held) throw new Refusal('need_key');
+    await prove((options) => signWithDeviceKey(held, options.challenge));
+  });
+};
 one('#passkey').onclick = () => withKey(makePasskey);
 one('#browser_key').onclick = () => withKey((options) => makeBrowserKey(`${data.of} ${data.subject}`, options));
 one('#coded').onsubmit = (/** @type {Event} */ event) => {

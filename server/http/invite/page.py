@@ -20,8 +20,9 @@ from server.http.login.page import language_of, page_of, refusal
 from server.http.oidc.reading import take_turn
 from server.http.published import Text, answer
 from server.http.requests import opened_parts
+from server.oidc.ways import ways_of
 from server.problems import Problem
-from server.store.port import Unavailable
+from server.store.port import Client, Unavailable
 from server.store.relying import people_of
 
 FOLDER = Path(__file__).parents[3] / "web" / "invite"
@@ -40,11 +41,11 @@ async def show_page(request: web.Request) -> web.Response:
         except Problem as problem:
             if problem.code not in ("login_over", "login_foreign"):
                 raise
-            invitation, client, relying = await invitation_of(parts, token_of(request))
+            invitation, client, _ = await invitation_of(parts, token_of(request))
             state, subject, kind = BEGIN, invitation.subject, invitation.kind
             back = invitation.return_url
         else:
-            client, relying, state = guest.client, guest.relying, guest.login.state
+            client, state = guest.client, guest.login.state
             subject, kind, back = guest.subject, guest.invited.kind, guest.invited.return_url
             if state == Stage.FACE:
                 state = BEGIN
@@ -52,7 +53,21 @@ async def show_page(request: web.Request) -> web.Response:
         return refusal(request, problem)
     except Unavailable as fault:
         return refusal(request, Problem(fault.code))
-    language = language_of(request)
+    return shown(request, client, state=state, subject=subject, kind=kind, back=back)
+
+
+def shown(
+    request: web.Request,
+    client: Client,
+    *,
+    state: str,
+    subject: str | None,
+    kind: str,
+    back: str | None,
+) -> web.Response:
+    """The page, which says where its visit stands. `client` is a relying app."""
+    relying, language = client.relying, language_of(request)
+    assert relying is not None, "visit.py lets no other in"
     data = {
         "state": state,
         "subject": subject,
@@ -64,6 +79,7 @@ async def show_page(request: web.Request) -> web.Response:
         "lang": language,
         "codes": "otp" in relying.ways,
         "keys": "key" in relying.ways,
+        "browser_key": ways_of(relying).device_key,
     }
     told = {"lang": language, "app": relying.name, "data": json.dumps(data)}
     # A QR code is a picture in an address of its own, in which no script runs.

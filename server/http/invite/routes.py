@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from server.http.invite import page, steps
+from server.http.invite import own, page, steps
 from server.http.login.routes import Route
 
 ROUTES = (
@@ -25,6 +25,14 @@ ROUTES = (
     Route("POST", "/invite/{token}/codes", steps.new_codes),
     Route("POST", "/invite/{token}/device", steps.link_device),
     Route("POST", "/invite/{token}/end", steps.end),
+    Route("GET", "/devices/{client}", own.show_page),
+    Route("POST", "/devices/{client}/begin", own.begin_own),
+    Route("POST", "/devices/{client}/key-options", own.own_key_options),
+    Route("POST", "/devices/{client}/key", own.take_own_key),
+    Route("POST", "/devices/{client}/face", steps.begin_face),
+    Route("POST", "/devices/{client}/finish", steps.finish_face),
+    Route("POST", "/devices/{client}/device", steps.link_device),
+    Route("POST", "/devices/{client}/end", steps.end),
 )
 
 CODES = ("invitation_over",)
@@ -34,7 +42,7 @@ CODES = ("invitation_over",)
 def add(app: web.Application) -> None:
     """Put all of them on an application that has its parts (server/http/requests.py, PARTS)."""
     for one in ROUTES:
-        name = f"invite_{one.handler.__name__}"
+        name = f"{one.path.split('/')[1]}_{one.handler.__name__}"
         if one.method == "GET":
             app.router.add_get(one.path, one.handler, name=name)  # which answers HEAD as well
         else:

@@ -17,10 +17,10 @@ from aiohttp import web
 from pipeline.reasons import Purpose
 from server.factors import otp
 from server.factors.enrolling import Deed, Stage
-from server.factors.key_challenge import challenge_of
 from server.factors.refused import FactorRefused
 from server.http.invite.visit import (
     Guest,
+    check_kind,
     check_own,
     guest_of,
     invitation_of,
@@ -31,19 +31,21 @@ from server.http.invite.visit import (
 )
 from server.http.login.ending import remember, remembered
 from server.http.login.faces import seen_of
-from server.http.login.keys import make_known
+from server.http.login.keys import challenge_for, make_known
 from server.http.login.visit import secure, sent
 from server.http.oidc.reading import take_turn
 from server.http.requests import count, opened_parts
 from server.http.sessions import started
 from server.keys.token import base64url
 from server.keys.vault import VaultError
-from server.oidc.inviting import VISIT_LASTS, begin_visit, invite_device, visit_cookie
+from server.oidc.inviting import OWN, VISIT_LASTS, begin_visit, invite_device, visit_cookie
 from server.oidc.remembered import Person, with_person
+from server.parts import Parts
 from server.people import registering
 from server.problems import Problem
 from server.store.oidc.authenticators import PASSKEY
 from server.store.oidc.invitations import ENROL
+from server.store.oidc.logins import Login
 from server.store.oidc.profiles import Profile
 from server.store.port import Conflict, NotFound
 
@@ -64,8 +66,14 @@ async def begin(request: web.Request) -> web.Response:
         raise Problem("invitation_over") from None
     said = {"state": login.state, "subject": login.subject}
     response = web.json_response(said, headers={"Cache-Control": "no-store"})
+    bind(response, parts, token_hash, login, cookie)
+    return response
+
+
+def bind(response: web.Response, parts: Parts, slot: bytes, login: Login, cookie: str) -> None:
+    """The visit belongs to this browser."""
     response.set_cookie(
-        visit_cookie(token_hash, secure=secure(parts)),
+        visit_cookie(slot, secure=secure(parts)),
         f"{login.login_id}.{cookie}",
         max_age=int(VISIT_LASTS.total_seconds()),
         path="/",
@@ -73,7 +81,6 @@ async def begin(request: web.Request) -> web.Response:
         httponly=True,
         samesite="Lax",  # the person comes from a mail
     )
-    return response
 
 
 async def begin_face(request: web.Request) -> web.Response:
@@ -101,9 +108,14 @@ async def finish_face(request: web.Request) -> web.Response:
     """
     guest = await guest_of(request)
     (token,) = await sent(request, "token")
-    deed = Deed.FACE_NEEDS_KEY if "key" in guest.relying.ways else Deed.FACE_ENOUGH
+    own = guest.invited.kind == OWN
+    needs_key = "key" in guest.relying.ways and not own
+    deed = Deed.FACE_NEEDS_KEY if needs_key else Deed.FACE_ENOUGH
     step(guest, deed)
     await seen_of(guest, token)
+    shown = (*guest.login.shown, "face")
+    if own:
+        return told(await moved(guest, deed, shown=shown))
     parts, token_hash = guest.parts, token_of(request)
     try:
         invitation = await parts.store.invitations.get(token_hash, parts.now())
@@ -115,7 +127,7 @@ async def finish_face(request: web.Request) -> web.Response:
     except NotFound:
         if guest.invited.kind != ENROL:
             raise Problem("invitation_over") from None
-    return told(await moved(guest, deed, shown=("face",)))
+    return told(await moved(guest, deed, shown=shown))
 
 
 async def key_options(request: web.Request) -> web.Response:
@@ -129,7 +141,7 @@ async def key_options(request: web.Request) -> web.Response:
         rp_name=guest.relying.name,
         subject=guest.subject,
         user_handle=guest.invited.handle,
-        challenge=_challenge(guest),
+        challenge=challenge_for(guest),
     )
     return told(guest, {"options": options})
 
@@ -139,6 +151,7 @@ async def take_key(request: web.Request) -> web.Response:
     guest = await guest_of(request)
     given = dict(zip(_ANSWER, await sent(request, *_ANSWER), strict=True))
     step(guest, Deed.KEY_MADE)
+    check_kind(guest, given["kind"])
     name = given.pop("name")
     if name is not None and not (isinstance(name, str) and name.isprintable()):
         raise Problem("request_invalid", "The field name must be a short text.")
@@ -150,7 +163,7 @@ async def take_key(request: web.Request) -> web.Response:
             subject=guest.subject,
             user_handle=guest.invited.handle,
             name=name or "",
-            expected_challenge=_challenge(guest),
+            expected_challenge=challenge_for(guest),
             expected_origin=guest.origin,
             expected_rp_id=guest.rp_id,
             now=guest.parts.now(),
@@ -253,12 +266,6 @@ async def _at_codes(request: web.Request, *names: str) -> tuple[Guest, list[obje
     if guest.invited.kind != ENROL or "otp" not in guest.relying.ways:
         raise Problem("level_unmet")
     return guest, fields
-
-
-def _challenge(guest: Guest) -> bytes:
-    """The version grows with every change, so no number comes twice."""
-    login = guest.login
-    return challenge_of(login.login_id, login.version, login.challenge_salt)
 
 
 def _offer(guest: Guest) -> tuple[str, ...]:

@@ -22,9 +22,11 @@ from server.http.oidc.reading import take_turn
 from server.http.requests import address_of, opened_parts, own_origin, stored_client
 from server.keys.token import base64url
 from server.oidc.codes import hash_of
-from server.oidc.inviting import Invited, invited_of, visit_cookie
+from server.oidc.inviting import Invited, invited_of, own_hash, visit_cookie
+from server.oidc.ways import ways_of
 from server.parts import Parts
 from server.problems import Problem
+from server.store.oidc.authenticators import PASSKEY, WEBCRYPTO
 from server.store.oidc.invitations import Invitation
 from server.store.oidc.logins import Login
 from server.store.port import Client, Conflict, NotFound
@@ -50,8 +52,8 @@ class Guest:
 
     @property
     def subject(self) -> str:
-        """Who is invited."""
-        assert self.login.subject is not None, "inviting.py names somebody"
+        """Who is invited, or whose key it was. Nobody is asked for more before that."""
+        assert self.login.subject is not None, "only Stage.PROVE knows nobody"
         return self.login.subject
 
     @property
@@ -63,6 +65,24 @@ class Guest:
     def rp_id(self) -> str:
         """Our host, which passkeys are made for (WebAuthn Level 3 section 5.1.2)."""
         return urlsplit(self.parts.settings.public_url).hostname or ""
+
+
+def check_kind(guest: Guest, kind: object) -> None:
+    """Whether keys of this kind lead anywhere at the relying app, as on its login page. Raises
+    Problem request_invalid, level_unmet."""
+    if kind not in (PASSKEY, WEBCRYPTO):
+        raise Problem("request_invalid", "The field kind must be passkey or webcrypto.")
+    ways = ways_of(guest.relying)
+    if not (ways.passkey if kind == PASSKEY else ways.device_key):
+        raise Problem("level_unmet")
+
+
+def slot_of(request: web.Request) -> bytes:
+    """What the address names: a link, or the devices of an app's people. Raises Problem
+    invitation_over."""
+    if "client" in request.match_info:
+        return own_hash(request.match_info["client"])
+    return token_of(request)
 
 
 def token_of(request: web.Request) -> bytes:
@@ -112,7 +132,7 @@ async def guest_of(request: web.Request) -> Guest:
 
 async def visiting(request: web.Request, parts: Parts) -> Guest:
     """The visit that goes on in this browser. Raises as `guest_of`, whatever the origin."""
-    token_hash = token_of(request)
+    token_hash = slot_of(request)
     name = visit_cookie(token_hash, secure=secure(parts))
     login_id, dot, cookie = request.cookies.get(name, "").partition(".")
     if not dot or not TICKET.fits(login_id):
@@ -164,5 +184,5 @@ async def moved(guest: Guest, deed: Deed | None = None, **changes: Any) -> Guest
 
 def told(guest: Guest, more: Mapping[str, Any] | None = None) -> web.Response:
     """Where the visit stands, for the page's script."""
-    said = {"state": guest.login.state, "subject": guest.subject, **(more or {})}
+    said = {"state": guest.login.state, "subject": guest.login.subject, **(more or {})}
     return web.json_response(said, headers={"Cache-Control": "no-store"})

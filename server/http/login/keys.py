@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
@@ -21,7 +22,7 @@ from server.factors.refused import FactorRefused, bytes_of
 from server.factors.steps import Act, State
 from server.factors.webcrypto import SIGNATURE_BYTES, verify_signature
 from server.http.devices import device_cookie
-from server.http.login.visit import AtPage, Visit, moved, sent, step, told, visit_of
+from server.http.login.visit import AtPage, moved, sent, step, told, visit_of
 from server.keys.token import base64url
 from server.people.devices import KEPT, MOST, seal_device
 from server.problems import Problem
@@ -31,6 +32,11 @@ from server.store.port import Conflict, NotFound
 
 logger = logging.getLogger(__name__)
 
+MEMBERS = ("kind", "id", "client_data", "authenticator_data", "signature", "user_handle")
+"""Of the body of an answer."""
+
+Answer = Assertion | tuple[str, bytes]
+"""Of a passkey; or the id of a browser's key, and its signature."""
 _ACTS = {PASSKEY: Act.PASSKEY, WEBCRYPTO: Act.DEVICE_KEY}
 
 
@@ -43,15 +49,14 @@ async def key_options(request: web.Request) -> web.Response:
     if not (visit.ways.passkey or visit.ways.device_key):
         raise Problem("level_unmet")
     visit = await moved(visit)  # the next number of this login
-    options = request_options(rp_id=visit.rp_id, challenge=_challenge(visit))
+    options = request_options(rp_id=visit.rp_id, challenge=challenge_for(visit))
     return told(visit, {"options": options})
 
 
 async def take_key(request: web.Request) -> web.Response:
     """The answer to it."""
     visit = await visit_of(request)
-    names = ("kind", "id", "client_data", "authenticator_data", "signature", "user_handle")
-    given = dict(zip(names, await sent(request, *names), strict=True))
+    given = dict(zip(MEMBERS, await sent(request, *MEMBERS), strict=True))
     act = _ACTS.get(given["kind"]) if isinstance(given["kind"], str) else None
     if act is None:
         raise Problem("request_invalid", "The field kind must be passkey or webcrypto.")
@@ -59,11 +64,11 @@ async def take_key(request: web.Request) -> web.Response:
     if not (visit.ways.passkey if act is Act.PASSKEY else visit.ways.device_key):
         raise Problem("level_unmet")
     try:
-        answer = _read(act, given)
+        answer = read_answer(given)
     except FactorRefused as refused:
         raise Problem("request_invalid", refused.text) from None
     try:
-        key = await _tried(visit, answer)
+        key = await tried(visit, answer)
     except FactorRefused as refused:
         if refused.code == "key_count_back":
             # It may be a copy: for the operator, because nobody else would notice.
@@ -78,20 +83,21 @@ async def take_key(request: web.Request) -> web.Response:
     return response
 
 
-def _challenge(visit: Visit) -> bytes:
+def challenge_for(visit: AtPage) -> bytes:
     """The version grows with every change, so no number comes twice."""
     login = visit.login
     return challenge_of(login.login_id, login.version, login.challenge_salt)
 
 
-def _read(act: Act, given: dict[str, Any]) -> Assertion | tuple[str, bytes]:
-    if act is Act.PASSKEY:
+def read_answer(given: Mapping[str, Any]) -> Answer:
+    """Raises FactorRefused `key_malformed`."""
+    if given["kind"] == PASSKEY:
         return read_assertion(given)
     signature = bytes_of(given["signature"], least=SIGNATURE_BYTES, most=SIGNATURE_BYTES)
     return base64url(bytes_of(given["id"], least=32, most=32)), signature
 
 
-async def _tried(visit: Visit, answer: Assertion | tuple[str, bytes]) -> Authenticator:
+async def tried(visit: AtPage, answer: Answer) -> Authenticator:
     """The key that answered. Its failures count at the address, and in nobody's name, because no
     number of tries guesses a signature, and a stranger's must lock nobody.
 
@@ -113,7 +119,7 @@ async def _tried(visit: Visit, answer: Assertion | tuple[str, bytes]) -> Authent
     return key
 
 
-async def _verified(visit: Visit, answer: Assertion | tuple[str, bytes]) -> Authenticator:
+async def _verified(visit: AtPage, answer: Answer) -> Authenticator:
     store, login = visit.parts.store, visit.login
     refused = FactorRefused("key_refused", "This key does not open this login.")
     key_id = answer.key_id if isinstance(answer, Assertion) else answer[0]
@@ -129,7 +135,7 @@ async def _verified(visit: Visit, answer: Assertion | tuple[str, bytes]) -> Auth
             raise refused
         count = verify_assertion(
             answer,
-            expected_challenge=_challenge(visit),
+            expected_challenge=challenge_for(visit),
             expected_origin=visit.origin,
             expected_rp_id=visit.rp_id,
             expected_user_handle=key.user_handle,
@@ -143,7 +149,7 @@ async def _verified(visit: Visit, answer: Assertion | tuple[str, bytes]) -> Auth
             key.public_key,
             answer[1],
             expected_origin=visit.origin,
-            expected_challenge=_challenge(visit),
+            expected_challenge=challenge_for(visit),
         )
         count = key.sign_count  # it does not count
     try:

@@ -52,6 +52,15 @@ class AtPage(Protocol):
     @property
     def people(self) -> str: ...
 
+    @property
+    def address(self) -> str: ...
+
+    @property
+    def origin(self) -> str: ...
+
+    @property
+    def rp_id(self) -> str: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Visit:

@@ -117,6 +117,15 @@ async def test_no_codes_for_an_app_that_takes_none(http: Http, parts: Parts) -> 
         assert await page.refused(what) == "level_unmet"
 
 
+async def test_no_key_of_the_browser_where_none_would_do(http: Http, parts: Parts) -> None:
+    await change_client(parts, relying=replace(RELYING, min_acr="phr"))
+    page = await invited(http)
+    await page.by_face(parts)
+    assert await page.refused("key", {"kind": "webcrypto"}) == "level_unmet"
+    assert await page.refused("key", {"kind": ["passkey"]}) == "request_invalid"
+    await page.good("key", await page.passkey(Passkey(b"h" * 32)))
+
+
 async def test_a_challenge_is_good_once(http: Http, parts: Parts) -> None:
     page = await invited(http)
     await page.by_face(parts)
