@@ -69,6 +69,8 @@ async def exchange(
         raise Problem("invalid_grant")
     _check_verifier(form.get("code_verifier"), code.code_challenge)
     assert client.relying is not None, "client_auth.py lets no other in"
+    if code.code_challenge is None and client.relying.pkce == "required":
+        raise Problem("invalid_grant")  # since the login began; nothing else binds a public client
     granted = granted_of(code.claims)
     access_token = base64url(random_bytes(32))
     scope = " ".join(granted.scopes)

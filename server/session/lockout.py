@@ -120,6 +120,12 @@ def device_counter(client_id: str, subject: str, device_id: str) -> Counter:
     return Counter(client_id, Kind.DEVICE, device_id, subject)
 
 
+def code_counter(client_id: str, subject: str) -> Counter:
+    """That of somebody's wrong one-time and recovery codes. A face or a known device begins it
+    never anew, because a code is asked for where these are not enough."""
+    return Counter(client_id, Kind.CODE, subject, subject)
+
+
 def _pass(refused: Refused | None) -> None:
     if refused is None:
         return

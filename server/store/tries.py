@@ -30,6 +30,8 @@ class Kind(StrEnum):
     """Those of one address (IPv6: /64) that name nobody or come from a strange device."""
     CLIENT = "client"
     """Those of a relying app that name nobody."""
+    CODE = "code"
+    """Wrong one-time and recovery codes of a subject, wherever they come from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ def limits_of(*, address: int = OF_ADDRESS, client: int = OF_CLIENT) -> Limits:
         Kind.STRANGERS: person,
         Kind.DEVICE: person,
         Kind.NAME: person,
+        Kind.CODE: person,
         Kind.ADDRESS: Limit(address, None, rolls=True),
         Kind.CLIENT: Limit(client, None, rolls=True),
     }
@@ -202,10 +205,11 @@ def ended(
     tally: Tally, counter_kind: Kind, session_id: str, *, failed: bool | None, at: datetime
 ) -> Tally:
     """As a session leaves it. `failed`: None for a success, which only a device's own counter
-    remembers, because a stranger who succeeds as himself must not reset what others share."""
+    remembers, because a stranger who succeeds as himself must not reset what others share; and
+    that of codes, because only a right code counts as one there."""
     if failed:
         return tally.fail(session_id, at)
-    if failed is None and counter_kind is Kind.DEVICE:
+    if failed is None and counter_kind in (Kind.DEVICE, Kind.CODE):
         return tally.succeed(session_id)
     return tally.give_back(session_id)
 
@@ -232,9 +236,10 @@ class Tries(Protocol):
         """
 
     async def end(
-        self, session_id: str, counters: Sequence[Counter], *, failed: bool, at: datetime
+        self, session_id: str, counters: Sequence[Counter], *, failed: bool | None, at: datetime
     ) -> None:
-        """End what a session took whose record ends in another way; again changes nothing."""
+        """End what a session took whose record ends in another way; again changes nothing.
+        `failed`: None for a success."""
 
     async def tally(self, counter: Counter) -> Tally:
         """What it says, as it was written last."""

@@ -18,7 +18,7 @@ from server.http.login.visit import Visit, moved, sent, step, visit_of
 from server.oidc.claims import OTP, RECOVERY
 from server.people.sealed_people import open_secret
 from server.problems import Problem
-from server.session.lockout import Caller
+from server.session.lockout import Caller, code_counter
 from server.store.port import Conflict, NotFound
 
 MOST_CHARACTERS = 64
@@ -67,7 +67,11 @@ async def _tried(request: web.Request, visit: Visit, subject: str, kind: str, co
     parts, lockout = visit.parts, visit.parts.opening.lockout
     device = device_for(request, parts, client_id=visit.people, subject=subject)
     try_id = f"code {visit.login.login_id} {visit.login.version}"
-    counters = await lockout.of_person(visit.people, subject, Caller(visit.address, device))
+    counters = (
+        *await lockout.of_person(visit.people, subject, Caller(visit.address, device)),
+        # A face that passes resets its device's counter, and would give five more codes each time.
+        code_counter(visit.people, subject),
+    )
     try:
         await lockout.take(try_id, counters)
     except NotFound:
@@ -76,7 +80,9 @@ async def _tried(request: web.Request, visit: Visit, subject: str, kind: str, co
     try:
         right = await (_otp if kind == OTP else _recovery)(visit, subject, code)
     finally:
-        await parts.store.tries.end(try_id, counters, failed=not right, at=parts.now())
+        await parts.store.tries.end(
+            try_id, counters, failed=None if right else True, at=parts.now()
+        )
     return right
 
 

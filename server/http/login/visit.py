@@ -28,6 +28,7 @@ from server.http.requests import (
 from server.oidc.authorize import Request, request_of
 from server.oidc.codes import hash_of
 from server.oidc.login import cookie_name
+from server.oidc.registration import registered
 from server.oidc.ways import Ways, ways_of
 from server.parts import Parts
 from server.problems import Problem
@@ -138,7 +139,7 @@ async def visit_of(request: web.Request) -> Visit:
     """The login that a page's script asks about.
 
     Raises Problem origin_not_allowed, too_many_requests, login_over (also when it ended),
-    login_foreign, client_changed; Unavailable.
+    login_foreign, client_changed, oidc_redirect_uri; Unavailable.
     """
     parts = opened_parts(request)
     # An own page's script sends its origin with every POST (Fetch standard section 3.1), and
@@ -160,6 +161,8 @@ async def opened(request: web.Request, parts: Parts) -> Visit:
     if client.relying is None:
         raise Problem("login_over")
     asked = request_of(login.request)
+    if not registered(asked.redirect_uri, client.relying):
+        raise Problem("oidc_redirect_uri")  # the operator took it away: nobody is sent there
     return Visit(parts, login, client, client.relying, asked, address_of(request, parts))
 
 

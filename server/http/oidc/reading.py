@@ -128,7 +128,11 @@ async def client_of(request: web.Request, parts: Parts, form: Mapping[str, str])
             await take_turn(request, parts)
             await _tell_way(parts, presented)
         raise
-    await count(parts, client)
+    if client.relying is not None and client.relying.auth == "none":
+        # Anybody can say that they are a public client, and must not use up what its people need.
+        await take_turn(request, parts)
+    else:
+        await count(parts, client)
     return client
 
 

@@ -48,7 +48,7 @@ class Tries:
             return None
 
     async def end(
-        self, session_id: str, counters: Sequence[Counter], *, failed: bool, at: datetime
+        self, session_id: str, counters: Sequence[Counter], *, failed: bool | None, at: datetime
     ) -> None:
         """One after the other."""
         async with self._database.turn() as db:

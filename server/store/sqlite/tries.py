@@ -61,7 +61,7 @@ class Tries:
             raise NotFound("client") from error
 
     async def end(
-        self, session_id: str, counters: Sequence[Counter], *, failed: bool, at: datetime
+        self, session_id: str, counters: Sequence[Counter], *, failed: bool | None, at: datetime
     ) -> None:
         """One transaction."""
         async with self.database.transaction() as db:

@@ -185,6 +185,17 @@ async def test_a_verifier_that_nobody_asked_for_is_a_downgrade(store: Store) -> 
     )
 
 
+async def test_an_app_that_needs_pkce_by_now_gets_nothing_without(store: Store) -> None:
+    """A public client above all, which anybody can say that they are."""
+    before = an_app(pkce="nonce")
+    without: dict[str, str | None] = {"code_challenge": None, "code_challenge_method": None}
+    code = await a_code(store, before, **without)
+    now_is = an_app(pkce="required", auth="none")
+    assert await refused(store, form(code, code_verifier=None), now_is) == "invalid_grant"
+    code = await a_code(store, before, **without)
+    await exchanged(store, form(code, code_verifier=None), before)
+
+
 async def test_a_code_is_its_clients_and_lasts_a_minute(store: Store) -> None:
     other = replace(an_app(), client_id="zoo")
     await store.clients.add(other)

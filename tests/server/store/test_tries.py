@@ -95,10 +95,11 @@ def test_whatever_the_clock_does_no_wait_is_longer_than_the_longest(days: int) -
     assert refused is None or 0.0 < refused.wait_s <= LONGEST_S
 
 
-def test_a_success_resets_a_device_and_is_given_back_elsewhere() -> None:
+def test_a_success_resets_a_device_and_codes_and_is_given_back_elsewhere() -> None:
     one = tally(3).take("s", NOON, PERSON).take("other", NOON, PERSON)
-    device = ended(one, Kind.DEVICE, "s", failed=None, at=NOON)
-    assert (device.n, device.total, len(device.taken)) == (1, 1, 1)
+    for kind in (Kind.DEVICE, Kind.CODE):
+        after = ended(one, kind, "s", failed=None, at=NOON)
+        assert (after.n, after.total, len(after.taken)) == (1, 1, 1)
     for kind in (Kind.STRANGERS, Kind.NAME, Kind.ADDRESS, Kind.CLIENT):
         assert ended(one, kind, "s", failed=None, at=NOON).n == 4
 

@@ -12,10 +12,19 @@ import pytest
 
 from server.factors.otp import TRIES_A_LOGIN
 from server.parts import Parts
-from server.store.tries import IN_A_ROW
+from server.session.lockout import code_counter
+from server.store.tries import IN_A_ROW, Kind
 from tests.server.http.asking import Http
 from tests.server.http.login.test_faces import answer_of, granted, shown
-from tests.server.http.login.visiting import ALL, Page, at_once, begun, kept, with_codes
+from tests.server.http.login.visiting import (
+    ALL,
+    Page,
+    at_once,
+    begun,
+    kept,
+    with_codes,
+    with_passkey,
+)
 from tests.server.stage import CLIENT, Clock, failures
 
 OTP = replace(ALL, min_acr="urn:lookgate:face+otp")
@@ -107,6 +116,32 @@ async def test_tries_count_as_failed_faces_do(http: Http, parts: Parts, clock: C
     assert await parts.store.recovery.left(CLIENT, "ann") == 10
     clock.advance(31.0)
     await again.good("recovery", body)
+
+
+async def test_a_face_that_passes_gives_no_new_tries_of_codes(
+    http: Http, parts: Parts, clock: Clock
+) -> None:
+    """Whose face passes for somebody's gets a known device by it, and its counter begins anew with
+    each face: that of codes must not."""
+    _, codes = await with_codes(parts)
+    key, told = await with_passkey(parts), []
+    for n in range(IN_A_ROW + 2):
+        page = await begun(http, parts, OTP, acr_values="urn:lookgate:face+otp")
+        await page.by_passkey(key)
+        token = await shown(parts, page)
+        await page.good("finish", {"token": token})
+        if n > IN_A_ROW:
+            clock.advance(31.0)
+            await page.good("recovery", {"token": token, "code": codes[0]})
+        else:
+            told.append(await page.refused("recovery", {"token": token, "code": codes[0][:-1]}))
+        held = await parts.store.tries.of_subject(CLIENT, "ann")
+        devices = [one.counter for one in held if one.counter.kind is Kind.DEVICE]
+        assert await parts.store.tries.take(f"face {n}", devices, parts.now()) is None
+        await parts.store.tries.end(f"face {n}", devices, failed=None, at=parts.now())
+    assert told == ["code_refused"] * IN_A_ROW + ["too_many_failures"]
+    # A right code is a success, whoever it was before.
+    assert (await parts.store.tries.tally(code_counter(CLIENT, "ann"))).total == 0
 
 
 async def test_of_twenty_tries_at_once_five_are_looked_at(http: Http, parts: Parts) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from server.http.login.routes import ROUTES
@@ -13,8 +15,8 @@ from server.store.oidc.logins import DONE
 from server.store.port import Unavailable
 from tests.server.http.asking import Http
 from tests.server.http.login.test_faces import shown
-from tests.server.http.login.visiting import OURS, begun, kept
-from tests.server.stage import Clock
+from tests.server.http.login.visiting import ALL, OURS, begun, kept
+from tests.server.stage import Clock, change_client
 
 POSTS = [one.path.rsplit("/", 1)[1] for one in ROUTES if one.method == "POST"]
 
@@ -96,6 +98,20 @@ async def test_a_removed_app_has_no_logins(http: Http, parts: Parts) -> None:
     token = await shown(parts, page)
     await parts.store.clients.remove("shop")
     assert await page.refused("finish", {"token": token}) == "login_over"
+
+
+@pytest.mark.parametrize("what", POSTS)
+async def test_an_address_that_is_not_registered_any_more_is_gone_to_by_no_way(
+    http: Http, parts: Parts, what: str
+) -> None:
+    page = await begun(http, parts)
+    await page.good("key-options")
+    await change_client(parts, relying=replace(ALL, redirect_uris=("https://shop.example/new",)))
+    assert await page.refused(what) == "oidc_redirect_uri"
+    url, headers = f"/login/{page.login_id}", {"Cookie": page.jar()}
+    async with http.get(url, headers=headers, allow_redirects=False) as response:
+        assert (response.status, "Location" in response.headers) == (400, False)
+        assert "<code>oidc_redirect_uri</code>" in await response.text()
 
 
 async def test_a_login_that_was_done_in_another_process_is_over(http: Http, parts: Parts) -> None:

@@ -194,6 +194,20 @@ async def test_wrong_secrets_of_one_address_wait(http: Http, parts: Parts) -> No
         assert await error_of(response, 400) == "invalid_grant"
 
 
+async def test_strangers_use_up_nothing_of_a_public_client(http: Http, parts: Parts) -> None:
+    """Anybody can name one, so its requests count at their address."""
+    await register(parts, auth="none")
+    parts.rates.buckets["client"] = Buckets(0.1, 1)  # type: ignore[attr-defined]
+    parts.rates.buckets["address"] = Buckets(0.1, 3)  # type: ignore[attr-defined]
+    named = form("x") | {"client_id": CLIENT}
+    for _ in range(3):
+        async with http.post("/token", data=named) as response:
+            assert await error_of(response, 400) == "invalid_grant"
+    async with http.post("/token", data=named) as response:
+        assert await error_of(response, 429) == "temporarily_unavailable"
+    assert await parts.rates.take(("client", CLIENT)) == 0.0
+
+
 async def test_of_twenty_at_once_at_most_one_gets_tokens(http: Http, parts: Parts) -> None:
     await register(parts)
     code = await code_of(http, parts)
