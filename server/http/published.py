@@ -91,6 +91,7 @@ def _widget() -> dict[str, Text]:
         (WIDGET_DIR, ""),
         (WIDGET_DIR / "page", "page/"),
         (WIDGET_DIR / "texts", "texts/"),
+        (WIDGET_DIR / "texts" / "more", "texts/more/"),
         (BUILT_DIR, ""),
     ):
         for path in folder.iterdir():

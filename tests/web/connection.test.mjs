@@ -77,11 +77,11 @@ test('hello first, then pings that count up', async () => {
   assert.deepEqual(peer.channel.sent.slice(0, 4), [{ type: 'hello', version: 1, widget: 'w' }, ...[0, 1, 2].map((n) => ({ type: 'ping', n }))]);
 });
 
-test('no answer at all ends in connect_timeout', async () => {
+test('no answer at all is the server\'s, not the network\'s', async () => {
   answer = () => new Promise(() => {});
   const { faults, peer } = connect();
   await until(() => faults.length);
-  assert.deepEqual([faults, peer.closed], [[['connect_timeout', true]], true]);
+  assert.deepEqual([faults, peer.closed], [[['offer_timeout', true]], true]);
   assert.equal(requests[0][1].signal.aborted, true);
 });
 

@@ -171,7 +171,11 @@ class FakeLookgate:
                 status=refuse.status,
                 body=refuse.body,
                 content_type="application/json",
-                headers=cors,
+                headers={
+                    **cors,
+                    **{k: v for k, v in refuse.headers.items() if k == "Retry-After"},
+                    "Access-Control-Expose-Headers": "Retry-After",
+                },
             )
         if self.line:
             turn = self.line.pop(0)

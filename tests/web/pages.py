@@ -79,12 +79,16 @@ async def bench() -> AsyncIterator[Bench]:
             headers={"Content-Security-Policy": CSP.format(server_url)},
         )
 
+    async def around(request: web.Request) -> web.Response:
+        return web.Response(text=state["around"], content_type="text/html")
+
     async def session(request: web.Request) -> web.Response:
         state["posts"].append((dict(request.headers), await request.json()))
         return state["session"]() if state["session"] else web.json_response(ticket(server_url))
 
     app = web.Application()
     app.router.add_get("/", page)
+    app.router.add_get("/around", around)
     app.router.add_post("/session", session)
     app_server = TestServer(app, host="127.0.0.1")
     await app_server.start_server()

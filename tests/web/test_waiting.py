@@ -72,6 +72,11 @@ async def phases(page: Page) -> list[str]:
     return [detail["phase"] for detail in await seen(page, "phase")]
 
 
+async def told(page: Page) -> list[dict[str, Any]]:
+    """The phases with what is said of them, but for the camera."""
+    return [{**detail, "camera": None} for detail in await seen(page, "phase")]
+
+
 async def test_who_waits_is_told_and_gets_in_without_a_click(bench: Bench) -> None:
     moved, free = asyncio.Event(), asyncio.Event()
     bench.server.script = ACCEPT
@@ -97,10 +102,10 @@ async def test_who_waits_is_told_and_gets_in_without_a_click(bench: Bench) -> No
     await state_is(page, "accepted")
     await expect(place(page)).to_be_hidden()
     assert await phases(page) == WAITED_AND_IN
-    waits = [d for d in await seen(page, "phase") if d["phase"] == "waiting"]
+    waits = [d for d in await told(page) if d["phase"] == "waiting"]
     assert waits == [
-        {"phase": "waiting", "ahead": 3, "wait_s": 12.4},
-        {"phase": "waiting", "ahead": 2, "wait_s": 8.2},
+        {"phase": "waiting", "camera": None, "ahead": 3, "wait_s": 12.4},
+        {"phase": "waiting", "camera": None, "ahead": 2, "wait_s": 8.2},
     ]
     # 2 of 3 is no milestone for a listener; the empty text is that the wait is over.
     assert await page.evaluate("told") == [
@@ -127,8 +132,8 @@ async def test_where_the_line_is_full_it_asks_later(bench: Bench, code: str) -> 
     await expect(place(page)).to_be_hidden()
     await state_is(page, "accepted")
     assert time.monotonic() - began_s >= 1
-    waits = [d for d in await seen(page, "phase") if d["phase"] == "waiting"]
-    assert waits == [{"phase": "waiting", "ahead": None, "wait_s": None}]
+    waits = [d for d in await told(page) if d["phase"] == "waiting"]
+    assert waits == [{"phase": "waiting", "camera": None, "ahead": None, "wait_s": None}]
 
 
 async def test_who_cancels_in_line_leaves_it(bench: Bench) -> None:
@@ -219,9 +224,9 @@ async def test_a_loss_starts_anew_without_a_click(bench: Bench, loss: Any, code:
     assert await page.evaluate("[tracks.length, tracks[0].readyState]") == [1, "live"]
     go.set()
     await state_is(page, "accepted")
-    told = await seen(page, "phase")
-    assert {"phase": "connecting", "lost": code} in told
-    assert [d for d in told if d["phase"] == "accepted"] == [{"phase": "accepted"}]
+    heard = await told(page)
+    assert {"phase": "connecting", "camera": None, "lost": code} in heard
+    assert [d for d in heard if d["phase"] == "accepted"] == [{"phase": "accepted", "camera": None}]
     assert await seen(page, "error") == []
     assert await seen(page, "failure") == []
     assert len(bench.app["posts"]) == 2
@@ -253,7 +258,7 @@ async def test_a_silent_server_is_known_and_asked_anew_within_5_s(bench: Bench) 
     page = await open_page(bench)
     await press_start(page)
     await state_is(page, "accepted")
-    assert {"phase": "connecting", "lost": "server_silent"} in await seen(page, "phase")
+    assert {"phase": "connecting", "camera": None, "lost": "server_silent"} in await told(page)
     assert 0 < again_s - died_s < 5
 
 

@@ -247,7 +247,12 @@ async def test_rejected_says_why_and_retry_takes_a_new_ticket(bench: Bench) -> N
     await shot(page, "rejected")
     await camera_is_off(page)
     assert await seen(page, "failure") == [
-        {"outcome": "rejected", "reasons": ["no_match"], "retry": True}
+        {
+            "outcome": "rejected",
+            "reasons": ["no_match"],
+            "do": "Look straight into the camera, in even light, then try again.",
+            "retry": True,
+        }
     ]
     bench.server.script = ending("accepted", token="a.b.c", expires_in_s=60)
     await page.get_by_role("button", name="Try again").click()
@@ -255,12 +260,12 @@ async def test_rejected_says_why_and_retry_takes_a_new_ticket(bench: Bench) -> N
     assert len(bench.app["posts"]) == 2
 
 
-async def test_a_verdict_without_retry_offers_none(bench: Bench) -> None:
+async def test_a_verdict_without_retry_offers_no_new_attempt(bench: Bench) -> None:
     bench.server.script = ending("rejected", reasons=["liveness"], retry=False)
     page = await open_page(bench)
     await page.get_by_role("button", name="Start").click()
     await state_is(page, "rejected")
-    await expect(page.get_by_role("button")).to_have_count(0)
+    await expect(page.get_by_role("button")).to_have_text(["Reload this page"])
 
 
 async def test_expired(bench: Bench) -> None:
@@ -269,7 +274,10 @@ async def test_expired(bench: Bench) -> None:
         bench, '<face-login session-url="/session" auto-start lang="de"></face-login>'
     )
     await state_is(page, "expired")
-    await expect(says(page)).to_have_text("Die Zeit ist abgelaufen. Es hat zu lange gedauert.")
+    await expect(says(page)).to_have_text(
+        "Die Zeit ist abgelaufen. Es hat zu lange gedauert."
+        " Bringen Sie Ihr Gesicht in das Oval und versuchen Sie es noch einmal."
+    )
     await shot(page, "expired-de")
 
 
@@ -279,7 +287,8 @@ async def test_cancel_tells_the_server_and_frees_the_camera(bench: Bench) -> Non
     await page.get_by_role("button", name="Start").click()
     await state_is(page, "framing")
     await shot(page, "framing")
-    await page.keyboard.press("Escape")  # the focus went from Start to Cancel
+    await page.evaluate("document.activeElement.blur()")
+    await page.keyboard.press("Escape")  # wherever the focus is
     await state_is(page, "cancelled")
     await shot(page, "cancelled")
     await camera_is_off(page)
@@ -314,12 +323,12 @@ async def test_camera_errors(bench: Bench, name: str, code: str) -> None:
     await state_is(page, "failed")
     error = (await seen(page, "error"))[0]
     assert (error["code"], error["retry"]) == (code, True)
-    assert len(error["text"]) > 20
-    assert bench.app["posts"] == []  # no session is used up for a camera that is not there
+    assert len(error["text"]) > 15
+    assert len(error["do"]) > 10
 
 
 async def test_camera_denied_by_the_person(bench: Bench) -> None:
-    page = await open_page(bench, camera=False)
+    page = await open_page(bench, refuse_with="NotAllowedError")
     await page.get_by_role("button", name="Start").click()
     await state_is(page, "failed")
     assert (await seen(page, "error"))[0]["code"] == "camera_denied"
@@ -397,7 +406,8 @@ async def test_the_servers_own_problems_keep_their_code(bench: Bench) -> None:
     await state_is(page, "failed")
     assert (await seen(page, "error"))[0] == {
         "code": "too_many_failures",
-        "text": "Too many failed attempts. Wait a while, then try again.",
+        "text": "Too many failed attempts.",
+        "do": "Wait until the time is over, then try again.",
         "retry": True,
     }
     assert len(bench.server.offers) == 1

@@ -80,11 +80,11 @@ test('a closed connection has no statistics, and nothing comes of it', async () 
 
 test('the person reads of the connection, not of the camera', () => {
   const connection = EN.hint_connection_slow;
-  const live = { ...START, state: 'framing', hint: 'camera_slow' };
+  const live = { ...START, state: 'framing', hint: 'camera_slow', heard: 'camera_slow' };
   assert.equal(sentence(live, 'en'), EN.hint_camera_slow);
   const slow = step(live, { slow: true });
   assert.equal(sentence(slow, 'en'), connection);
-  assert.equal(step({ ...slow, hint: null }, { hint: 'camera_slow' }).hint, 'connection_slow');
+  assert.equal(step({ ...slow, hint: null, heard: null }, { hint: 'camera_slow' }).hint, 'connection_slow');
   assert.equal(sentence({ ...slow, hint: 'come_closer' }, 'en'), EN.hint_come_closer);
   assert.ok(sentence(step(slow, { move: 'expire', reasons: ['timeout'] }), 'en').endsWith(connection));
   assert.ok(sentence(step(slow, { move: 'fail', problem: 'server_silent' }), 'de').endsWith(DE.hint_connection_slow));

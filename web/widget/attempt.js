@@ -13,7 +13,7 @@ export const ANEW = Object.freeze({ times: 2, within: 15_000, pause: 1_000, pati
 /** The server is gone, or the line to it, before there was a verdict. */
 const LOST = ['server_silent', 'connection_lost', 'server_stopping'];
 /** In line there is no connection yet that could be lost. */
-const LOST_IN_LINE = ['server_unreachable', 'server_answer', 'connect_timeout'];
+const LOST_IN_LINE = ['server_unreachable', 'server_answer', 'offer_timeout', 'connect_timeout'];
 /** A place that was given up to others, because nobody was in the picture or the first one came late: back into the line. */
 const LOST_PLACE = ['busy'];
 /** @type {Readonly<Partial<Record<import('./state.js').State, readonly string[]>>>} */

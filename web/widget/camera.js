@@ -8,16 +8,18 @@ import { environment } from './environment.js';
 export class Trouble extends Error {
   /**
    * @param {string} code
-   * @param {{retry?: boolean, text?: string, passing?: boolean, cause?: unknown}} [options]  retry: whether trying again may help;
-   *   text: what to say when texts.js does not know the code; passing: whether it may be over within seconds
+   * @param {{retry?: boolean, text?: string, passing?: boolean, again_s?: number | null, cause?: unknown}} [options]  retry: whether trying again may help;
+   *   text: what to say when texts.js does not know the code; passing: whether it may be over within seconds;
+   *   again_s: seconds until a new attempt makes sense
    */
-  constructor(code, { retry = true, text = '', passing = false, cause } = {}) {
+  constructor(code, { retry = true, text = '', passing = false, again_s = null, cause } = {}) {
     super(code, { cause });
     this.name = 'Trouble';
     this.code = code;
     this.retry = retry;
     this.text = text;
     this.passing = passing;
+    this.again_s = again_s;
   }
 }
 
@@ -36,8 +38,8 @@ const ERROR_CODES = new Map([
 
 /** All codes that a camera can cause. */
 export const CAMERA_CODES = Object.freeze([
-  'camera_denied', 'camera_missing', 'camera_busy', 'camera_unsuitable', 'camera_insecure', 'camera_ended', 'camera_failed',
-  'browser_unsupported',
+  'camera_denied', 'camera_dismissed', 'camera_policy', 'camera_frame', 'camera_missing', 'camera_busy', 'camera_unsuitable', 'camera_insecure',
+  'camera_ended', 'camera_failed', 'browser_unsupported',
 ]);
 
 /**
@@ -47,6 +49,37 @@ export const CAMERA_CODES = Object.freeze([
 export function cameraCode(error) {
   const name = typeof error === 'object' && error !== null && 'name' in error ? String(error.name) : '';
   return ERROR_CODES.get(name) ?? 'camera_failed';
+}
+
+/**
+ * What is known to be in the way before anybody is asked for anything.
+ * @throws {Trouble}
+ */
+export function checkTheWay() {
+  const policy = 'permissionsPolicy' in document ? document.permissionsPolicy : 'featurePolicy' in document ? document.featurePolicy : undefined;
+  // @ts-ignore: in Chromium only; the others refuse the camera instead
+  const allowed = policy?.allowsFeature?.('camera') ?? true;
+  const code =
+    !window.isSecureContext ? 'camera_insecure' // where browsers hide mediaDevices altogether
+    : !environment.getUserMedia || !environment.RTCPeerConnection ? 'browser_unsupported'
+    : window.parent !== window && globalThis.origin === 'null' ? 'camera_frame'
+    : allowed ? null : 'camera_policy';
+  if (code) throw new Trouble(code, { retry: false });
+}
+
+/**
+ * What an error means, by what else the browser tells: the same name stands for a no and for a question that was closed, and WebKitGTK calls no
+ * camera at all an unsuitable one.
+ * @param {unknown} error
+ * @returns {Promise<string>} a code of CAMERA_CODES
+ */
+async function causeOf(error) {
+  const code = cameraCode(error);
+  try {
+    if (code === 'camera_denied' && (await navigator.permissions.query({ name: /** @type {PermissionName} */ ('camera') })).state === 'prompt') return 'camera_dismissed';
+    if (code === 'camera_unsuitable' && !(await navigator.mediaDevices.enumerateDevices()).some(({ kind }) => kind === 'videoinput')) return 'camera_missing';
+  } catch { /* then the name is all there is */ }
+  return code;
 }
 
 /**
@@ -70,16 +103,12 @@ export function constraints(deviceId) {
  * @throws {Trouble}
  */
 export async function openCamera({ deviceId = '', signal }) {
-  if (!environment.getUserMedia) {
-    // Outside a secure context browsers hide mediaDevices altogether.
-    throw new Trouble(window.isSecureContext ? 'browser_unsupported' : 'camera_insecure', { retry: false });
-  }
   /** @type {MediaStream} */
   let stream;
   try {
     stream = await ask(deviceId);
   } catch (error) {
-    throw new Trouble(cameraCode(error), { cause: error });
+    throw new Trouble(await causeOf(error), { cause: error });
   }
   const track = stream.getVideoTracks()[0];
   if (signal.aborted || !track) {

@@ -21,7 +21,7 @@ export const DEADLINES = Object.freeze({ connect: 10_000, silence: 4_000, discon
 
 /** All codes that a connection can cause by itself; the server's own codes come beside them. */
 export const CONNECTION_CODES = Object.freeze([
-  'server_unreachable', 'server_answer', 'server_silent', 'connect_timeout', 'connection_failed', 'connection_lost', 'browser_unsupported',
+  'server_unreachable', 'server_answer', 'server_silent', 'offer_timeout', 'connect_timeout', 'connection_failed', 'connection_lost', 'browser_unsupported',
 ]);
 
 /**
@@ -71,7 +71,6 @@ export class Connection {
     this.#deadlines = ends.deadlines ?? DEADLINES;
     this.#hello = hello;
     this.#patience = patience;
-    if (!environment.RTCPeerConnection) throw new Trouble('browser_unsupported', { retry: false });
     try {
       this.#peer = new environment.RTCPeerConnection({ iceServers: ticket.ice_servers });
     } catch (cause) { // a malformed ICE server list
@@ -86,7 +85,7 @@ export class Connection {
 
   /** Offer, answer, hello. What goes wrong from here on comes by `onfault`. */
   open() {
-    this.#connectWithin(this.#deadlines.connect);
+    this.#connectWithin(this.#deadlines.connect, 'offer_timeout');
     this.#negotiate().catch((error) => this.#fault(error instanceof Trouble ? error : new Trouble('connection_failed', { cause: error })));
   }
 
@@ -121,7 +120,7 @@ export class Connection {
       signal: this.#abort.signal,
     }, {
       patience_ms: this.#patience,
-      onask: (held_ms) => this.#connectWithin(this.#deadlines.connect + held_ms),
+      onask: (held_ms) => this.#connectWithin(this.#deadlines.connect + held_ms, 'offer_timeout'),
       onwait: (wait) => {
         if (this.#closed) return;
         this.#stop('connect');
@@ -129,14 +128,14 @@ export class Connection {
       },
     });
     // The deadline counts from here: neither the wait nor the way of the answer is the connection's.
-    this.#connectWithin(this.#deadlines.connect);
+    this.#connectWithin(this.#deadlines.connect, 'connect_timeout');
     if (!this.#closed) this.#ends.onwait?.(null);
     return answer;
   }
 
-  /** @param {number} ms */
-  #connectWithin(ms) {
-    if (!this.#closed) this.#after('connect', ms, 'connect_timeout');
+  /** @param {number} ms @param {'offer_timeout' | 'connect_timeout'} code  a slow answer is no network that blocks video */
+  #connectWithin(ms, code) {
+    if (!this.#closed) this.#after('connect', ms, code);
   }
 
   #listen() {

@@ -3,16 +3,17 @@
 // Source: docs/widget.md (attributes and events), docs/protocol.md (the wire), HTML custom elements.
 
 import { Attempt } from './attempt.js';
-import { Trouble, listCameras, openCamera } from './camera.js';
+import { Trouble, checkTheWay, listCameras, openCamera } from './camera.js';
 import { Challenge, wantsLessMotion } from './challenge.js';
 import { Connection } from './connection.js';
 import { replace } from './environment.js';
 import { Field } from './page/field.js';
+import { Guide } from './page/guide.js';
 import { ServerProblem } from './line.js';
 import { hello } from './protocol.js';
 import { Leaving, announce, languagesOf, upgrade } from './page/page.js';
 import { START, isEnd, isLive, step } from './state.js';
-import { load, say, sentence, textsOf } from './texts.js';
+import { load, loadEnds, loadMore, say, sentence, tellDevelopers, textsOf, whatToDo } from './texts.js';
 import { View } from './view.js';
 import { Wishes } from './wishes.js';
 
@@ -39,7 +40,9 @@ export class FaceLogin extends Base {
   #wishes = new Wishes(this);
   /** @type {Readonly<Record<string, string>>} */ #texts = {};
   /** @type {{id: string, label: string}[]} */ #cameras = [];
-  #leaving = new Leaving(() => this.#leave());
+  #leaving = new Leaving(() => this.#leave(), () => this.cancel());
+  #guide = new Guide((fact) => this.#step(fact), () => loadMore(this.#wishes.language));
+  #ending = {}; // which end is being told
   #began = false; // auto-start happens once
   #retryAsked = false; // a retry waits for the page's new ticket
   #declined = false; // whoever declined once is not asked again by this element
@@ -51,6 +54,7 @@ export class FaceLogin extends Base {
       agree: () => this.#attempt?.agree(),
       cancel: () => this.cancel(),
       retry: () => this.retry(),
+      reload: () => location.reload(),
       decline: () => this.decline(),
       camera: (id) => this.#changeCamera(id),
     });
@@ -59,14 +63,10 @@ export class FaceLogin extends Base {
   }
 
   /** @returns {import('./state.js').State} */
-  get state() {
-    return this.#model.state;
-  }
+  get state() { return this.#model.state; }
 
   /** The page's own words, by the keys of texts.js; they win in every language. */
-  get texts() {
-    return this.#texts;
-  }
+  get texts() { return this.#texts; }
 
   set texts(texts) {
     this.#texts = { ...texts };
@@ -74,9 +74,7 @@ export class FaceLogin extends Base {
   }
 
   /** The page's way to a new session: called once for each attempt, and again after a loss. */
-  get getTicket() {
-    return this.#wishes.getTicket;
-  }
+  get getTicket() { return this.#wishes.getTicket; }
 
   set getTicket(getTicket) {
     this.#wishes.getTicket = getTicket;
@@ -84,9 +82,7 @@ export class FaceLogin extends Base {
   }
 
   /** The `deviceId` of the camera that is open, or would be; empty: whichever there is. */
-  get camera() {
-    return this.#attempt?.camera?.settings.deviceId ?? this.#wishes.camera;
-  }
+  get camera() { return this.#attempt?.camera?.settings.deviceId ?? this.#wishes.camera; }
 
   connectedCallback() {
     upgrade(this, ['texts', 'getTicket']);
@@ -101,6 +97,7 @@ export class FaceLogin extends Base {
     queueMicrotask(() => {
       if (this.isConnected) return;
       this.#leaving.stop();
+      this.#guide.stop();
       navigator.mediaDevices?.removeEventListener?.('devicechange', this.#ondevices);
       this.#wishes.ticket = '';
       this.#release();
@@ -151,7 +148,6 @@ export class FaceLogin extends Base {
   }
 
   formResetCallback() { this.reset(); }
-
   /** The person does not want to be recorded: the server removes what it has, and the attempt goes on. */
   decline() {
     this.#declined = true;
@@ -184,7 +180,11 @@ export class FaceLogin extends Base {
       const { rehearse } = await import('./page/rehearsal.js');
       return rehearse(end, attempt.abort.signal, (move) => this.#step({ move }), (message) => this.#hear(attempt, message));
     }
-    if (!this.#wishes.asksNothing) {
+    checkTheWay();
+    if (this.#wishes.asksNothing) {
+      // A session that cannot be had is known before anybody is asked for a camera. A page's only ticket is not spent on that.
+      if (this.#wishes.canAskAgain) attempt.keep(await this.#wishes.takeTicket(attempt.abort.signal), performance.now());
+    } else {
       const ticket = await this.#wishes.takeTicket(attempt.abort.signal);
       if (attempt !== this.#attempt) return;
       attempt.keep(ticket, performance.now());
@@ -192,9 +192,9 @@ export class FaceLogin extends Base {
         const { ask } = await import('./consent.js');
         await ask(attempt, ticket, { box: this.#view.consent, languages: languagesOf(this), onask: () => this.#step({ move: 'ask' }) });
       }
-      if (attempt !== this.#attempt) return;
-      this.#step({ move: 'start' });
+      if (attempt === this.#attempt) this.#step({ move: 'start' });
     }
+    if (attempt !== this.#attempt) return;
     const camera = await openCamera({ deviceId: this.#wishes.camera, signal: attempt.abort.signal });
     if (!this.#adopt(attempt, camera)) return;
     this.#step({ move: 'camera_ready' });
@@ -245,32 +245,20 @@ export class FaceLogin extends Base {
         if (message.recorded && this.#declined) this.decline();
         this.#step({ move: 'framing' });
         break;
-      case 'recording':
-        this.#step({ recorded: message.recorded });
-        break;
+      case 'recording': this.#step({ recorded: message.recorded }); break;
       case 'phase':
         // The three ends wait for the verdict, which alone carries reasons and token.
         // Evidence that is thrown away needs no answer any more.
         if (message.phase === 'framing') this.#paint(attempt, null);
         if (message.phase === 'framing' || message.phase === 'gathering') this.#step({ move: message.phase });
         break;
-      case 'progress':
-        this.#step({ progress: message.fraction });
-        break;
-      case 'hint':
-        this.#step({ hint: message.hint });
-        break;
-      case 'challenge':
-        this.#paint(attempt, message);
-        break;
-      case 'verdict':
-        this.#end(attempt, message);
-        break;
+      case 'progress': this.#step({ progress: message.fraction }); break;
+      case 'hint': this.#step({ hint: message.hint }); break;
+      case 'challenge': this.#paint(attempt, message); break;
+      case 'verdict': this.#end(attempt, message); break;
       case 'error':
         // A refused message of ours is our bug and ends nothing; any other problem ends the attempt.
         if (!message.error.code.startsWith('message_')) this.#fail(attempt, new ServerProblem(message.error));
-        break;
-      case 'pong':
         break;
     }
   }
@@ -278,9 +266,8 @@ export class FaceLogin extends Base {
   /** @param {Attempt} attempt @param {import('./line.js').Wait | null} wait */
   #wait(attempt, wait) {
     if (attempt !== this.#attempt) return;
-    if (!wait) return this.#step({ move: 'enter' });
-    attempt.waits(performance.now());
-    this.#step({ move: 'wait', wait });
+    if (wait) attempt.waits(performance.now());
+    this.#step(wait ? { move: 'wait', wait } : { move: 'enter' });
   }
 
   /** @param {Attempt} attempt @param {import('./protocol.js').ChallengeMessage | null} message */
@@ -304,8 +291,9 @@ export class FaceLogin extends Base {
       this.#emit('success', { token: verdict.token, expiresIn: verdict.expires_in_s, camera });
     } else {
       const { outcome, reasons, retry } = verdict;
-      this.#step({ move: outcome === 'rejected' ? 'reject' : 'expire', reasons, retry });
-      this.#emit('failure', { outcome, reasons: [...reasons], retry }, true);
+      const hint = this.#guide.longest(performance.now());
+      this.#finish({ move: outcome === 'rejected' ? 'reject' : 'expire', reasons, retry, hint, again_s: verdict.wait_s ?? null },
+        'failure', () => ({ outcome, reasons: [...reasons], do: this.#do, retry, ...(outcome === 'expired' && hint && { hint }) }));
     }
   }
 
@@ -313,7 +301,7 @@ export class FaceLogin extends Base {
   #fail(attempt, error) {
     if (attempt !== this.#attempt) return; // of an attempt that is over
     const trouble = error instanceof Trouble ? error : new Trouble('internal', { cause: error });
-    const { code, text, retry } = trouble;
+    const { code, text, retry, again_s } = trouble;
     const plan = this.#wishes.canAskAgain ? attempt.after(trouble, this.#model.state, performance.now()) : null;
     if (plan) {
       attempt.disconnect();
@@ -324,14 +312,27 @@ export class FaceLogin extends Base {
       return;
     }
     this.#release();
-    this.#step({ move: 'fail', problem: code, text, retry });
-    this.#emit('error', { code, text: sentence(this.#model, this.#wishes.language, this.#texts), retry }, true);
+    this.#finish({ move: 'fail', problem: code, text, retry, again_s }, 'error', () => {
+      tellDevelopers(code);
+      return { code, text: sentence(this.#model, this.#wishes.language, this.#texts), do: this.#do, retry };
+    });
   }
 
+  /** An end that needs words: the camera is off, and they are here or come. @param {import('./state.js').MoveInput} move @param {string} name @param {() => object} detail */
+  async #finish(move, name, detail) {
+    const ending = this.#ending = {};
+    await loadEnds();
+    if (ending !== this.#ending) return; // cancelled or removed meanwhile
+    this.#step(move);
+    this.#emit(name, detail(), true);
+  }
+
+  get #do() { return whatToDo(this.#model, this.#wishes.language, this.#texts); }
   /** Let go of camera and connection; whatever they still say is of an attempt that is over. */
   #release() {
     const attempt = this.#attempt;
     this.#attempt = null;
+    this.#ending = {};
     attempt?.close();
     this.#challenge.stop();
     this.#view.show(null);
@@ -342,6 +343,7 @@ export class FaceLogin extends Base {
     this.setAttribute('camera', id);
     const attempt = this.#attempt;
     if (!attempt?.camera) return; // the next attempt takes it
+    this.#guide.changed();
     // Closed first: many systems cannot open two cameras at once.
     attempt.camera.close();
     try {
@@ -365,6 +367,7 @@ export class FaceLogin extends Base {
     const before = this.#model;
     this.#model = step(before, input);
     if (this.#model === before) return;
+    this.#guide.saw(before, this.#model, performance.now());
     this.#render();
     const { state, hint, wait, lost } = this.#model;
     if (state !== before.state || wait !== before.wait || lost !== before.lost && lost) {
@@ -391,9 +394,7 @@ export class FaceLogin extends Base {
     this.#render();
   };
 
-  #leave() {
-    const attempt = this.#attempt;
-    // Who reads may look something up.
-    if (attempt && isLive(this.#model.state) && this.#model.state !== 'consenting') this.#fail(attempt, new Trouble('page_hidden'));
+  #leave() { // who reads may look something up
+    if (this.#attempt && isLive(this.#model.state) && this.#model.state !== 'consenting') this.#fail(this.#attempt, new Trouble('page_hidden'));
   }
 }

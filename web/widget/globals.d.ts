@@ -8,8 +8,8 @@ type Phase = FaceLogin['state'];
 
 export interface FaceLoginEventMap {
   'face-login:success': CustomEvent<{ token: string, expiresIn: number }>;
-  'face-login:failure': CustomEvent<{ outcome: 'rejected' | 'expired', reasons: string[], retry: boolean }>;
-  'face-login:error': CustomEvent<{ code: string, text: string, retry: boolean }>;
+  'face-login:failure': CustomEvent<{ outcome: 'rejected' | 'expired', reasons: string[], do: string, retry: boolean, hint?: string }>;
+  'face-login:error': CustomEvent<{ code: string, text: string, do: string, retry: boolean }>;
   'face-login:phase': CustomEvent<{ phase: Phase, ahead?: number | null, wait_s?: number | null, lost?: string }>;
   'face-login:hint': CustomEvent<{ hint: string | null }>;
   'face-login:cancel': CustomEvent<Record<string, never>>;

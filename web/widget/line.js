@@ -23,9 +23,12 @@ export const NEW_TICKET_HELPS = Object.freeze(['ticket_invalid', 'ticket_used', 
 
 /** A problem that the server itself named, with its own code. */
 export class ServerProblem extends Trouble {
-  /** @param {import('./protocol.js').Problem} problem  its text is for developers, in English: texts.js has better */
-  constructor({ code, retry }) {
-    super(code, { retry: retry || code === 'consent_needed' || NEW_TICKET_HELPS.includes(code) });
+  /**
+   * @param {import('./protocol.js').Problem} problem  its text is for developers, in English: texts.js has better
+   * @param {number} [after_s]  what `Retry-After` says
+   */
+  constructor({ code, retry }, after_s) {
+    super(code, { again_s: code === 'too_many_failures' && after_s || null, retry: retry || code === 'consent_needed' || NEW_TICKET_HELPS.includes(code) });
   }
 }
 
@@ -70,11 +73,12 @@ export async function askForPlace(url, request, { patience_ms, onask, onwait }) 
     const problem = readProblem(body);
     if (!problem) throw new Trouble('server_answer');
     const wait = readWait(body);
-    const later = 1000 * Number(response.headers.get('Retry-After')) || PAUSE_MS;
+    const after_s = Number(response.headers.get('Retry-After')) || 0;
+    const later = 1000 * after_s || PAUSE_MS;
     // In line one asks again at once and is held; out of it, or where nothing was held, at the pace that the server names.
     const rest = wait && !(hold_s && performance.now() - began < HELD_MS) ? 0 : later;
     const left = end - performance.now() - rest;
-    if (!problem.retry || !PASSING.includes(problem.code) || left <= 0) throw new ServerProblem(problem);
+    if (!problem.retry || !PASSING.includes(problem.code) || left <= 0) throw new ServerProblem(problem, after_s);
     onwait(wait ?? { ahead: null, wait_s: null });
     if (rest) await pause(rest, signal);
     hold_s = Math.min(HOLD_S, Math.ceil(left / 1000));

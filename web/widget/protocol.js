@@ -26,7 +26,7 @@ export const CHANNEL_PROTOCOL = 'lookgate.v1';
  * @typedef {{type: 'hint', hint: string | null}} Hint
  * @typedef {{type: 'challenge', n: number, steps: import('./challenge.js').Step[]}} ChallengeMessage
  * @typedef {{type: 'verdict', outcome: 'accepted', reasons: string[], token: string, expires_in_s: number, device?: string, retry: boolean}} Accepted
- * @typedef {{type: 'verdict', outcome: 'rejected' | 'expired', reasons: string[], retry: boolean}} Refused
+ * @typedef {{type: 'verdict', outcome: 'rejected' | 'expired', reasons: string[], retry: boolean, wait_s?: number}} Refused  wait_s: seconds until a new session makes sense
  * @typedef {Accepted | Refused} Verdict
  * @typedef {{type: 'pong', n: number}} Pong
  * @typedef {{type: 'error', error: Problem}} Fault
@@ -97,7 +97,7 @@ function readChallenge(m) {
 
 /** @param {Record<string, unknown>} m @returns {Verdict | ParseFault} */
 function readVerdict(m) {
-  const { outcome, reasons, token, expires_in_s, device, retry } = m;
+  const { outcome, reasons, token, expires_in_s, device, retry, wait_s } = m;
   if (!Array.isArray(reasons) || !reasons.every(isText) || !isFlag(retry)) return 'message_invalid';
   if (outcome === 'accepted') {
     // Default deny: an acceptance without its token is no acceptance.
@@ -106,7 +106,7 @@ function readVerdict(m) {
     return { type: 'verdict', outcome, reasons: [...reasons], token, expires_in_s, ...known, retry };
   }
   if (outcome !== 'rejected' && outcome !== 'expired') return 'message_invalid';
-  return { type: 'verdict', outcome, reasons: [...reasons], retry };
+  return { type: 'verdict', outcome, reasons: [...reasons], retry, ...(isNumber(wait_s) && wait_s > 0 && { wait_s }) };
 }
 
 /**

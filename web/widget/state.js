@@ -33,7 +33,8 @@ export const STATES = Object.freeze(/** @type {State[]} */ (Object.keys(TABLE)))
 /**
  * @typedef {object} Model  all that the view may know
  * @property {State} state
- * @property {string | null} hint      what to correct now, a code
+ * @property {string | null} hint      what to correct now, a code; in `expired` what stood longest
+ * @property {string | null} heard     the server's own word for it
  * @property {number} progress         0 to 1, within `gathering`
  * @property {string[]} reasons        why it was refused, codes
  * @property {string | null} problem   what failed, a code
@@ -45,20 +46,23 @@ export const STATES = Object.freeze(/** @type {State[]} */ (Object.keys(TABLE)))
  * @property {Readonly<Wait> | null} wait   what is known of the line, within `waiting`
  * @property {Readonly<Wait> | null} told   what of it is worth to be read aloud: the newest milestone
  * @property {boolean} mute           whether the page says this end itself
+ * @property {boolean} changed        whether the camera has just been changed
+ * @property {boolean} more           whether the hint stands so long that more is said
+ * @property {number | null} again_s   seconds until a new attempt makes sense; null: it does, or never
  * @property {string | null} lost      what was lost, a code, until the new session begins
  */
 
 /**
  * @typedef {import('./line.js').Wait} Wait
- * @typedef {{move: Move, reasons?: string[], problem?: string, text?: string, retry?: boolean, wait?: Wait}} MoveInput
- * @typedef {{hint: string | null} | {progress: number} | {recorded: boolean} | {slow: boolean} | {lit: boolean} | {mute: boolean}} FactInput
+ * @typedef {{move: Move, reasons?: string[], problem?: string, text?: string, retry?: boolean, wait?: Wait, hint?: string | null, again_s?: number | null}} MoveInput
+ * @typedef {{hint: string | null} | {progress: number} | {recorded: boolean} | {slow: boolean} | {lit: boolean} | {mute: boolean} | {changed: boolean} | {more: boolean} | {again_s: number | null}} FactInput
  * @typedef {MoveInput | FactInput} Input
  */
 
 /** @type {Readonly<Model>} */
 export const START = Object.freeze({
-  state: 'idle', hint: null, progress: 0, reasons: [], problem: null, text: '', retry: false, recorded: false, slow: false, lit: false,
-  wait: null, told: null, mute: false, lost: null,
+  state: 'idle', hint: null, heard: null, progress: 0, reasons: [], problem: null, text: '', retry: false, recorded: false, slow: false, lit: false,
+  wait: null, told: null, mute: false, changed: false, more: false, again_s: null, lost: null,
 });
 
 /** @param {State} state whether an attempt is running: camera or connection may be open, or will be */
@@ -66,6 +70,13 @@ export const isLive = (state) => ['preparing', 'consenting', 'asking_camera', 'c
 
 /** @param {State} state whether this attempt is over */
 export const isEnd = (state) => state !== 'idle' && !isLive(state);
+
+/**
+ * The button of an end: a new attempt; or the page from its beginning, where no attempt can help, or only with what a page brings anew.
+ * @param {Readonly<Model>} model
+ * @returns {'retry' | 'reload'}
+ */
+export const buttonOf = ({ problem, retry, again_s }) => (retry || again_s !== null) && problem !== 'ticket_missing' && problem !== 'internal' ? 'retry' : 'reload';
 
 /**
  * The one function that moves. The same object comes back when nothing changed.
@@ -84,7 +95,7 @@ export function step(model, input) {
     const lost = input.move === 'lose' ? input.problem ?? 'connection_lost' : next === 'connecting' ? model.lost : null;
     if (next === 'connecting') return { ...START, state: next, slow: model.slow, lost };
     const fresh = ['idle', 'preparing', 'consenting', 'asking_camera'].includes(next);
-    return { ...START, state: next, hint: fresh ? null : model.hint, recorded: fresh ? false : model.recorded, slow: fresh ? false : model.slow };
+    return { ...START, state: next, hint: fresh ? null : model.hint, heard: fresh ? null : model.heard, more: !fresh && model.more, changed: !fresh && model.changed, recorded: fresh ? false : model.recorded, slow: fresh ? false : model.slow };
   }
   return {
     ...START,
@@ -94,6 +105,8 @@ export function step(model, input) {
     problem: next === 'failed' ? input.problem ?? 'internal' : null,
     text: next === 'failed' ? input.text ?? '' : '',
     slow: model.slow,
+    hint: next === 'expired' ? input.hint ?? null : null,
+    again_s: input.again_s ?? null,
     retry: next === 'cancelled' ? true : next === 'accepted' ? false : input.retry ?? false,
   };
 }
@@ -112,12 +125,20 @@ function queue(model, wait) {
   return { ...START, state: 'waiting', slow: model.slow, lost: model.lost, wait, told: same ? model.told : wait };
 }
 
+/** What a server sees while a camera is being changed. */
+const OF_A_CHANGE = ['camera_slow', 'camera_frozen', 'camera_dark', 'picture_jumps', 'face_lost', 'no_face'];
+
 /**
- * The server sees that pictures come too slowly; that it is the line's fault this side may know better.
- * @param {string | null} hint
- * @param {boolean} slow
+ * The server sees that pictures come too slowly; that it is the line's fault, or that of a change of cameras, this side may know better.
+ * @param {Readonly<Model>} model
+ * @param {Readonly<Model>} before
+ * @returns {Readonly<Model>}
  */
-const whose = (hint, slow) => slow && hint === 'camera_slow' ? 'connection_slow' : hint;
+function named(model, before) {
+  const { heard, slow, changed } = model;
+  const hint = changed && OF_A_CHANGE.includes(heard ?? '') ? 'camera_changed' : slow && heard === 'camera_slow' ? 'connection_slow' : heard;
+  return hint !== before.hint ? { ...model, hint, more: false } : model.slow === before.slow && changed === before.changed && heard === before.heard ? before : model;
+}
 
 /**
  * What is learned without moving; only a live connection can teach, and an end who shows it.
@@ -127,13 +148,15 @@ const whose = (hint, slow) => slow && hint === 'camera_slow' ? 'connection_slow'
  */
 function learn(model, fact) {
   if ('mute' in fact) return isEnd(model.state) && model.mute !== fact.mute ? { ...model, mute: fact.mute } : model;
+  if ('again_s' in fact) return model.again_s === null ? model : { ...model, again_s: fact.again_s, retry: model.retry || fact.again_s === null };
   if (!['connecting', 'framing', 'gathering'].includes(model.state)) return model;
   if ('hint' in fact) {
-    const hint = whose(fact.hint, model.slow);
-    return hint === model.hint ? model : { ...model, hint };
+    return named({ ...model, heard: fact.hint }, model);
   }
   if ('recorded' in fact) return fact.recorded === model.recorded ? model : { ...model, recorded: fact.recorded };
-  if ('slow' in fact) return fact.slow === model.slow ? model : { ...model, slow: fact.slow, hint: whose(model.hint, fact.slow) };
+  if ('slow' in fact) return fact.slow === model.slow ? model : named({ ...model, slow: fact.slow }, model);
+  if ('changed' in fact) return fact.changed === model.changed ? model : named({ ...model, changed: fact.changed }, model);
+  if ('more' in fact) return model.hint === null ? model : { ...model, more: fact.more };
   if ('lit' in fact) return model.state !== 'gathering' || fact.lit === model.lit ? model : { ...model, lit: fact.lit };
   if (model.state !== 'gathering' || !Number.isFinite(fact.progress)) return model;
   const progress = Math.min(1, Math.max(0, fact.progress));

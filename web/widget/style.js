@@ -38,7 +38,8 @@ svg{position:absolute;inset:0;width:100%;height:100%;fill:none;stroke-linecap:ro
 [data-state=accepted] :is(.ring,.tick){stroke:var(--success)}
 :is([data-state=rejected],[data-state=failed],[data-state=expired]) :is(.track,.mark){stroke:var(--danger)}
 @keyframes go{to{stroke-dashoffset:-100}}
-.says{margin:0;min-height:2.9em;display:grid;place-items:center;text-align:center;text-wrap:balance;font-weight:600;overflow-wrap:anywhere}
+.says{margin:0;min-height:2.9em;display:grid;place-items:center;text-align:center;text-wrap:balance;overflow-wrap:anywhere}
+.says b{display:block;font-weight:600}
 .wait{margin:0;text-align:center;text-wrap:balance;font-variant-numeric:tabular-nums}
 .told{position:absolute;width:1px;height:1px;margin:0;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 .notice{margin:0;color:var(--muted);font-size:.875em;text-align:center}
@@ -46,6 +47,7 @@ svg{position:absolute;inset:0;width:100%;height:100%;fill:none;stroke-linecap:ro
 .buttons{display:flex;flex-wrap:wrap;justify-content:center;gap:.6em;width:100%}
 button,select{font:inherit;min-height:44px;border-radius:calc(var(--face-login-radius,16px)*.6);border:1px solid var(--muted);background:var(--background);color:var(--color)}
 button{padding:.5em 1.4em;font-weight:600;cursor:pointer}
+:disabled{opacity:.6;cursor:default}
 .primary{background:var(--accent);border-color:var(--accent);color:var(--on_accent)}
 .choice{display:grid;gap:.25em;width:100%;font-size:.875em}
 label{color:var(--muted)}

@@ -2,12 +2,12 @@
 // It renders a model and reports clicks; it knows no camera, no network and no rules of moving.
 // Source: WCAG 2.2; WAI-ARIA 1.2 (status, progressbar). DOM calls only, no markup strings: fit for Trusted Types.
 
-import { isEnd } from './state.js';
+import { buttonOf, isEnd } from './state.js';
 import { dress } from './style.js';
-import { directionOf, placeInLine, say, sentence, textsOf } from './texts.js';
+import { countDown, directionOf, placeInLine, say, sentence, shownToDo, textsOf } from './texts.js';
 
 /** @typedef {Readonly<import('./state.js').Model>} Model */
-/** @typedef {{start: () => void, agree: () => void, cancel: () => void, retry: () => void, decline: () => void, camera: (id: string) => void}} Clicks */
+/** @typedef {{start: () => void, agree: () => void, cancel: () => void, retry: () => void, reload: () => void, decline: () => void, camera: (id: string) => void}} Clicks */
 /** @typedef {{language: string, own: Readonly<Record<string, string>>, cameras: {id: string, label: string}[], cameraId: string}} Setting */
 
 const SVG = 'http://www.w3.org/2000/svg';
@@ -52,7 +52,9 @@ export class View {
   #video = make('video', { part: 'video', muted: '', playsinline: '', autoplay: '', disablepictureinpicture: '' });
   #ring = path(RING, 'ring');
   #stage = make('div', { class: 'stage', part: 'stage', role: 'progressbar', 'aria-valuemin': '0', 'aria-valuemax': '100' });
-  #says = make('p', { class: 'says', dir: 'auto', part: 'guidance', role: 'status', 'aria-live': 'polite', 'aria-atomic': 'true' });
+  #cause = make('b', { dir: 'auto' });
+  #do = make('span', { dir: 'auto' });
+  #says = make('p', { class: 'says', part: 'guidance', role: 'status', 'aria-live': 'polite', 'aria-atomic': 'true' }, this.#cause, ' ', this.#do);
   /** The place in line: seen at each change, read aloud (`#told`) at milestones only, or nobody could listen to anything else. */
   #wait = make('p', { class: 'wait', dir: 'auto', part: 'wait' });
   #told = make('p', { class: 'told', 'aria-live': 'polite', 'aria-atomic': 'true' });
@@ -66,6 +68,7 @@ export class View {
   #agree = make('button', { class: 'primary', part: 'button agree', type: 'button' });
   #start = make('button', { class: 'primary', part: 'button start', type: 'button' });
   #retry = make('button', { class: 'primary', part: 'button retry', type: 'button' });
+  #reload = make('button', { class: 'primary', part: 'button reload', type: 'button' });
   #cancel = make('button', { part: 'button cancel', type: 'button' });
   #decline = make('button', { part: 'button decline', type: 'button' });
   #label = make('label', { for: 'camera' });
@@ -84,18 +87,16 @@ export class View {
     svg.setAttribute('aria-hidden', 'true');
     svg.append(path(RING, 'track'), this.#ring, ...Object.entries(MARKS).map(([name, d]) => path(d, `mark ${name}`)));
     this.#stage.append(make('div', { class: 'oval' }, this.#video), svg);
-    this.#frame.append(this.#before, this.#stage, this.#says, this.#loading, this.consent, this.#wait, this.#told, this.#notice, this.#decline, make('div', { class: 'buttons' }, this.#start, this.#agree, this.#retry, this.#cancel), this.#after, this.#choice);
+    this.#frame.append(this.#before, this.#stage, this.#says, this.#loading, this.consent, this.#wait, this.#told, this.#notice, this.#decline, make('div', { class: 'buttons' }, this.#start, this.#agree, this.#retry, this.#reload, this.#cancel), this.#after, this.#choice);
     root.append(this.layer, this.#frame);
     dress(root);
     this.#start.onclick = clicks.start;
     this.#agree.onclick = clicks.agree;
     this.#retry.onclick = clicks.retry;
+    this.#reload.onclick = clicks.reload;
     this.#cancel.onclick = clicks.cancel;
     this.#decline.onclick = clicks.decline;
     this.#select.onchange = () => clicks.camera(this.#select.value);
-    this.#frame.onkeydown = (event) => {
-      if (event.key === 'Escape' && !this.#cancel.hidden) clicks.cancel();
-    };
   }
 
   /** Where a form points at when it wants a face. */
@@ -136,8 +137,9 @@ export class View {
     this.#stage.setAttribute('aria-valuenow', String(percent));
     this.#ring.style.strokeDasharray = state === 'gathering' || state === 'accepted' ? `${percent} 100` : '';
 
-    write(this.#says, sentence(model, language, own));
-    write(this.#wait, placeInLine(model.wait, language, own));
+    write(this.#cause, sentence(model, language, own));
+    write(this.#do, shownToDo(model, language, own));
+    write(this.#wait, model.wait ? placeInLine(model.wait, language, own) : countDown(model, language, own));
     write(this.#told, placeInLine(model.told, language, own));
     this.#wait.hidden = !this.#wait.textContent;
     write(this.#notice, text('label_recorded'));
@@ -147,6 +149,7 @@ export class View {
     write(this.#start, text('button_start'));
     write(this.#agree, text('button_agree'));
     write(this.#retry, text('button_retry'));
+    write(this.#reload, text('button_reload'));
     write(this.#cancel, text('button_cancel'));
     this.#start.hidden = state !== 'idle';
     this.#before.hidden = !['idle', 'preparing', 'consenting'].includes(state);
@@ -155,12 +158,15 @@ export class View {
     this.consent.hidden = this.#agree.hidden = state !== 'consenting';
     this.#stage.hidden = state === 'consenting';
     this.#cancel.hidden = !live;
-    this.#retry.hidden = !(isEnd(state) && model.retry) || model.mute;
+    const button = isEnd(state) && state !== 'accepted' && !model.mute ? buttonOf(model) : '';
+    this.#retry.hidden = button !== 'retry';
+    this.#retry.disabled = model.again_s !== null;
+    this.#reload.hidden = button !== 'reload' || this.#after.assignedNodes().length > 0;
     this.#choose(cameras, cameraId, text);
 
     // A button that vanished under the keyboard's focus hands it to the one that took its place.
     if (focused instanceof HTMLElement && focused.hidden) {
-      [this.#retry, this.#cancel, this.#start].find((button) => !button.hidden)?.focus();
+      [this.#retry, this.#reload, this.#cancel, this.#start].find((one) => !one.hidden && !one.disabled)?.focus();
     }
   }
 

@@ -37,26 +37,35 @@ export function languagesOf(element) {
   return [...(page ? [page] : []), ...navigator.languages].filter((tag) => /^[A-Za-z0-9-]{1,32}$/.test(tag));
 }
 
-/** Says when the page is left, into the back/forward cache, too, where a live camera is not allowed. */
+/** Says when the page is left, into the back/forward cache, too, where a live camera is not allowed; and when Escape is pressed anywhere in it. */
 export class Leaving {
   #onleave;
+  #onescape;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #timer;
 
-  /** @param {() => void} onleave */
-  constructor(onleave) {
+  /** @param {() => void} onleave @param {() => void} onescape */
+  constructor(onleave, onescape) {
     this.#onleave = onleave;
+    this.#onescape = onescape;
   }
 
   watch() {
     document.addEventListener('visibilitychange', this.#onvisibility);
+    document.addEventListener('keydown', this.#onkey);
     window.addEventListener('pagehide', this.#onleave);
   }
 
   stop() {
     document.removeEventListener('visibilitychange', this.#onvisibility);
+    document.removeEventListener('keydown', this.#onkey);
     window.removeEventListener('pagehide', this.#onleave);
     clearTimeout(this.#timer);
   }
+
+  /** @param {KeyboardEvent} event */
+  #onkey = (event) => {
+    if (event.key === 'Escape' && !event.defaultPrevented && !event.isComposing) this.#onescape(); // a dialog of the page may have taken it
+  };
 
   #onvisibility = () => {
     clearTimeout(this.#timer);
