@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import tempfile
@@ -19,6 +20,8 @@ from typing import Any
 
 from playwright.async_api import Page, expect
 
+from server.people.sealed_people import seal_profile
+from server.store.oidc.profiles import Profile
 from server.store.relying import RelyingParty
 from tests.e2e.site import until
 from tests.e2e.test_login_page import APP, BACK_MS, CLIENT, Stand
@@ -59,7 +62,13 @@ def own(folder: Path) -> None:
 
 @asynccontextmanager
 async def started(
-    command: Sequence[str], folder: Path, port: int, *, root: bool = False, **environ: str
+    command: Sequence[str],
+    folder: Path,
+    port: int,
+    *,
+    root: bool = False,
+    start_s: float = START_S,
+    **environ: str,
 ) -> AsyncIterator[Path]:
     """A program that opens `port`, stopped at the end; its log. Not as root, but for `root`."""
     log = folder / "program.log"
@@ -86,17 +95,17 @@ async def started(
         return False
 
     try:
-        await until(answers, START_S)
+        await until(answers, start_s)
         yield log
     finally:
         # With its children: some leave them behind.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(running.pid, signal.SIGTERM)
-        try:
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(running.wait(), STOP_S)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(running.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
+        await running.wait()
 
 
 async def has_passkey(
@@ -109,6 +118,14 @@ async def has_passkey(
     here = replace(relying, redirect_uris=(APP, *relying.redirect_uris))
     await stand.begin(page, here, nonce="n" * 16)
     await stand.register(page)
+
+
+async def has_profile(stand: Stand) -> None:
+    """An operator wrote down ann's name and address."""
+    vault = stand.admin.vault
+    said = {"name": "Ann Example", "email": "ann@app.example", "email_verified": True}
+    sealed = seal_profile(vault, CLIENT, "ann", json.dumps(said).encode())
+    await stand.admin.store.profiles.put(Profile(CLIENT, "ann", sealed, vault.key_id))
 
 
 async def log_in(page: Page, url: str, back: str) -> None:

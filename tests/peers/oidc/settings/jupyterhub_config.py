@@ -1,0 +1,13 @@
+c = get_config()  # noqa: F821
+c.JupyterHub.authenticator_class = "generic-oauth"
+c.GenericOAuthenticator.client_id = "my-app"
+c.GenericOAuthenticator.client_secret = "THE-SECRET"
+c.GenericOAuthenticator.oauth_callback_url = "https://app.example/hub/oauth_callback"
+c.GenericOAuthenticator.authorize_url = "https://login.example/authorize"
+c.GenericOAuthenticator.token_url = "https://login.example/token"
+c.GenericOAuthenticator.userdata_url = "https://login.example/userinfo"
+c.GenericOAuthenticator.basic_auth = True
+c.GenericOAuthenticator.scope = ["openid", "profile"]
+c.GenericOAuthenticator.username_claim = "sub"
+c.GenericOAuthenticator.login_service = "Lookgate"
+c.GenericOAuthenticator.allow_all = True
