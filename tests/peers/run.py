@@ -29,6 +29,7 @@ PEERS: dict[str, list[str]] = {
     "Apache and LemonLDAP::NG": ["tests/peers/oidc/test_apache_and_lemonldap.py"],
     "relying apps in JavaScript": ["tests/peers/oidc/test_node_apps.py"],
     "JupyterHub and idpyoidc": ["tests/peers/oidc/test_python_apps.py"],
+    "Keycloak": ["tests/peers/oidc/test_keycloak.py"],
     "oauth2-proxy": ["tests/peers/oidc/test_oauth2_proxy.py"],
 }
 """Name and arguments of pytest."""
