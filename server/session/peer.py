@@ -355,8 +355,7 @@ class Peer:
         core, path = self._session, self._watcher.path
         judged = (decided, core.evidence(), core.moment, core.doubted, path)
         said = await self.verdicts.record(self.record, self.policy, *judged)
-        code = said.error or self._error
-        if code == "session_over":
+        if (code := said.error or self._error) == "session_over":
             self.unrecord()  # nothing stays of somebody who was removed meanwhile
         if code is not None:
             self._send(protocol.error(code, retry=True))
@@ -366,6 +365,7 @@ class Peer:
                 outcome=said.phase.value,
                 reasons=tuple(reason.value for reason in said.reasons),
                 retry=said.retry,
+                wait_s=said.wait_s,
                 token=said.token,
                 expires_in_s=said.expires_in_s,
                 device=said.device,

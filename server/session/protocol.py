@@ -292,12 +292,13 @@ def verdict(
     outcome: str,
     reasons: tuple[str, ...],
     retry: bool,
+    wait_s: float | None = None,
     token: str | None = None,
     expires_in_s: int | None = None,
     device: str | None = None,
 ) -> str:
     """Write the last message; `token` and `expires_in_s` exactly when accepted, `device` only
-    then."""
+    then. `wait_s`: until a new session makes sense, where time helps."""
     accepted = outcome == "accepted"
     if not (accepted == (token is not None) == (expires_in_s is not None) == (not reasons)):
         raise AssertionError("a token goes with acceptance, and only with it")
@@ -306,6 +307,8 @@ def verdict(
         extra = {"token": token, "expires_in_s": expires_in_s}
         if device is not None:
             extra["device"] = device
+    if wait_s:
+        extra["wait_s"] = math.ceil(wait_s)
     return _dump("verdict", outcome=outcome, reasons=list(reasons), **extra, retry=retry)
 
 

@@ -66,7 +66,8 @@ class Said:
     device: str | None = None
     """The word for the cookie of a known device; only when accepted, and for a named subject."""
     retry: bool = True
-    """Whether a new session makes sense now."""
+    wait_s: float | None = None
+    """Whether a new session makes sense now; until it does, where only time helps."""
     error: str | None = None
     """A code for the `error` message, when the reasons alone would mislead."""
 
@@ -288,10 +289,10 @@ class Verdicts:
     async def _refuse(self, judged: _Judged, doubted: bool) -> Said:
         decided = judged.decided
         # The refusal stands whatever the store says; the person learns the reason that is true.
-        failure = doubted or counts_as_failure(decided, judged.rows)
-        owed = self._owed_for(judged, failure=failure)
+        owed = self._owed_for(judged, failure=doubted or counts_as_failure(decided, judged.rows))
         error, refused = await self._end(judged.session, owed)
-        return Said(decided.phase, decided.reasons, retry=refused is None, error=error)
+        wait_s = None if refused is None else refused.wait_s
+        return Said(decided.phase, decided.reasons, retry=not refused, wait_s=wait_s, error=error)
 
     def _owed_for(self, judged: _Judged, *, failure: bool = False, won: bool = False) -> _Owed:
         phase, evidence = judged.decided.phase.value, table(judged.rows)

@@ -371,8 +371,9 @@ async def test_a_refusal_stands_whatever_the_store_says(house: House) -> None:
 
 
 async def test_who_failed_too_often_is_told_not_to_try_again_now(house: House) -> None:
-    retries = [(await house.said(await house.session(), STRANGER)).retry for _ in range(IN_A_ROW)]
-    assert retries == [True] * (IN_A_ROW - 1) + [False]
+    said = [await house.said(await house.session(), STRANGER) for _ in range(IN_A_ROW)]
+    assert [one.retry for one in said] == [True] * (IN_A_ROW - 1) + [False]
+    assert [one.wait_s for one in said] == [None] * (IN_A_ROW - 1) + [30.0]
 
 
 @pytest.mark.parametrize("times", [IN_A_ROW - 1, IN_A_ROW])
