@@ -139,4 +139,5 @@ def block(client: Client, issuer: str) -> list[tuple[str, str]]:
         ("ways", " ".join(relying.ways) or "(a face alone)"),
         ("key_alone", "yes" if relying.key_alone else "no"),
         ("subject_type", relying.subject_type),
+        *([("devices", f"{issuer}/devices/{client.client_id}")] if "key" in relying.ways else []),
     ]

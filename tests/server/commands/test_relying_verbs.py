@@ -68,6 +68,7 @@ def test_an_app_is_registered_shown_and_changed(capsys: pytest.CaptureFixture[st
         "ways": "key",
         "key_alone": "no",
         "subject_type": "public",
+        "devices": "https://login.example/devices/shop",
     }
     assert secret not in str(found)
 
