@@ -29,7 +29,7 @@ from server.people.sealed_people import seal_profile
 from server.store.oidc.invitations import DEVICE, ENROL, Invitation
 from server.store.oidc.logins import Login
 from server.store.port import Client, NotFound, Store
-from server.store.relying import people_of
+from server.store.relying import RelyingParty, people_of
 
 LONGEST = timedelta(days=7)
 """Of an invitation, which travels by mail."""
@@ -79,12 +79,7 @@ async def invite(
         raise InvitationError(
             "invite_client", "Only a client that is registered for OpenID Connect has pages here."
         )
-    relying = client.relying
-    # An exact string of those that the operator registered, so that no link leads elsewhere.
-    if return_url is not None and return_url not in (
-        *relying.redirect_uris,
-        *relying.post_logout_uris,
-    ):
+    if return_url is not None and not may_return(client.relying, return_url):
         raise InvitationError(
             "invite_return_url",
             "The return_url must be one of the client's registered addresses, letter by letter.",
@@ -110,6 +105,12 @@ async def invite(
         now=now,
         random_bytes=random_bytes,
     )
+
+
+def may_return(relying: RelyingParty, url: str) -> bool:
+    """Whether a person may be sent there: an exact string of those that the operator registered, so
+    that no link leads elsewhere."""
+    return url in (*relying.redirect_uris, *relying.post_logout_uris)
 
 
 async def invite_device(

@@ -7,24 +7,32 @@ pages. Source: WebAuthn Level 3 section 7.1; RFC 6238; docs/assurance.md.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
 
 from server.audit.chain import Audit
 from server.factors import otp, passkey, recovery, webcrypto
+from server.factors.enrolling import Stage
 from server.factors.refused import FactorRefused, bytes_of
+from server.factors.steps import ENDS, State
 from server.keys.vault import Vault
 from server.people.sealed_people import seal_secret
 from server.store.oidc.authenticators import PASSKEY, WEBCRYPTO, Authenticator, Authenticators
+from server.store.oidc.invitations import DEVICE, Invitations
+from server.store.oidc.logins import Login, Logins
 from server.store.oidc.otps import Otps, Totp
 from server.store.oidc.recovery import RecoveryCodes
-from server.store.port import NotFound
+from server.store.port import Conflict, NotFound
 
 MOST_NAME = 64
 """Characters of what a person calls a key."""
+
+_ENDS = frozenset({*ENDS, Stage.DONE})
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +46,19 @@ class _Store(Protocol):
 
     @property
     def recovery(self) -> RecoveryCodes: ...
+
+
+class _Begun(Protocol):
+    """What was begun with a key, beside the keys."""
+
+    @property
+    def authenticators(self) -> Authenticators: ...
+
+    @property
+    def logins(self) -> Logins: ...
+
+    @property
+    def invitations(self) -> Invitations: ...
 
 
 async def user_handle_of(
@@ -158,9 +179,11 @@ async def new_recovery_codes(
 
 
 async def reset_keys(
-    audit: Audit, store: _Store, *, client_id: str, people: str, subject: str, by: str
+    audit: Audit, store: _Begun, *, client_id: str, people: str, subject: str, by: str
 ) -> int:
     """Take all keys of a person away, as after a theft; how many. `by`: client or operator.
+
+    What was begun with one of them goes no further: logins at this client, and links to devices.
 
     Raises Unavailable, VaultError: then nothing is done, or not all, and again does the rest.
     """
@@ -172,8 +195,27 @@ async def reset_keys(
             except NotFound:
                 continue
             gone += 1
+        for link in await store.invitations.of_subject(people, subject):
+            if link.kind == DEVICE:
+                with contextlib.suppress(NotFound):  # as of then: whether it is over matters not
+                    await store.invitations.use(link.token_hash, link.created_at)
+        for login in await store.logins.of_subject(client_id, subject):
+            await _end(store.logins, login)
     logger.info("keys of a subject are reset", extra={"client": client_id, "keys": gone})
     return gone
+
+
+async def _end(logins: Logins, login: Login) -> None:
+    """A login, or the visit of an invitation, goes no further. Raises Unavailable."""
+    while login.state not in _ENDS:
+        over = Stage.DONE if login.state in set(Stage) else State.REFUSED
+        try:
+            login = await logins.move(login, replace(login, state=over))
+        except Conflict:  # it went on meanwhile, which it can some 200 times
+            with contextlib.suppress(NotFound):
+                login = await logins.get(login.login_id, login.created_at)
+        except NotFound:
+            return
 
 
 async def reset_codes(

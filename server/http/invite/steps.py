@@ -38,7 +38,14 @@ from server.http.requests import count, opened_parts
 from server.http.sessions import started
 from server.keys.token import base64url
 from server.keys.vault import VaultError
-from server.oidc.inviting import OWN, VISIT_LASTS, begin_visit, invite_device, visit_cookie
+from server.oidc.inviting import (
+    OWN,
+    VISIT_LASTS,
+    begin_visit,
+    invite_device,
+    may_return,
+    visit_cookie,
+)
 from server.oidc.remembered import Person, with_person
 from server.parts import Parts
 from server.people import registering
@@ -254,7 +261,10 @@ async def end(request: web.Request) -> web.Response:
     guest = await guest_of(request)
     await sent(request)
     guest = await moved(guest, Deed.ENDED)
-    return told(guest, {"location": guest.invited.return_url})
+    back = guest.invited.return_url
+    if back is not None and not may_return(guest.relying, back):
+        back = None  # the operator took it away since the invitation
+    return told(guest, {"location": back})
 
 
 async def _at_codes(request: web.Request, *names: str) -> tuple[Guest, list[object]]:

@@ -69,11 +69,7 @@ async def take_key(request: web.Request) -> web.Response:
         raise Problem("request_invalid", refused.text) from None
     try:
         key = await tried(visit, answer)
-    except FactorRefused as refused:
-        if refused.code == "key_count_back":
-            # It may be a copy: for the operator, because nobody else would notice.
-            extra = {"login": visit.login.login_id[:8], "client": visit.client.client_id}
-            logger.warning("a key's sign count went back", extra=extra)
+    except FactorRefused:
         with contextlib.suppress(Problem):
             await moved(visit)  # this challenge is used up
         raise Problem("key_refused") from None
@@ -114,6 +110,12 @@ async def tried(visit: AtPage, answer: Answer) -> Authenticator:
     try:
         key = await _verified(visit, answer)
         failed = False
+    except FactorRefused as refused:
+        if refused.code == "key_count_back":
+            # It may be a copy: for the operator, because nobody else would notice.
+            extra = {"login": visit.login.login_id[:8], "client": visit.login.client_id}
+            logger.warning("a key's sign count went back", extra=extra)
+        raise
     finally:
         await parts.store.tries.end(try_id, counters, failed=failed, at=parts.now())
     return key

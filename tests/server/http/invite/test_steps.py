@@ -79,6 +79,16 @@ async def test_from_the_link_to_the_way_back(http: Http, parts: Parts) -> None:
     assert (await page.look())[0] == 410
 
 
+async def test_nobody_is_sent_where_the_app_sends_nobody_any_more(http: Http, parts: Parts) -> None:
+    page = await invited(http, return_url=HELLO)
+    client = await parts.store.clients.get(CLIENT)
+    assert client.relying is not None
+    relying = replace(client.relying, redirect_uris=("https://shop.example/new",), ways=())
+    await change_client(parts, relying=replace(relying, post_logout_uris=()))
+    assert (await page.by_face(parts))["state"] == "invited_more"
+    assert (await page.good("end"))["location"] is None
+
+
 async def test_a_key_of_the_browser(http: Http, parts: Parts) -> None:
     page = await invited(http)
     await page.by_face(parts)

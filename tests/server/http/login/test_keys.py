@@ -10,10 +10,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
+from server.factors.enrolling import Stage
 from server.factors.webcrypto import key_id_of, signed_text
 from server.keys.token import base64url
+from server.oidc.inviting import begin_visit, invite_device
 from server.parts import Parts
 from server.people.devices import cookie_name
+from server.people.registering import reset_keys
 from server.store.oidc.authenticators import WEBCRYPTO, Authenticator
 from server.store.tries import IN_A_ROW, Kind
 from tests.server.http.asking import Http
@@ -108,16 +111,44 @@ async def test_an_answer_to_another_login_or_from_another_origin_is_refused(
     await mine.by_passkey(key)
 
 
-async def test_a_count_that_goes_back_is_refused(http: Http, parts: Parts) -> None:
+async def test_a_count_that_goes_back_is_refused_and_logged(
+    http: Http, parts: Parts, caplog: pytest.LogCaptureFixture
+) -> None:
     key, page = await with_passkey(parts), await begun(http, parts)
     key.count = 7
     await page.by_passkey(key)
     for count in (0, 6, 7):
         copy, again = replace(key, count=count), await begun(http, parts)
         assert await again.refused("key", await again.sign(copy)) == "key_refused"
+    told = [one for one in caplog.records if one.name == "server.http.login.keys"]
+    assert [one.getMessage() for one in told] == ["a key's sign count went back"] * 3
+    assert {vars(one)["client"] for one in told} == {CLIENT}
+    assert "ann" not in caplog.text
     key.count = 8
     again = await begun(http, parts)
     await again.by_passkey(key)
+
+
+async def test_who_has_a_stolen_key_goes_no_further_once_keys_are_taken_away(
+    http: Http, parts: Parts
+) -> None:
+    key, over = await with_passkey(parts), await begun(http, parts)
+    await over.by_passkey(key)
+    await over.good("cancel")
+    ended = await kept(parts, over)
+    page, other = await begun(http, parts), await begun(http, parts)
+    await page.by_passkey(key)
+    client = await parts.store.clients.get(CLIENT)
+    link = await invite_device(parts.store, client, "ann", now=parts.now())
+    visit, _ = await begin_visit(parts.store, link.invitation, parts.now())
+    whose = {"client_id": CLIENT, "people": CLIENT, "subject": "ann", "by": "operator"}
+    assert await reset_keys(parts.audit, parts.store, **whose) == 1
+    assert await page.refused("face") == "login_over"
+    assert await kept(parts, over) == ended
+    assert await parts.store.invitations.of_subject(CLIENT, "ann") == []
+    assert (await parts.store.logins.get(visit.login_id, parts.now())).state == Stage.DONE
+    await other.good("who", {"name": "ann"})  # which needs no key
+    await other.good("face")
 
 
 async def test_an_unknown_a_removed_and_a_foreign_key_are_one_refusal(
