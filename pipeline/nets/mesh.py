@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from pipeline.nets import Floats, Image, Run, Spec
-from pipeline.nets.warp import warp
+from pipeline.nets.warp import to_frame, usable, warp
 from pipeline.observation import EYE_LEFT, EYE_RIGHT, Roi, eye_distance
 
 SIZE_PX = 192
@@ -92,7 +92,7 @@ def landmarks(image: Image, roi: Roi, run: Run) -> Landmarks | None:
     height, width = image.shape[:2]
     if not usable(roi, width, height):
         return None
-    matrix = to_frame(roi)
+    matrix = to_frame(roi, SIZE_PX)
     feed = np.empty(SPEC.feed, np.float32)
     np.multiply(warp(image, matrix, SIZE_PX, rgb=True), np.float32(1 / 255), out=feed[0])
     points, logit = run("mesh", feed)
@@ -107,26 +107,6 @@ def landmarks(image: Image, roi: Roi, run: Run) -> Landmarks | None:
         return None
     score = _sigmoid(float(logit.reshape(-1)[0]))
     return Landmarks(points_px, score)
-
-
-def usable(roi: Roi, width: int, height: int) -> bool:
-    """Whether a square is worth looking at: finite, 16 px or more, not far larger than the frame,
-    its centre within half a side of it."""
-    x, y, side = roi.x_px, roi.y_px, roi.side_px
-    if not all(map(math.isfinite, (x, y, side, roi.roll_rad))):
-        return False
-    inside = -side / 2 < x < width + side / 2 and -side / 2 < y < height + side / 2
-    return inside and 16 <= side <= 4 * max(width, height)
-
-
-def to_frame(roi: Roi) -> Floats:
-    """float32 (2, 3): from the net's crop to frame pixels."""
-    scale = roi.side_px / SIZE_PX
-    c, s = math.cos(roi.roll_rad) * scale, math.sin(roi.roll_rad) * scale
-    half = SIZE_PX / 2
-    return np.array(
-        [[c, -s, roi.x_px - (c - s) * half], [s, c, roi.y_px - (s + c) * half]], np.float32
-    )
 
 
 def roi_from_mesh(points_px: Floats) -> Roi:

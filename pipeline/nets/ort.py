@@ -19,15 +19,17 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import onnxruntime as ort
 
-from pipeline.nets import Floats, Spec, detect, embed, iris, mesh, spoof, votes
+from pipeline.nets import Floats, Spec, detect, embed, hand, iris, mesh, palm, spoof, votes
 from pipeline.refusal import Refusal
 
 SPECS: dict[str, Spec] = {
     spec.name: spec for spec in (detect.SPEC, mesh.SPEC, iris.SPEC, embed.SPEC, spoof.SPEC)
 }
 """Every net that `see` asks for by itself."""
-ALL: dict[str, Spec] = {**SPECS, **votes.SPECS}
-"""And those that it asks for where they were added."""
+PALM: dict[str, Spec] = {spec.name: spec for spec in (palm.SPEC, hand.SPEC)}
+"""What finds a hand."""
+ALL: dict[str, Spec] = {**SPECS, **PALM, **votes.SPECS}
+"""Every net that may be loaded."""
 
 
 class NetUnusable(Refusal):

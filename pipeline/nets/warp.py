@@ -8,11 +8,33 @@ from __future__ import annotations
 import math
 
 import cv2
+import numpy as np
 
 from pipeline.nets import Floats, Image
+from pipeline.observation import Roi
 
 RIM_PX = 2
 """What interpolation reads beyond the square's corners, and rounding."""
+
+
+def usable(roi: Roi, width: int, height: int) -> bool:
+    """Whether a square is worth looking at: finite, 16 px or more, not far larger than the frame,
+    its centre within half a side of it."""
+    x, y, side = roi.x_px, roi.y_px, roi.side_px
+    if not all(map(math.isfinite, (x, y, side, roi.roll_rad))):
+        return False
+    inside = -side / 2 < x < width + side / 2 and -side / 2 < y < height + side / 2
+    return inside and 16 <= side <= 4 * max(width, height)
+
+
+def to_frame(roi: Roi, size_px: int) -> Floats:
+    """float32 (2, 3): from the pixels of the square's crop, of that side, to the frame's."""
+    scale = roi.side_px / size_px
+    c, s = math.cos(roi.roll_rad) * scale, math.sin(roi.roll_rad) * scale
+    half = size_px / 2
+    return np.array(
+        [[c, -s, roi.x_px - (c - s) * half], [s, c, roi.y_px - (s + c) * half]], np.float32
+    )
 
 
 def warp(image: Image, to_frame: Floats, size_px: int, *, rgb: bool = False) -> Image:

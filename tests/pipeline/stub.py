@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.nets import Floats, Spec, detect, embed, iris, mesh, spoof, votes
+from pipeline.nets import Floats, Spec, detect, embed, hand, iris, mesh, palm, spoof, votes
 
 SPECS: dict[str, Spec] = {
     s.name: s
-    for s in (detect.SPEC, mesh.SPEC, iris.SPEC, embed.SPEC, spoof.SPEC, *votes.SPECS.values())
+    for s in (
+        detect.SPEC,
+        mesh.SPEC,
+        iris.SPEC,
+        embed.SPEC,
+        spoof.SPEC,
+        palm.SPEC,
+        hand.SPEC,
+        *votes.SPECS.values(),
+    )
 }
 
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.nets import mesh
+from pipeline.nets.warp import to_frame
 from pipeline.observation import EYE_LEFT, EYE_RIGHT, Roi
 from tests.pipeline.stub import Stub, a_mesh
 
@@ -124,7 +125,7 @@ def test_a_broken_answer_is_no_face(bad: float) -> None:
 
 @given(st.floats(-1000, 1000), st.floats(20, 900), st.floats(-3.1, 3.1))
 def test_crop_centre_is_the_square_centre(x: float, side: float, roll: float) -> None:
-    matrix = mesh.to_frame(Roi(x, 50, side, roll))
+    matrix = to_frame(Roi(x, 50, side, roll), mesh.SIZE_PX)
     assert matrix @ [96, 96, 1] == pytest.approx([x, 50], abs=0.01)
 
 
