@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -127,8 +128,19 @@ async def test_a_face_of_another_login_purpose_or_person_is_refused(
     ]
     for token in wrong:
         assert await page.refused("finish", {"token": token}) == "face_refused"
-    # The session is this login's, and what it says is somebody else's.
-    assert await page.refused("finish", {"token": await stolen(parts, page)}) == "face_refused"
+    # The session is this login's, and what it says is somebody else's, or for something else.
+    for lie in (
+        {"subject": "bob"},
+        {"client_id": "zoo"},
+        {"purpose": "identify"},
+        {"purpose": "enroll"},
+        {"nonce": "n" * 32},
+        {"session_id": "s" * 43},
+    ):
+        assert await page.refused("finish", {"token": await stolen(parts, page, **lie)}) == (
+            "face_refused"
+        ), lie
+    await page.good("finish", {"token": await stolen(parts, page)})
     anybody = await begun(http, parts)
     await anybody.good("who", {"anybody": True})
     token = await shown(parts, anybody, "bob")
@@ -136,17 +148,20 @@ async def test_a_face_of_another_login_purpose_or_person_is_refused(
     assert (await kept(parts, anybody)).subject == "bob"
 
 
-async def stolen(parts: Parts, page: Page) -> str:
-    """A token of this login's session that names bob."""
+async def stolen(parts: Parts, page: Page, **lie: str) -> str:
+    """A token of this login's session, but for one thing."""
     made = await page.good("face")
     await accepted(parts, made)
     record = await parts.store.sessions.get(made["session"])
+    true = {
+        "subject": "ann",
+        "client_id": CLIENT,
+        "nonce": record.nonce,
+        "session_id": record.session_id,
+        "purpose": "login",
+    }
     return await parts.keyring.mint(
-        subject="bob",
-        client_id=CLIENT,
-        nonce=record.nonce,
-        session_id=record.session_id,
-        purpose="login",
+        **(true | lie),
         acr="passive",
         liveness=("passive",),
         auth_time=parts.now(),
@@ -229,6 +244,41 @@ async def test_what_is_less_than_the_app_wants_is_told_to_the_app(http: Http, pa
     told = answer_of(said)
     assert (said["state"], told["error"]) == ("refused", "unmet_authentication_requirements")
     assert "code" not in told
+
+
+async def test_what_the_operator_asks_for_meanwhile_counts(http: Http, parts: Parts) -> None:
+    for least, outcome in (("urn:lookgate:face", "code"), ("phr", "error")):
+        page = await begun(http, parts)
+        await page.good("who", {"name": "ann"})
+        token = await shown(parts, page)
+        await change_client(parts, relying=replace(ALL, min_acr=least))
+        assert outcome in answer_of(await page.good("finish", {"token": token}))
+
+
+async def test_a_login_leaves_none_of_its_secrets_in_the_log(
+    http: Http, parts: Parts, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="server")
+    secret, codes = await with_codes(parts)
+    key, page = await with_passkey(parts), await begun(http, parts, state="st" * 16)
+    await page.sign(key)
+    assert await page.refused("key", {**await page.sign(key), "id": "AAAA"}) == "key_refused"
+    await page.by_passkey(key)
+    made = await page.good("face")
+    token = await accepted(parts, made)
+    code = answer_of(await page.good("finish", {"token": token}))["code"]
+    again = await begun(http, parts, replace(ALL, min_acr="urn:lookgate:face+otp"))
+    await again.good("who", {"name": "ann"})
+    face = await shown(parts, again)
+    await again.good("finish", {"token": face})
+    assert await again.refused("otp", {"token": face, "code": "000000"}) == "code_refused"
+    await again.good("recovery", {"token": face, "code": codes[0]})
+    logging.getLogger("server").debug("something is heard")
+    assert "something is heard" in caplog.text
+    said = " ".join(str(vars(one)) for one in caplog.records if one.name.startswith("server"))
+    secrets = (code, token, face, made["ticket"], page.cookie, page.login_id, codes[0], "st" * 16)
+    for one in (*secrets, secret.hex(), "ann@", "'ann'"):
+        assert one not in said
 
 
 async def test_a_person_who_was_removed_gets_no_code(http: Http, parts: Parts) -> None:

@@ -16,6 +16,7 @@ from server.http import requests
 from server.http.oidc.reading import MAX_FORM_BYTES
 from server.keys.token import TokenError, verify
 from server.limits import Buckets
+from server.oidc.authorize import request_of
 from server.parts import Parts
 from server.people.sealed_people import seal_profile
 from server.store.oidc.profiles import Profile
@@ -106,6 +107,51 @@ async def test_credentials_may_be_form_encoded(http: Http, parts: Parts) -> None
         headers = {"Authorization": encode_basic_auth(user, secret)}
         async with http.post("/token", data=form(code), headers=headers) as response:
             assert response.status == 200
+
+
+async def test_credentials_that_are_badly_encoded_are_nobodys(http: Http, parts: Parts) -> None:
+    await register(parts)
+    code = await code_of(http, parts)
+    for user, secret in (
+        (f"{CLIENT}%", SECRET),
+        (f"{CLIENT}%zz", SECRET),
+        (f"{CLIENT}%00", SECRET),
+        (f"{CLIENT}%0a", SECRET),
+        ("%ff", SECRET),
+        (CLIENT, "%ff"),
+        (CLIENT, SECRET + "%"),
+        (CLIENT, SECRET + "%20"),
+        (CLIENT, f"+{SECRET}"),
+        (quote(CLIENT).replace("s", "%2573"), SECRET),  # twice
+        (f"{CLIENT}%3A{SECRET}", ""),
+    ):
+        headers = {"Authorization": encode_basic_auth(user, secret)}
+        async with http.post("/token", data=form(code), headers=headers) as response:
+            assert await error_of(response, 401) == "invalid_client", user
+    async with http.post("/token", data=form(code), headers=BASIC) as response:
+        assert response.status == 200
+        assert response.headers["Cache-Control"] == "no-store"
+
+
+async def test_what_stands_in_an_address_is_no_part_of_a_form(http: Http, parts: Parts) -> None:
+    await register(parts, auth="client_secret_post")
+    code = await code_of(http, parts)
+    named = {"client_id": CLIENT, "client_secret": SECRET}
+    async with http.post("/token", params=named, data=form(code)) as response:
+        assert await error_of(response, 401) == "invalid_client"
+    async with http.post("/token", params={"code": "x"}, data=form(code) | named) as response:
+        assert response.status == 200
+    evil = {"redirect_uri": "https://evil.example/cb", "client_id": "nobody"}
+    async with http.post(
+        "/authorize", params=evil, data=asked(), allow_redirects=False
+    ) as response:
+        assert response.status == 303
+        login_id = response.headers["Location"].rpartition("/login/")[2]
+    login = await parts.store.logins.get(login_id, parts.now())
+    assert request_of(login.request).redirect_uri == REDIRECT
+    data = {"client_id": CLIENT}
+    async with http.post("/authorize", params=asked(), data=data, allow_redirects=False) as page:
+        assert page.status == 400
 
 
 @pytest.mark.parametrize("path", ENDPOINTS)
