@@ -17,13 +17,14 @@ export const CSS = `
 :host([theme=dark]){color-scheme:dark;${variables(COLORS.dark)}}
 :host([hidden]),[hidden]{display:none!important}
 *{box-sizing:border-box}
-.frame{position:relative;display:grid;justify-items:center;gap:.85em;padding:clamp(.75em,5vw,1.4em);background:var(--background);color:var(--color);border:1px solid var(--line);border-radius:var(--face-login-radius,16px)}
+.frame{position:relative;display:flex;flex-direction:column;align-items:center;gap:.85em;min-height:var(--face-login-min-height,31em);padding:clamp(.75em,5vw,1.4em);background:var(--background);color:var(--color);border:1px solid var(--line);border-radius:var(--face-login-radius,16px)}
 .quiet>*{visibility:hidden}
 .light{position:fixed;inset:0;z-index:2147483646}
 .light:not([hidden])+.frame{position:relative;z-index:2147483647;background:none;border-color:transparent;color:#000}
 .light:not([hidden])+.frame .buttons button{background:#fff;color:#000;border-color:#000}
-.stage{position:relative;width:min(100%,240px);aspect-ratio:3/4}
-.oval{position:absolute;inset:4%;overflow:hidden;border-radius:50%;background:var(--stage)}
+.stage{position:relative;flex:1 1 5.5em;width:100%;max-height:320px;margin:auto}
+.words{display:flex;flex-direction:column;align-items:center;gap:.85em;width:100%}
+.oval{position:absolute;top:4%;height:92%;aspect-ratio:69/92;left:50%;transform:translateX(-50%);overflow:hidden;border-radius:50%;background:var(--stage)}
 video{display:block;width:100%;height:100%;object-fit:cover}
 .mirrored{transform:scaleX(-1)}
 svg{position:absolute;inset:0;width:100%;height:100%;fill:none;stroke-linecap:round;stroke-linejoin:round;pointer-events:none}
@@ -53,6 +54,7 @@ button{padding:.5em 1.4em;font-weight:600;cursor:pointer}
 label{color:var(--muted)}
 select{width:100%;padding:.3em .6em}
 :focus-visible{outline:3px solid var(--accent);outline-offset:3px}
+@media (max-height:480px) and (min-width:480px){:host{max-width:var(--face-login-max-width,640px)}.frame{flex-direction:row;min-height:min(100svh,21em);padding:.6em}.stage{flex:0 0 40%;align-self:stretch;margin:0}.words{flex:1;min-width:0;gap:.5em}.says{min-height:0}}
 @media (prefers-reduced-motion:reduce){.ring{transition:none;animation:none!important}}
 @media (forced-colors:active){.track{stroke:GrayText}.ring,.mark{stroke:Highlight!important}}
 `;

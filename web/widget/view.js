@@ -2,7 +2,7 @@
 // It renders a model and reports clicks; it knows no camera, no network and no rules of moving.
 // Source: WCAG 2.2; WAI-ARIA 1.2 (status, progressbar). DOM calls only, no markup strings: fit for Trusted Types.
 
-import { buttonOf, isEnd } from './state.js';
+import { buttonOf, isEnd, isLive } from './state.js';
 import { dress } from './style.js';
 import { countDown, directionOf, placeInLine, say, sentence, shownToDo, textsOf } from './texts.js';
 
@@ -51,7 +51,9 @@ export class View {
   // The `muted` and `playsinline` attributes come before any source: without them Safari does not play inline by itself.
   #video = make('video', { part: 'video', muted: '', playsinline: '', autoplay: '', disablepictureinpicture: '' });
   #ring = path(RING, 'ring');
-  #stage = make('div', { class: 'stage', part: 'stage', role: 'progressbar', 'aria-valuemin': '0', 'aria-valuemax': '100' });
+  #stage = make('div', { class: 'stage', part: 'stage' });
+  /** The drawing alone: a progress bar has no named parts (WAI-ARIA 1.2, children presentational). */
+  #progress = document.createElementNS(SVG, 'svg');
   #cause = make('b', { dir: 'auto' });
   #do = make('span', { dir: 'auto' });
   #says = make('p', { class: 'says', part: 'guidance', role: 'status', 'aria-live': 'polite', 'aria-atomic': 'true' }, this.#cause, ' ', this.#do);
@@ -66,6 +68,7 @@ export class View {
   /** What consent.js shows, within `consenting`. */
   consent = make('div', { class: 'consent', dir: 'auto', part: 'consent' });
   #agree = make('button', { class: 'primary', part: 'button agree', type: 'button' });
+  /** @type {Model['state']} */ #was = 'idle';
   #start = make('button', { class: 'primary', part: 'button start', type: 'button' });
   #retry = make('button', { class: 'primary', part: 'button retry', type: 'button' });
   #reload = make('button', { class: 'primary', part: 'button reload', type: 'button' });
@@ -82,12 +85,12 @@ export class View {
   constructor(root, clicks) {
     this.#root = root;
     this.#video.muted = true;
-    const svg = document.createElementNS(SVG, 'svg');
-    svg.setAttribute('viewBox', '0 0 300 400');
-    svg.setAttribute('aria-hidden', 'true');
+    const svg = this.#progress;
+    for (const [name, value] of Object.entries({ viewBox: '0 0 300 400', role: 'progressbar', 'aria-valuemin': '0', 'aria-valuemax': '100' })) svg.setAttribute(name, value);
     svg.append(path(RING, 'track'), this.#ring, ...Object.entries(MARKS).map(([name, d]) => path(d, `mark ${name}`)));
     this.#stage.append(make('div', { class: 'oval' }, this.#video), svg);
-    this.#frame.append(this.#before, this.#stage, this.#says, this.#loading, this.consent, this.#wait, this.#told, this.#notice, this.#decline, make('div', { class: 'buttons' }, this.#start, this.#agree, this.#retry, this.#reload, this.#cancel), this.#after, this.#choice);
+    this.#frame.append(this.#stage, make('div', { class: 'words' }, this.#before, this.#choice, this.#says, this.#loading, this.consent, this.#wait, this.#told, this.#notice, this.#decline,
+      make('div', { class: 'buttons' }, this.#start, this.#agree, this.#retry, this.#reload, this.#cancel), this.#after));
     root.append(this.layer, this.#frame);
     dress(root);
     this.#start.onclick = clicks.start;
@@ -133,8 +136,8 @@ export class View {
     this.#video.setAttribute('aria-label', text('label_video'));
 
     const percent = Math.round(model.progress * 100);
-    this.#stage.setAttribute('aria-label', text('label_progress'));
-    this.#stage.setAttribute('aria-valuenow', String(percent));
+    this.#progress.setAttribute('aria-label', text('label_progress'));
+    this.#progress.setAttribute('aria-valuenow', String(percent));
     this.#ring.style.strokeDasharray = state === 'gathering' || state === 'accepted' ? `${percent} 100` : '';
 
     write(this.#cause, sentence(model, language, own));
@@ -155,6 +158,8 @@ export class View {
     this.#before.hidden = !['idle', 'preparing', 'consenting'].includes(state);
     this.#loading.hidden = !['preparing', 'asking_camera', 'connecting'].includes(state);
     this.#after.hidden = !isEnd(state) || state === 'accepted';
+    if (live && !isLive(this.#was)) this.#frame.scrollIntoView({ block: 'nearest' }); // nobody starts an attempt out of sight
+    this.#was = state;
     this.consent.hidden = this.#agree.hidden = state !== 'consenting';
     this.#stage.hidden = state === 'consenting';
     this.#cancel.hidden = !live;
