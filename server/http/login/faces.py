@@ -16,13 +16,17 @@ from aiohttp import web
 from pipeline.reasons import Purpose
 from server.factors.steps import Act, State, shown_after
 from server.http.login.ending import ended
-from server.http.login.visit import AtPage, Visit, moved, sent, told, visit_of
-from server.http.requests import count
+from server.http.login.visit import AtPage, Visit, at_address, moved, sent, told, visit_of
 from server.http.sessions import started
 from server.keys.token import TokenError, verify
 from server.oidc.ways import wants_code
 from server.problems import Problem
 from server.store.port import NotFound
+
+ONE_WAY = 6
+"""Changes of a login in which somebody shows a key and asks for the camera. /authorize counted
+these at their address, and each face after them counts there, too. None counts with the relying app
+or the person: anybody can begin logins, in whosever name, and must use up nothing of theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,8 @@ async def begin_face(request: web.Request) -> web.Response:
     elif visit.login.state != State.FACE:
         raise Problem("login_step")
     subject = visit.login.subject
-    await count(visit.parts, visit.client, subject)
+    if visit.login.version > ONE_WAY:
+        await at_address(request, visit.parts)
     purpose = Purpose.IDENTIFY if subject is None else Purpose.LOGIN
     nonce = secrets.token_urlsafe(24)
     made = await started(visit.parts, visit.client, purpose, subject, nonce=nonce)

@@ -112,10 +112,15 @@ async def login_of(request: web.Request, parts: Parts) -> Login:
     try:
         return await _found(request, parts)
     except Problem:
-        wait_s = await parts.rates.take(("address", address_of(request, parts)))
-        if wait_s:
-            raise Problem("too_many_requests", retry_after_s=wait_s) from None
+        await at_address(request, parts)
         raise
+
+
+async def at_address(request: web.Request, parts: Parts) -> None:
+    """Count a request at its address. Raises Problem too_many_requests."""
+    wait_s = await parts.rates.take(("address", address_of(request, parts)))
+    if wait_s:
+        raise Problem("too_many_requests", retry_after_s=wait_s) from None
 
 
 async def _found(request: web.Request, parts: Parts) -> Login:

@@ -16,7 +16,7 @@ from server.store.port import Unavailable
 from tests.server.http.asking import Http
 from tests.server.http.login.test_faces import shown
 from tests.server.http.login.visiting import ALL, OURS, begun, kept
-from tests.server.stage import Clock, change_client
+from tests.server.stage import CLIENT, Clock, change_client
 
 POSTS = [one.path.rsplit("/", 1)[1] for one in ROUTES if one.method == "POST"]
 
@@ -75,6 +75,23 @@ async def test_an_office_behind_one_address_logs_in_at_once(
         _, said = await page.post("key-options", Cookie=None)
         assert said["error"]["code"] == code
     await page.good("key-options")
+
+
+async def test_strangers_use_up_nothing_of_the_app_or_of_whom_they_name(
+    http: Http, parts: Parts
+) -> None:
+    for noun in ("client", "subject"):
+        parts.rates.buckets[noun] = Buckets(0.01, 1.0)  # type: ignore[attr-defined]
+    parts.rates.buckets["address"] = Buckets(0.01, 5.0)  # type: ignore[attr-defined]
+    for _ in range(5):
+        page = await begun(http, parts)
+        await page.good("who", {"name": "ann"})
+        await page.good("face")
+    told = [(await page.post("face"))[0] for _ in range(20)]
+    assert told == sorted(told)
+    assert told.count(200) < 10
+    assert set(told) == {200, 429}
+    assert await parts.rates.take(("subject", f"{CLIENT} ann"), ("client", CLIENT)) == 0.0
 
 
 async def test_a_login_changes_so_often_and_no_more(http: Http, parts: Parts) -> None:
