@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
-import { COLORS } from '../../web/widget/style.js';
+import { COLORS, CSS } from '../../web/widget/style.js';
 
 const folder = new URL('../../web/widget/', import.meta.url);
 const modules = readdirSync(folder, { recursive: true }).filter((name) => name.endsWith('.js') && !name.startsWith('built'));
@@ -33,3 +33,8 @@ for (const [scheme, c] of Object.entries(COLORS)) {
     for (const [mark, ground] of [[c.accent, c.background], [c.success, c.stage], [c.danger, c.stage], [c.muted, c.stage]]) assert.ok(contrast(mark, ground) >= 3, `${mark} ${ground}`);
   });
 }
+
+test('what is drawn over the colours of a challenge stands out by 3:1', () => {
+  assert.match(CSS, /\.light:not\(\[hidden\]\)\+\.frame :is\(\.ring,\.track\)\{stroke:#000!important\}/);
+  assert.ok((0.39 + 0.05) / 0.05 >= 3); // every colour of a challenge has a luminance of .40 within .01 (docs/challenge.md), and black has none
+});

@@ -101,6 +101,36 @@ async def test_axe_finds_nothing(bench: Bench, language: str, scheme: str, width
     assert (await page.evaluate(VIOLATIONS))["found"] != {}
 
 
+STROKES = """() => {
+  const stroke = (model, name) => {
+    gallery.show(model);
+    return getComputedStyle(gallery.host.shadowRoot.querySelector(name)).stroke;
+  };
+  const button = (model, name) => {
+    gallery.show(model);
+    const found = gallery.host.shadowRoot.querySelector(`[part~=${name}]`);
+    return getComputedStyle(found).backgroundColor;
+  };
+  const rest = stroke({ state: 'idle' }, '.track');
+  return {
+    strokes: [
+      rest,
+      stroke({ state: 'gathering', progress: 0.5 }, '.ring'),
+      stroke({ state: 'rejected', retry: true }, '.track'),
+    ],
+    buttons: [button({ state: 'idle' }, 'start'), button({ state: 'framing' }, 'cancel')],
+  };
+}"""
+
+
+async def test_forced_colours_keep_what_means_something_apart(bench: Bench) -> None:
+    page = await open_page(bench, "<main></main>", forced_colors="active", reduced_motion="reduce")
+    await page.evaluate(GALLERY, [bench.server_url, "en", 360, False])
+    said = await page.evaluate(STROKES)
+    assert len(set(said["strokes"])) == 3, said
+    assert len(set(said["buttons"])) == 2, said
+
+
 async def test_nothing_is_named_within_the_progress_bar(bench: Bench) -> None:
     bench.server.script = framing
     page = await open_page(bench)

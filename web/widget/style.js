@@ -21,6 +21,7 @@ export const CSS = `
 .quiet>*{visibility:hidden}
 .light{position:fixed;inset:0;z-index:2147483646}
 .light:not([hidden])+.frame{position:relative;z-index:2147483647;background:none;border-color:transparent;color:#000}
+.light:not([hidden])+.frame :is(.ring,.track){stroke:#000!important}
 .light:not([hidden])+.frame .buttons button{background:#fff;color:#000;border-color:#000}
 .stage{position:relative;flex:1 1 5.5em;width:100%;max-height:320px;margin:auto}
 .words{display:flex;flex-direction:column;align-items:center;gap:.85em;width:100%}
@@ -56,7 +57,7 @@ select{width:100%;padding:.3em .6em}
 :focus-visible{outline:3px solid var(--accent);outline-offset:3px}
 @media (max-height:480px) and (min-width:480px){:host{max-width:var(--face-login-max-width,640px)}.frame{flex-direction:row;min-height:min(100svh,21em);padding:.6em}.stage{flex:0 0 40%;align-self:stretch;margin:0}.words{flex:1;min-width:0;gap:.5em}.says{min-height:0}}
 @media (prefers-reduced-motion:reduce){.ring{transition:none;animation:none!important}}
-@media (forced-colors:active){.track{stroke:GrayText}.ring,.mark{stroke:Highlight!important}}
+@media (forced-colors:active){.track{stroke:GrayText}:is(.ring,.mark),[data-state=framing] .track{stroke:Highlight!important}:is([data-state=rejected],[data-state=failed],[data-state=expired]) :is(.track,.mark){stroke:CanvasText!important}.primary{forced-color-adjust:none;background:Highlight;border-color:Highlight;color:HighlightText}}
 `;
 
 /**
