@@ -131,6 +131,24 @@ async def test_forced_colours_keep_what_means_something_apart(bench: Bench) -> N
     assert len(set(said["buttons"])) == 2, said
 
 
+HINTS = "['turn_left', 'turn_right', 'look_up', 'look_down', 'come_closer', null]"
+SIGNS = f"""() => {HINTS}.map((hint) => {{
+  gallery.show({{ state: 'framing', hint }});
+  const cause = gallery.host.shadowRoot.querySelector('.says b');
+  return getComputedStyle(cause, '::before').content.slice(0, 3);
+}})"""
+
+
+async def test_what_to_correct_has_a_sign_and_what_goes_on_has_none(bench: Bench) -> None:
+    page = await open_page(bench, "<main></main>")
+    await page.evaluate(GALLERY, [bench.server_url, "en", 360, False])
+    assert await page.evaluate(SIGNS) == ['"←"', '"→"', '"↑"', '"↓"', '"!"', "non"]
+    await page.evaluate("gallery.show({ state: 'framing', hint: 'turn_left' })")
+    await shot(page, "sign-turn-left")
+    told = await page.locator("[role=status]").aria_snapshot()
+    assert "←" not in told
+
+
 async def test_nothing_is_named_within_the_progress_bar(bench: Bench) -> None:
     bench.server.script = framing
     page = await open_page(bench)

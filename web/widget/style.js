@@ -42,6 +42,8 @@ svg{position:absolute;inset:0;width:100%;height:100%;fill:none;stroke-linecap:ro
 @keyframes go{to{stroke-dashoffset:-100}}
 .says{margin:0;min-height:2.9em;display:grid;place-items:center;text-align:center;text-wrap:balance;overflow-wrap:anywhere}
 .says b{display:block;font-weight:600}
+.frame:not([data-hint=""]) b::before{content:"!"/"";display:inline-block;width:1.5em;margin-inline-end:.5em;border-radius:50%;background:var(--color);color:var(--background);text-align:center}
+.frame[data-hint=turn_left] b::before{content:"←"/""}.frame[data-hint=turn_right] b::before{content:"→"/""}.frame[data-hint=look_up] b::before{content:"↑"/""}.frame[data-hint=look_down] b::before{content:"↓"/""}
 .wait{margin:0;text-align:center;text-wrap:balance;font-variant-numeric:tabular-nums}
 .told{position:absolute;width:1px;height:1px;margin:0;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 .notice{margin:0;color:var(--muted);font-size:.875em;text-align:center}

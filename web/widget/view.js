@@ -128,6 +128,7 @@ export class View {
     const live = !isEnd(state) && state !== 'idle';
     const focused = this.#root.activeElement;
     this.#frame.dataset.state = state;
+    this.#frame.dataset.hint = state === 'framing' || state === 'gathering' ? model.hint ?? '' : '';
     this.#frame.lang = language;
     this.#frame.dir = directionOf(language);
     // Nothing is said in English to who reads it a moment later in their own language.

@@ -1,4 +1,4 @@
-import{b as u,c as d,i as p,j as f,o as w,q as h,r as b,s as g}from"./chunk-EJXW2TVO.js";var x=`
+import{b as u,c as d,i as p,j as f,o as w,q as h,r as b,s as g}from"./chunk-3F27FNBK.js";var x=`
 .consent{width:100%;overflow-wrap:anywhere}
 .consent h2{margin:0 0 .5em;font-size:1.125em;text-wrap:balance}
 .words{max-height:min(26em,55vh);overflow:auto;padding:.75em;border:1px solid var(--line);border-radius:calc(var(--face-login-radius,16px)*.6);font-size:.9375em;hyphens:auto}
