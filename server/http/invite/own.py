@@ -96,7 +96,7 @@ async def take_own_key(request: web.Request) -> web.Response:
     except FactorRefused as refused:
         raise Problem("request_invalid", refused.text) from None
     try:
-        key = await tried(guest, answer)
+        key = await tried(request, guest, answer)
     except FactorRefused:
         with contextlib.suppress(Problem):
             await moved(guest)  # this challenge is used up

@@ -21,7 +21,7 @@ from server.factors.passkey import Assertion, read_assertion, request_options, v
 from server.factors.refused import FactorRefused, bytes_of
 from server.factors.steps import Act, State
 from server.factors.webcrypto import SIGNATURE_BYTES, verify_signature
-from server.http.devices import device_cookie
+from server.http.devices import device_cookie, device_for
 from server.http.login.visit import AtPage, moved, sent, step, told, visit_of
 from server.keys.token import base64url
 from server.people.devices import KEPT, MOST, seal_device
@@ -29,6 +29,7 @@ from server.problems import Problem
 from server.session.lockout import Caller, device_counter
 from server.store.oidc.authenticators import PASSKEY, WEBCRYPTO, Authenticator
 from server.store.port import Conflict, NotFound
+from server.store.tries import Counter
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ async def take_key(request: web.Request) -> web.Response:
     except FactorRefused as refused:
         raise Problem("request_invalid", refused.text) from None
     try:
-        key = await tried(visit, answer)
+        key = await tried(request, visit, answer)
     except FactorRefused:
         with contextlib.suppress(Problem):
             await moved(visit)  # this challenge is used up
@@ -93,14 +94,15 @@ def read_answer(given: Mapping[str, Any]) -> Answer:
     return base64url(bytes_of(given["id"], least=32, most=32)), signature
 
 
-async def tried(visit: AtPage, answer: Answer) -> Authenticator:
-    """The key that answered. Its failures count at the address, and in nobody's name, because no
-    number of tries guesses a signature, and a stranger's must lock nobody.
+async def tried(request: web.Request, visit: AtPage, answer: Answer) -> Authenticator:
+    """The key that answered. Its failures count on its person's known device, else at the address,
+    and in nobody's name, because no number of tries guesses a signature, and a stranger's must lock
+    nobody: neither a person nor an office.
 
     Raises FactorRefused, Problem too_many_failures; Unavailable.
     """
     parts, lockout = visit.parts, visit.parts.opening.lockout
-    counters = (lockout.of_address(visit.people, Caller(visit.address)),)
+    counters = (await _counter(request, visit, answer),)
     try_id = f"key {visit.login.login_id} {visit.login.version}"
     try:
         await lockout.take(try_id, counters)
@@ -121,12 +123,28 @@ async def tried(visit: AtPage, answer: Answer) -> Authenticator:
     return key
 
 
+async def _counter(request: web.Request, visit: AtPage, answer: Answer) -> Counter:
+    """What a try is taken from. Raises Unavailable."""
+    parts, people = visit.parts, visit.people
+    with contextlib.suppress(NotFound):
+        key = await parts.store.authenticators.get(_id_of(answer))
+        device_id = device_for(request, parts, client_id=people, subject=key.subject)
+        if device_id is not None:
+            device = device_counter(people, key.subject, device_id)
+            if await parts.store.tries.knows_device(device, parts.now()):
+                return device
+    return parts.opening.lockout.of_address(people, Caller(visit.address))
+
+
+def _id_of(answer: Answer) -> str:
+    return answer.key_id if isinstance(answer, Assertion) else answer[0]
+
+
 async def _verified(visit: AtPage, answer: Answer) -> Authenticator:
     store, login = visit.parts.store, visit.login
     refused = FactorRefused("key_refused", "This key does not open this login.")
-    key_id = answer.key_id if isinstance(answer, Assertion) else answer[0]
     try:
-        key = await store.authenticators.get(key_id)
+        key = await store.authenticators.get(_id_of(answer))
     except NotFound:
         raise refused from None
     named = login.subject is None or key.subject == login.subject

@@ -194,13 +194,18 @@ async def test_a_key_makes_its_device_known_so_that_strangers_lock_nobody(
 async def test_wrong_keys_count_at_the_address_and_not_in_anybodys_name(
     http: Http, parts: Parts, clock: Clock
 ) -> None:
-    key, page = await with_passkey(parts), await begun(http, parts)
+    key, home, page = await with_passkey(parts), await begun(http, parts), await begun(http, parts)
+    await home.by_passkey(key)
     most = parts.opening.lockout.limits[Kind.ADDRESS].in_a_row
     for _ in range(most):
         answer = await page.sign(key) | {"signature": base64url(b"\0" * 70)}
         assert await page.refused("key", answer) == "key_refused"
     assert await page.refused("key", await page.sign(key)) == "too_many_failures"
     assert not await parts.opening.lockout.locks(CLIENT, "ann")
+    # A device that her key made known does not stand at the address: a neighbour locks no office.
+    again = await begun(http, parts)
+    again.cookies |= home.cookies
+    await again.by_passkey(key)
     clock.advance(31.0)
     await page.by_passkey(key)
 
