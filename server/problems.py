@@ -67,6 +67,9 @@ KINDS: Mapping[str, Kind] = {
     "origin_not_allowed": Kind(403, "This web origin may not use this session."),
     "session_unknown": Kind(404, "There is no such session."),
     "subject_enrolled": Kind(409, "This subject has a template; ask for it to be replaced."),
+    "people_elsewhere": Kind(
+        409, "The people of this client are another's; they log in here by OpenID Connect alone."
+    ),
     "consent_needed": Kind(
         409, "An enrolment needs the person's consent, to the text that this client asks for now."
     ),

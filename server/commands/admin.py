@@ -22,6 +22,7 @@ from server.audit.witness import Witness
 from server.keys.keyring import LEAST_OVERLAP_S, Keyring
 from server.keys.master_key import fit, open_vault
 from server.keys.vault import Vault
+from server.oidc.sharing import check_people, check_unused
 from server.origins import origin_of
 from server.parts import utc_now
 from server.people import consent
@@ -125,6 +126,7 @@ class Admin:
             )
         if policy not in POLICIES:
             raise AdminError("policy_unknown", f"Policies are {', '.join(POLICIES)}.")
+        await check_people(self.store, self.sealed_clients(), client_id, relying)
         secret = secrets.token_urlsafe(32)
         client = Client(
             client_id=client_id,
@@ -178,6 +180,7 @@ class Admin:
         self, client_id: str, relying: RelyingParty | None, told: Mapping[str, Any]
     ) -> None:
         """Its settings of OpenID Connect instead of those that it had. Raises AdminError."""
+        await check_people(self.store, self.sealed_clients(), client_id, relying)
         async with (await self.recorded()).act("client", client_id=client_id, act="set", **told):
             await self._change(client_id, relying=relying)
 
@@ -242,6 +245,7 @@ class Admin:
 
     async def remove_client(self, client_id: str) -> None:
         """With its sessions, templates and recordings. Raises AdminError."""
+        await check_unused(self.store, client_id)
         async with (await self.recorded()).act("erasure", client_id=client_id, by="operator"):
             try:
                 await forget_client(self.store, self._shelf(), client_id)
@@ -254,7 +258,7 @@ class Admin:
         """How much of each noun was removed, recordings included; the signed receipt. Raises
         AdminError."""
         try:
-            await self.store.clients.get(client_id)
+            people = people_of(await self.store.clients.get(client_id))
         except NotFound:
             raise _unknown(client_id) from None
         return await withdraw_subject(
@@ -263,7 +267,7 @@ class Admin:
             self.vault,
             self.store,
             self._shelf(),
-            client_id=client_id,
+            client_id=people,
             subject=subject,
             by=by,
             now=utc_now,
@@ -273,13 +277,13 @@ class Admin:
     async def unlock_subject(self, client_id: str, subject: str, *, forget_devices: bool) -> int:
         """How many counters had counted something. Raises AdminError."""
         try:
-            await self.store.clients.get(client_id)
+            people = people_of(await self.store.clients.get(client_id))
         except NotFound:
             raise _unknown(client_id) from None
         return await unlock_subject(
             await self.recorded(),
             self.store,
-            client_id=client_id,
+            client_id=people,
             subject=subject,
             by="operator",
             forget_devices=forget_devices,
@@ -303,14 +307,14 @@ class Admin:
     async def export_subject(self, client_id: str, subject: str) -> dict[str, Any]:
         """Everything that is held of a person, for JSON. Raises AdminError."""
         try:
-            await self.store.clients.get(client_id)
+            people = people_of(await self.store.clients.get(client_id))
         except NotFound:
             raise _unknown(client_id) from None
         return await export_subject(
             self.store,
             self._shelf(),
             self.vault,
-            client_id=client_id,
+            client_id=people,
             subject=subject,
             now=utc_now(),
         )

@@ -37,6 +37,7 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
     group.add_argument("--way", metavar="WAY,WAY", help="of key, otp, identify; or none")
     group.add_argument("--key-alone", action=argparse.BooleanOptionalAction, default=None)
     group.add_argument("--subject-type", choices=SUBJECT_TYPES)
+    group.add_argument("--people", metavar="ID", help="whose people log in here; none: its own")
     group.add_argument("--accent", metavar="#RRGGBB", help="the login page's colour; none: ours")
 
 
@@ -69,7 +70,7 @@ def _changes(given: argparse.Namespace) -> dict[str, Any]:
     for name in ("name", "auth", "id_token_alg", "pkce", "key_alone", "subject_type"):
         if getattr(given, name) is not None:
             found[name] = getattr(given, name)
-    for name in ("min_acr", "accent"):
+    for name in ("min_acr", "accent", "people"):
         if getattr(given, name) is not None:
             found[name] = None if getattr(given, name) == "none" else getattr(given, name)
     for name, field in (("redirect_uri", "redirect_uris"), ("post_logout_uri", "post_logout_uris")):
@@ -139,5 +140,6 @@ def block(client: Client, issuer: str) -> list[tuple[str, str]]:
         ("ways", " ".join(relying.ways) or "(a face alone)"),
         ("key_alone", "yes" if relying.key_alone else "no"),
         ("subject_type", relying.subject_type),
+        *([("people", relying.people)] if relying.people is not None else []),
         *([("devices", f"{issuer}/devices/{client.client_id}")] if "key" in relying.ways else []),
     ]

@@ -104,7 +104,7 @@ OPERATIONS = (
         schemas.MADE,
         who=CLIENT,
         body=SESSION,
-        problems=(*_BACKEND, *_BODY, "server_stopping", "subject_enrolled"),
+        problems=(*_BACKEND, *_BODY, "server_stopping", "subject_enrolled", "people_elsewhere"),
         example={"purpose": "login", "subject": "ann", "nonce": _NONCE},
     ),
     Operation(

@@ -36,6 +36,7 @@ from server.people.duplicates import is_marked
 from server.problems import Problem
 from server.session import whom
 from server.store.port import Client, NotFound, SessionRecord
+from server.store.relying import people_of
 
 
 async def create_session(request: web.Request) -> web.Response:
@@ -49,6 +50,8 @@ async def create_session(request: web.Request) -> web.Response:
         raise
     purpose, subject, nonce, replace, challenge = wish
     await count(parts, client, subject)
+    if people_of(client) != client.client_id:
+        raise Problem("people_elsewhere")
     made = await started(
         parts, client, purpose, subject, nonce=nonce, replace=replace, challenge=challenge
     )

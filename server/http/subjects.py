@@ -32,6 +32,7 @@ from server.people.unlocking import unlock_subject
 from server.problems import Problem
 from server.session.withdrawn import end_withdrawn
 from server.store.port import Client, NotFound, TemplateRecord, Unavailable
+from server.store.relying import people_of
 
 
 async def show_subject(request: web.Request) -> web.Response:
@@ -39,7 +40,7 @@ async def show_subject(request: web.Request) -> web.Response:
     parts = opened_parts(request)
     client, subject = await _asked(request, parts)
     try:
-        record: TemplateRecord | None = await parts.store.templates.get(client.client_id, subject)
+        record: TemplateRecord | None = await parts.store.templates.get(people_of(client), subject)
     except NotFound:
         record = None
     return web.json_response(
@@ -63,7 +64,7 @@ async def show_export(request: web.Request) -> web.Response:
         parts.store,
         parts.shelf,
         parts.vault,
-        client_id=client.client_id,
+        client_id=people_of(client),
         subject=subject,
         now=parts.now(),
     )
@@ -100,9 +101,9 @@ async def remove_subject(request: web.Request) -> web.Response:
         parts.vault,
         parts.store,
         parts.shelf,
-        client_id=client.client_id,
+        client_id=people_of(client),
         subject=subject,
-        by="client",
+        by=_by(client),
         now=parts.now,
         ledger=parts.protection.ledger,
     )
@@ -123,12 +124,17 @@ async def allow_subject(request: web.Request) -> web.Response:
     unlocked = await unlock_subject(
         parts.audit,
         parts.store,
-        client_id=client.client_id,
+        client_id=people_of(client),
         subject=subject,
-        by="client",
+        by=_by(client),
         forget_devices=forget_devices,
     )
     return web.json_response({"unlocked": unlocked}, headers={"Cache-Control": "no-store"})
+
+
+def _by(client: Client) -> str:
+    """Who has it done, for the audit; another app than that of the people is named."""
+    return "client" if people_of(client) == client.client_id else f"client {client.client_id}"
 
 
 async def _asked(request: web.Request, parts: Parts) -> tuple[Client, str]:

@@ -24,6 +24,7 @@ from server.store.oidc.authenticators import Authenticator
 from server.store.oidc.invitations import Invitation
 from server.store.oidc.logins import Login
 from server.store.port import NotFound, SessionRecord, Store, TemplateRecord
+from server.store.relying import people_of
 from server.store.tries import Held
 
 
@@ -66,7 +67,12 @@ async def _beside(store: Store, vault: Vault, people: str, subject: str) -> dict
     left = await store.recovery.left(people, subject)
     used = await store.recovery.used_at(people, subject)
     return {
-        "logins": [_login(login) for login in await store.logins.of_subject(people, subject)],
+        "logins": [
+            _login(login)
+            for client in await store.clients.all()
+            if people_of(client) == people
+            for login in await store.logins.of_subject(client.client_id, subject)
+        ],
         "keys": [_key(key) for key in await store.authenticators.of_subject(people, subject)],
         "one_time_password": await _one_time_password(store, people, subject),
         "recovery_codes": {"left": left, "used_at": _moment(used)},

@@ -19,6 +19,7 @@ from server.keys.vault import Vault, VaultError
 from server.people.anchors import Ledger
 from server.people.shelf import Shelf
 from server.store.port import Store, Unavailable
+from server.store.relying import people_of
 
 logger = logging.getLogger(__name__)
 
@@ -31,13 +32,17 @@ async def forget_subject(
     Open sessions go first, and nothing is stored of them afterwards. Again does nothing. Raises
     Unavailable, for recordings that are left as well.
     """
-    rows = await store.forget_subject(client_id, subject)
+    rows = dict(await store.forget_subject(client_id, subject))
     try:
         # After the row: one that is put back counts no more, and one that is there always did.
         await ledger.forget(client_id, subject)
     except VaultError as error:
         told = {"client": client_id, "code": error.code}
         logger.error("a template of a person who was removed may count again", extra=told)
+    for other in await store.clients.all():  # where the same people log in, and what they got there
+        if other.client_id != client_id == people_of(other):
+            for noun, gone in (await store.forget_subject(other.client_id, subject)).items():
+                rows[noun] = rows.get(noun, 0) + gone
     tapes = 0
     if shelf is not None:
         tapes = await _off_the_shelf(client_id, shelf.remove_subject, client_id, subject)

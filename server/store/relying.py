@@ -42,11 +42,19 @@ class RelyingParty:
     kept in clear beside the subjects, from whose reader it hides nothing."""
     accent: str | None = None
     """#rrggbb: the colour of the login page's button."""
+    people: str | None = None
+    """The client whose people log in here; None: its own."""
 
 
 def relying_json(relying: RelyingParty | None) -> str | None:
-    """As rows keep it and the seal authenticates it: the same text for the same value."""
-    return None if relying is None else json.dumps(asdict(relying), sort_keys=True)
+    """As rows keep it and the seal authenticates it: the same text for the same value, and that of
+    versions that did not know `people` where there are none."""
+    if relying is None:
+        return None
+    said = asdict(relying)
+    if relying.people is None:
+        del said["people"]
+    return json.dumps(said, sort_keys=True)
 
 
 def relying_of(text: str | None) -> RelyingParty | None:
@@ -65,7 +73,12 @@ class _Named(Protocol):
     @property
     def client_id(self) -> str: ...
 
+    @property
+    def relying(self) -> RelyingParty | None: ...
+
 
 def people_of(client: _Named) -> str:
-    """Whose templates, authenticators and one-time passwords a client uses: its own."""
-    return client.client_id
+    """Whose templates, authenticators and one-time passwords a client uses: its own, or those of
+    the client that the operator named."""
+    named = None if client.relying is None else client.relying.people
+    return client.client_id if named is None else named

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pyotp
 import pytest
@@ -17,6 +18,7 @@ from playwright.async_api import Page, expect
 
 from models.clips import ClipMissing
 from server.commands.admin import Admin
+from server.oidc.codes import granted_of, hash_of
 from server.oidc.inviting import invite
 from server.parts import utc_now
 from server.people.consent import open_consent
@@ -26,6 +28,7 @@ from server.store.relying import RelyingParty
 from tests.e2e import cameras
 from tests.e2e.site import CHROMIUM, Site, running
 from tests.e2e.test_login_page import APP, BACK_MS, CLIENT, SHOTS, visitor
+from tests.server.oidc.asking import CHALLENGE
 
 pytestmark = [
     pytest.mark.e2e,
@@ -59,6 +62,26 @@ class Stand:
             now=utc_now(),
         )
         return made.url(self.site.server)
+
+    async def log_in_at_desk(self, page: Page) -> tuple[str, tuple[str, ...]]:
+        """Subject and amr that another app gets, which has no people of its own."""
+        relying = RelyingParty("Desk", (APP,), people=CLIENT)
+        await self.admin.add_client("desk", relying=relying)
+        asked = {
+            "client_id": "desk",
+            "redirect_uri": APP,
+            "response_type": "code",
+            "scope": "openid",
+            "code_challenge": CHALLENGE,
+            "code_challenge_method": "S256",
+        }
+        await page.goto(f"{self.site.server}/authorize?{urlencode(asked)}")
+        await expect(page.locator("h1")).to_have_text("Log in to Desk")
+        await page.click("#passkey")
+        await page.wait_for_url(f"{APP}?**", timeout=BACK_MS)
+        told = dict(parse_qsl(urlsplit(page.url).query))
+        code = await self.admin.store.codes.redeem(hash_of(told["code"]), "desk", utc_now())
+        return code.subject, granted_of(code.claims).amr
 
     async def keys(self, subject: str) -> list[str]:
         """The kinds of a person's keys."""
@@ -136,6 +159,8 @@ async def test_from_the_link_to_the_app_and_a_second_device(stand: Stand, film: 
         await shot(page, "device")
         await page.click("#end")
         await page.wait_for_url(APP, timeout=BACK_MS)
+        # Another app of the same people: the passkey and the face that were made here log in there.
+        assert await stand.log_in_at_desk(page) == ("bob", ("pop", "user", "face", "mfa"))
         answer = await page.goto(link)
         assert answer is not None
         assert answer.status == 410

@@ -32,7 +32,7 @@ from server.http.invite.visit import (
 from server.http.login.ending import remember, remembered
 from server.http.login.faces import seen_of
 from server.http.login.keys import challenge_for, make_known
-from server.http.login.visit import secure, sent
+from server.http.login.visit import people_client, secure, sent
 from server.http.oidc.reading import take_turn
 from server.http.requests import count, opened_parts
 from server.http.sessions import started
@@ -102,7 +102,8 @@ async def begin_face(request: web.Request) -> web.Response:
     await count(guest.parts, guest.client, guest.subject)
     purpose = Purpose.ENROLL if guest.invited.kind == ENROL else Purpose.LOGIN
     nonce = secrets.token_urlsafe(24)
-    made = await started(guest.parts, guest.client, purpose, guest.subject, nonce=nonce)
+    whose = await people_client(guest.parts, guest.client)
+    made = await started(guest.parts, whose, purpose, guest.subject, nonce=nonce)
     return told(await moved(guest, session_id=made["session"]), made)
 
 

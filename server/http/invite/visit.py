@@ -110,7 +110,8 @@ async def invitation_of(parts: Parts, token_hash: bytes) -> tuple[Invitation, Cl
         client = await stored_client(parts, invitation.client_id)
     except NotFound:
         raise Problem("invitation_over") from None
-    if client.relying is None:
+    # Nor one from before the client's people were others.
+    if client.relying is None or invitation.people != people_of(client):
         raise Problem("invitation_over")
     return invitation, client, client.relying
 

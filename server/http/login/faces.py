@@ -16,7 +16,16 @@ from aiohttp import web
 from pipeline.reasons import Purpose
 from server.factors.steps import Act, State, shown_after
 from server.http.login.ending import ended
-from server.http.login.visit import AtPage, Visit, at_address, moved, sent, told, visit_of
+from server.http.login.visit import (
+    AtPage,
+    Visit,
+    at_address,
+    moved,
+    people_client,
+    sent,
+    told,
+    visit_of,
+)
 from server.http.sessions import started
 from server.keys.token import TokenError, verify
 from server.oidc.ways import wants_code
@@ -54,7 +63,8 @@ async def begin_face(request: web.Request) -> web.Response:
         await at_address(request, visit.parts)
     purpose = Purpose.IDENTIFY if subject is None else Purpose.LOGIN
     nonce = secrets.token_urlsafe(24)
-    made = await started(visit.parts, visit.client, purpose, subject, nonce=nonce)
+    whose = await people_client(visit.parts, visit.client)
+    made = await started(visit.parts, whose, purpose, subject, nonce=nonce)
     return told(await moved(visit, act, session_id=made["session"]), made)
 
 
@@ -109,13 +119,13 @@ async def seen_of(visit: AtPage, token: object) -> Seen:
     except NotFound:
         raise refused from None
     at = record.finished_at
-    if record.state != "accepted" or at is None or record.client_id != login.client_id:
+    if record.state != "accepted" or at is None or record.client_id != visit.people:
         raise refused
     try:
         claims = verify(
             token,
             expected_issuer=parts.settings.public_url,
-            expected_audience=login.client_id,
+            expected_audience=visit.people,
             expected_nonce=record.nonce,
             expected_purpose=record.purpose,
             jwks=await parts.keyring.jwks(parts.now()),

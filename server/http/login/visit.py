@@ -171,6 +171,18 @@ async def opened(request: web.Request, parts: Parts) -> Visit:
     return Visit(parts, login, client, client.relying, asked, address_of(request, parts))
 
 
+async def people_client(parts: Parts, client: Client) -> Client:
+    """Whose session looks at the face of who logs in at this client: so templates, policy, lockout,
+    galleries and retention are those of the people. Raises Problem login_over, client_changed;
+    Unavailable."""
+    if people_of(client) == client.client_id:
+        return client
+    try:
+        return await stored_client(parts, people_of(client))
+    except NotFound:
+        raise Problem("login_over") from None
+
+
 async def moved(visit: Visit, act: Act | None = None, **changes: Any) -> Visit:
     """A step on, by compare-and-set; without an act the state stays, and the version grows.
 

@@ -150,3 +150,32 @@ def test_a_profile_is_set_shown_and_removed(
     assert run(capsys, "subject", "set", *one, "--no-profile")[0] == 0
     assert "Ann" not in run(capsys, "subject", "show", *one)[1]
     assert "profile_unknown" in run(capsys, "subject", "set", *one, "--no-profile")[2]
+
+
+@pytest.mark.usefixtures("client")
+def test_whose_people_a_client_may_use(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    redirect = ("--redirect-uri", "https://desk.example/cb")
+
+    def refused(*arguments: str) -> str:
+        status, _, err = run(capsys, "client", *arguments)
+        assert status != 0
+        return err
+
+    assert "people_invalid" in refused("add", "desk", *redirect, "--people", "none-such")
+    assert "people_invalid" in refused("add", "desk", *redirect, "--people", "desk")
+    assert run(capsys, "client", "add", "desk", *redirect, "--people", "shop")[0] == 0
+    assert "people          shop\n" in run(capsys, "client", "show", "desk")[1]
+    # One level deep, and whose people they are stays while others use them.
+    assert "people_invalid" in refused("add", "third", *redirect, "--people", "desk")
+    assert "people_used" in refused("set", "shop", "--people", "desk")
+    assert "people_used" in refused("set", "shop", "--no-redirect-uri")
+    assert "people_used" in refused("remove", "shop")
+    enrol(tmp_path, "ann")
+    assert "enrolled        no" not in run(capsys, "subject", "show", "desk", "ann")[1]
+    assert "removed 1 template" in run(capsys, "subject", "remove", "desk", "ann")[1]
+    assert "enrolled        no" in run(capsys, "subject", "show", "shop", "ann")[1]
+    assert run(capsys, "client", "set", "desk", "--people", "none")[0] == 0
+    # Nobody's face is left behind.
+    enrol(tmp_path, "ann")
+    assert "people_enrolled" in refused("set", "shop", "--people", "desk")
+    assert run(capsys, "client", "remove", "shop")[0] == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -31,3 +32,11 @@ def test_what_is_not_known_is_not_read_as_less(text: str) -> None:
 
 def test_a_client_uses_its_own_people() -> None:
     assert people_of(a_client("zoo")) == "zoo"
+
+
+def test_the_text_without_people_is_that_of_before_and_so_is_its_seal() -> None:
+    assert '"people"' not in str(relying_json(PLAIN))
+    shared = replace(PLAIN, people="desk")
+    assert relying_of(relying_json(shared)) == shared
+    assert people_of(a_client("shop", relying=PLAIN)) == "shop"
+    assert people_of(a_client("shop", relying=shared)) == "desk"
