@@ -56,7 +56,8 @@ class Decided:
     acr: str | None = None
     """The challenge that was answered, which is the token's level; None: the policy's own."""
     probe: Floats | None = field(default=None, repr=False, compare=False)
-    """The pooled face that was accepted (login, identify), float32 (d,); None otherwise."""
+    """The pooled face that was accepted (login, identify), float32 (d,); None otherwise. It follows
+    from the observations, so that no tape has it and no comparison knows it."""
 
 
 Event = PhaseChanged | Progressed | Hinted | Challenged | Decided

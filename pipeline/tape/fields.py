@@ -20,7 +20,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import msgspec
 import numpy as np
 
-from pipeline.tape.shapes import is_union, kinds, parameters, shape
+from pipeline.tape.shapes import is_union, kept, kinds, parameters, shape
 
 Reader = Callable[[Any, "Arrays"], Any]
 """From a value of a shape to the core's. Raises ValueError, TypeError, KeyError, IndexError."""
@@ -96,8 +96,8 @@ def write(value: Any, arrays: Arrays) -> Any:
 
 @cache
 def names(kind: Any) -> tuple[str, ...]:
-    """The fields of a dataclass, in their order."""
-    return tuple(field.name for field in fields(kind))
+    """The fields of a dataclass that its equality knows, in their order: what a tape keeps."""
+    return tuple(field.name for field in fields(kind) if field.compare)
 
 
 @cache
@@ -197,7 +197,7 @@ def _either(hint: Any) -> Reader:
 
 def _record(kind: Any) -> Reader:
     hints = get_type_hints(kind)
-    members = [(field.name, reader(hints[field.name])) for field in fields(kind) if field.init]
+    members = [(field.name, reader(hints[field.name])) for field in fields(kind) if kept(field)]
     return lambda value, arrays: kind(
         **{name: read_one(getattr(value, name), arrays) for name, read_one in members}
     )

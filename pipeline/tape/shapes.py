@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from enum import Enum
 from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -69,11 +69,16 @@ def unnamed(kind: Any) -> type[msgspec.Struct]:
     return structure(kind.__name__, _members(kind))
 
 
+def kept(field: Field[Any]) -> bool:
+    """Whether a tape has it: what is given, and what equality knows."""
+    return field.init and field.compare
+
+
 def _members(kind: Any) -> list[Any]:
     hints = get_type_hints(kind)
     members: list[Any] = []
     for field in fields(kind):
-        if not field.init:
+        if not kept(field):
             continue
         member: Any = shape(hints[field.name])
         if field.default is not MISSING:
