@@ -4,9 +4,10 @@
 import { deviceKey, signWithDeviceKey } from '../login/device-key.js';
 import { signWithPasskey, supported } from '../login/passkey.js';
 import { makeBrowserKey, makePasskey } from './make-key.js';
+import { Refusal, one, paint, post, talk } from '../login/talk.js';
 import { TEXTS } from './texts.js';
 
-/** @typedef {{state: string, [more: string]: any}} Said */
+/** @typedef {import('../login/talk.js').Said} Said */
 
 /** @type {Said} */
 const data = JSON.parse(document.body.dataset.invitation ?? '{}');
@@ -15,60 +16,8 @@ const second = data.kind === 'device'; // a link for another device
 const own = data.kind === 'own'; // of who wants such a link
 let offer = ''; // the app's secret, sealed by the server
 
-/** @param {string} key @param {string} [of] */
-const say = (key, of = data.app) => (words[key] ?? words.internal ?? '').replace('{}', () => of);
-/** @param {string} css @returns {any} */
-const one = (css) => document.querySelector(css);
+const { say, tell, run } = talk(words, data.app, (code) => { if (['invitation_over', 'login_over', 'login_foreign', 'login_step', 'subject_enrolled'].includes(code)) show(''); });
 const element = one('face-login');
-
-class Refusal extends Error {
-  /** @param {string} code */
-  constructor(code) {
-    super(code);
-    this.code = code;
-  }
-}
-
-/** @param {string} what @param {object} [body] @returns {Promise<Said>} */
-async function post(what, body = {}) {
-  let response;
-  try {
-    // Below this page's own address, wherever a proxy put it.
-    response = await fetch(`${location.pathname}/${what}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body), cache: 'no-store', redirect: 'error' });
-  } catch {
-    throw new Refusal('offline');
-  }
-  const said = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Refusal(said.error?.code ?? 'internal');
-  return said;
-}
-
-/** What a person did, once at a time; what goes wrong is said. @param {() => Promise<void>} work */
-async function run(work) {
-  busy(true);
-  try {
-    await work();
-  } catch (error) {
-    const code = error instanceof Refusal ? error.code : error instanceof DOMException ? 'no_passkey' : 'internal';
-    tell(code);
-    if (['invitation_over', 'login_over', 'login_foreign', 'login_step', 'subject_enrolled'].includes(code)) show('');
-  } finally {
-    busy(false);
-  }
-}
-
-/** @param {boolean} is */
-function busy(is) {
-  for (const button of document.querySelectorAll('button')) button.disabled = is;
-  if (is) tell('busy', false);
-  else if (one('#says').textContent === say('busy')) one('#says').textContent = '';
-}
-
-/** @param {string} key @param {boolean} [bad] */
-function tell(key, bad = true) {
-  one('#says').textContent = say(key);
-  one('#says').classList.toggle('bad', bad);
-}
 
 /** @param {string} id of the only section that is shown */
 function show(id) {
@@ -145,17 +94,6 @@ async function showLink() {
   picture(one('#link_qr'), said.svg, 'scan_link');
   one('#link code').textContent = said.url;
   one('#ten').hidden = one('#link').hidden = false;
-}
-
-/** The app's colour, with black or white on it (WCAG 2.2, relative luminance). @param {string} color */
-function paint(color) {
-  const [r = 0, g = 0, b = 0] = [1, 3, 5].map((at) => {
-    const part = parseInt(color.slice(at, at + 2), 16) / 255;
-    return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
-  });
-  const style = document.documentElement.style;
-  style.setProperty('--accent', color);
-  style.setProperty('--on-accent', 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? '#000' : '#fff');
 }
 
 const kind = second ? '_device' : own ? '_own' : '';

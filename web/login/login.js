@@ -3,9 +3,10 @@
 
 import { deviceKey, signWithDeviceKey } from './device-key.js';
 import { signWithPasskey, supported } from './passkey.js';
+import { Refusal, one, paint, post, talk } from './talk.js';
 import { TEXTS } from './texts.js';
 
-/** @typedef {{state: string, subject: string | null, location?: string, fields?: Record<string, string> | null, [more: string]: any}} Said */
+/** @typedef {import('./talk.js').Said} Said */
 
 /** @type {Said} */
 const data = JSON.parse(document.body.dataset.login ?? '{}');
@@ -14,60 +15,8 @@ const { ways, app } = data;
 let recovery = false;
 let token = ''; // of the face, until a code was checked
 
-/** @param {string} key @param {string} [of] */
-const say = (key, of = app) => (words[key] ?? words.internal ?? '').replace('{}', () => of);
-/** @param {string} css @returns {any} */
-const one = (css) => document.querySelector(css);
+const { say, tell, run } = talk(words, app, (code) => { if (['login_over', 'login_foreign', 'login_step', 'oidc_redirect_uri'].includes(code)) hideAll(); });
 const element = one('face-login');
-
-class Refusal extends Error {
-  /** @param {string} code */
-  constructor(code) {
-    super(code);
-    this.code = code;
-  }
-}
-
-/** @param {string} what @param {object} [body] @returns {Promise<Said>} */
-async function post(what, body = {}) {
-  let response;
-  try {
-    // Below this page's own address, wherever a proxy put it.
-    response = await fetch(`${location.pathname}/${what}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body), cache: 'no-store', redirect: 'error' });
-  } catch {
-    throw new Refusal('offline');
-  }
-  const said = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Refusal(said.error?.code ?? 'internal');
-  return said;
-}
-
-/** What a person did, once at a time; what goes wrong is said. @param {() => Promise<void>} work */
-async function run(work) {
-  busy(true);
-  try {
-    await work();
-  } catch (error) {
-    const code = error instanceof Refusal ? error.code : error instanceof DOMException ? 'no_passkey' : 'internal';
-    tell(code);
-    if (['login_over', 'login_foreign', 'login_step'].includes(code)) hideAll();
-  } finally {
-    busy(false);
-  }
-}
-
-/** @param {boolean} is */
-function busy(is) {
-  for (const button of document.querySelectorAll('button')) button.disabled = is;
-  if (is) tell('busy', false);
-  else if (one('#says').textContent === say('busy')) one('#says').textContent = '';
-}
-
-/** @param {string} key @param {boolean} [bad] */
-function tell(key, bad = true) {
-  one('#says').textContent = say(key);
-  one('#says').classList.toggle('bad', bad);
-}
 
 function hideAll() {
   for (const section of document.querySelectorAll('section')) section.hidden = true;
@@ -160,17 +109,6 @@ function codeWords() {
   one('#recovery').textContent = say(recovery ? 'use_otp' : 'use_recovery');
   one('#code').inputMode = recovery ? 'text' : 'numeric';
   one('#code').value = '';
-}
-
-/** The app's colour, with black or white on it (WCAG 2.2, relative luminance). @param {string} color */
-function paint(color) {
-  const [r = 0, g = 0, b = 0] = [1, 3, 5].map((at) => {
-    const part = parseInt(color.slice(at, at + 2), 16) / 255;
-    return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
-  });
-  const style = document.documentElement.style;
-  style.setProperty('--accent', color);
-  style.setProperty('--on-accent', 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? '#000' : '#fff');
 }
 
 document.title = one('#title').textContent = say('title');
