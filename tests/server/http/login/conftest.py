@@ -1,4 +1,4 @@
-"""A server with the login page, and a browser that keeps no cookies by itself."""
+"""A server with the pages of logins and invitations, and a browser without a memory."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from aiohttp import DummyCookieJar, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from server.http import middleware, routes
+from server.http.invite import routes as invite_routes
 from server.http.login import routes as login_routes
 from server.http.requests import PARTS
 from server.limits import Buckets
@@ -19,11 +20,17 @@ from tests.server.http.asking import Http
 from tests.server.stage import Clock, close_parts, enrolled, make_parts
 
 
-@pytest.fixture
-async def made(tmp_path: Path) -> AsyncIterator[tuple[Parts, Clock]]:
-    parts, clock = await make_parts(tmp_path, Camera(), rtc_addresses="127.0.0.1")
+async def unhurried(folder: Path) -> tuple[Parts, Clock]:
+    """A server whose rates nobody uses up."""
+    parts, clock = await make_parts(folder, Camera(), rtc_addresses="127.0.0.1")
     for noun in ("client", "subject", "address"):
         parts.rates.buckets[noun] = Buckets(1e6, 10**6)  # type: ignore[attr-defined]
+    return parts, clock
+
+
+@pytest.fixture
+async def made(tmp_path: Path) -> AsyncIterator[tuple[Parts, Clock]]:
+    parts, clock = await unhurried(tmp_path)
     await enrolled(parts, "ann", 1)
     yield parts, clock
     await close_parts(parts)
@@ -43,7 +50,7 @@ def clock(made: tuple[Parts, Clock]) -> Clock:
 async def http(parts: Parts) -> AsyncIterator[Http]:
     app = web.Application(middlewares=[middleware.headers, middleware.errors])
     app[PARTS] = parts
-    routes.add(app)
-    login_routes.add(app)
+    for one in (routes, login_routes, invite_routes):
+        one.add(app)
     async with TestClient(TestServer(app), cookie_jar=DummyCookieJar()) as client:
         yield client
