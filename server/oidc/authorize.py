@@ -43,7 +43,7 @@ class Declined(Exception):
     ) -> None:
         super().__init__(error)
         self.error = error
-        self.text = text
+        self.description = text
         """For people: printable ASCII without quotes (RFC 6749 section 4.1.2.1)."""
         self.redirect_uri = redirect_uri
         self.state = state

@@ -168,7 +168,7 @@ def refuse(login: Login, error: str, *, issuer: str, text: str | None = None) ->
 
 def declined(said: Declined, *, issuer: str) -> Location:
     """The answer to a request that was refused before there was a login."""
-    told = {"error": said.error, "error_description": said.text}
+    told = {"error": said.error, "error_description": said.description}
     return Location(said.redirect_uri, _told(told, said.state, issuer), said.response_mode)
 
 

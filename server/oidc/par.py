@@ -40,7 +40,7 @@ async def push(
     try:
         checked(asked, client.client_id, client.relying)
     except Declined as refused:
-        raise Problem(refused.error, refused.text) from None
+        raise Problem(refused.error, refused.description) from None
     except Problem as refused:
         raise Problem("invalid_request", refused.text) from None
     uri = PUSHED + base64url(random_bytes(32))

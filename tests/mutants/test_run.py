@@ -24,7 +24,7 @@ def tree(tmp_path: Path) -> Path:
     """A project of one function and its test, and with the settings of all tests."""
     shutil.copyfile(ROOT / "tests/conftest.py", tmp_path / "conftest.py")
     (tmp_path / "tests").mkdir()
-    for name in ("__init__.py", "skips.py"):  # which tests/conftest.py imports
+    for name in ("__init__.py", "rsa_keys.py", "skips.py"):  # which tests/conftest.py imports
         shutil.copyfile(ROOT / "tests" / name, tmp_path / "tests" / name)
     (tmp_path / "thing.py").write_text(CODE, "utf-8")
     (tmp_path / "test_thing.py").write_text(TESTS, "utf-8")

@@ -20,8 +20,8 @@ def error_of(relying: RelyingParty = RELYING, **changes: str | None) -> str:
     said = caught.value
     assert (said.redirect_uri, said.state) == (REDIRECT, "a state")
     # RFC 6749 section 4.1.2.1: %x20-21 / %x23-5B / %x5D-7E
-    assert said.text.isascii()
-    assert not set(said.text) & set('"\\\r\n')
+    assert said.description.isascii()
+    assert not set(said.description) & set('"\\\r\n')
     return said.error
 
 
