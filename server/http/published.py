@@ -94,11 +94,22 @@ def _widget() -> dict[str, Text]:
         (WIDGET_DIR / "texts" / "more", "texts/more/"),
         (BUILT_DIR, ""),
     ):
-        for path in folder.iterdir():
-            if path.suffix in _TYPES:
-                caching = _NEVER_AGAIN if _HASHED.search(path.name) else "no-cache"
-                found[below + path.name] = Text.of(_TYPES[path.suffix], path.read_bytes(), caching)
+        found |= {below + name: text for name, text in published_in(folder).items()}
     return found
+
+
+@cache
+def published_in(folder: Path) -> dict[str, Text]:
+    """What anybody may read of a folder, by name: read and compressed once."""
+    return {
+        path.name: Text.of(
+            _TYPES[path.suffix],
+            path.read_bytes(),
+            _NEVER_AGAIN if _HASHED.search(path.name) else "no-cache",
+        )
+        for path in folder.iterdir()
+        if path.suffix in _TYPES
+    }
 
 
 def answer(request: web.Request, file: Text) -> web.Response:

@@ -8,7 +8,6 @@ Source: docs/oidc.md, "Invitations".
 from __future__ import annotations
 
 import json
-from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,7 +17,7 @@ from server.factors.enrolling import Stage
 from server.http.invite.visit import invitation_of, token_of, visiting
 from server.http.login.page import language_of, page_of, refusal
 from server.http.oidc.reading import take_turn
-from server.http.published import Text, answer
+from server.http.published import answer, published_in
 from server.http.requests import opened_parts
 from server.oidc.ways import ways_of
 from server.problems import Problem
@@ -26,7 +25,6 @@ from server.store.port import Client, Unavailable
 from server.store.relying import people_of
 
 FOLDER = Path(__file__).parents[3] / "web" / "invite"
-_TYPES = {".js": "text/javascript", ".css": "text/css"}
 BEGIN = "begin"
 """Where a browser stands that has no visit yet."""
 
@@ -88,17 +86,7 @@ def shown(
 
 async def show_file(request: web.Request) -> web.Response:
     """GET /web/invite/{file}: the page's script and style sheet."""
-    text = _files().get(request.match_info["file"])
+    text = published_in(FOLDER).get(request.match_info["file"])
     if text is None:
         raise Problem("not_found")
     return answer(request, text)
-
-
-@cache
-def _files() -> dict[str, Text]:
-    """Read and compressed once."""
-    return {
-        path.name: Text.of(_TYPES[path.suffix], path.read_bytes())
-        for path in FOLDER.iterdir()
-        if path.suffix in _TYPES
-    }

@@ -22,7 +22,7 @@ from server.factors.steps import State
 from server.http.fields import is_subject
 from server.http.login.ending import remembered
 from server.http.login.visit import Visit, opened
-from server.http.published import Text, answer
+from server.http.published import answer, published_in
 from server.http.requests import opened_parts, stored_client
 from server.oidc.authorize import LOCALES, Request, request_of
 from server.parts import Parts
@@ -30,7 +30,6 @@ from server.problems import Problem
 from server.store.port import NotFound, Unavailable
 
 FOLDER = Path(__file__).parents[3] / "web" / "login"
-_TYPES = {".js": "text/javascript", ".css": "text/css"}
 
 REFUSALS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "en": {
@@ -118,7 +117,7 @@ async def show_page(request: web.Request) -> web.Response:
 
 async def show_file(request: web.Request) -> web.Response:
     """GET /web/login/{file}: the page's script and style sheet."""
-    file = _files().get(request.match_info["file"])
+    file = published_in(FOLDER).get(request.match_info["file"])
     if file is None:
         raise Problem("not_found")
     return answer(request, file)
@@ -234,13 +233,3 @@ async def _app_of(parts: Parts, request: web.Request, problem: Problem) -> str |
 @cache
 def _text(file: Path) -> str:
     return file.read_text("utf-8")
-
-
-@cache
-def _files() -> dict[str, Text]:
-    """Read and compressed once."""
-    return {
-        path.name: Text.of(_TYPES[path.suffix], path.read_bytes())
-        for path in FOLDER.iterdir()
-        if path.suffix in _TYPES
-    }
