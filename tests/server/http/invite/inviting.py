@@ -9,14 +9,14 @@ from typing import Any
 from server.parts import Parts
 from tests.server.factors.authenticator import Passkey
 from tests.server.http.asking import AUTH, Http
-from tests.server.http.login.visiting import OURS, challenge
+from tests.server.http.login.visiting import OURS, Script, challenge
 from tests.server.stage import enrolled
 
 HELLO = "https://shop.example/hello"
 
 
 @dataclass
-class Browser:
+class Browser(Script):
     """The script of the page of one link."""
 
     http: Http
@@ -31,29 +31,6 @@ class Browser:
         """The page itself."""
         async with self.http.get(self.path, headers={"Cookie": self.jar()}) as response:
             return response.status, await response.text()
-
-    async def post(
-        self, what: str, body: dict[str, Any] | None = None, **headers: str | None
-    ) -> tuple[int, dict[str, Any]]:
-        """Status and answer. A header that is None is left out."""
-        given = {"Origin": OURS, "Cookie": self.jar(), **headers}
-        sent = {name: value for name, value in given.items() if value is not None}
-        async with self.http.post(f"{self.path}/{what}", json=body or {}, headers=sent) as response:
-            for name, kept in response.cookies.items():
-                self.cookies[name] = kept.value
-            return response.status, await response.json()
-
-    async def good(self, what: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The answer of what has to work."""
-        status, said = await self.post(what, body)
-        assert status == 200, said
-        return said
-
-    async def refused(self, what: str, body: dict[str, Any] | None = None) -> str:
-        """The code of what must not work."""
-        status, said = await self.post(what, body)
-        assert status >= 400, said
-        return str(said["error"]["code"])
 
     def jar(self) -> str:
         """The Cookie header."""

@@ -30,16 +30,20 @@ OURS = "http://localhost:8470"
 ALL = RelyingParty("Shop", (REDIRECT,), ways=("key", "otp", "identify"))
 
 
-@dataclass
-class Page:
-    """The login page's script."""
+class Script:
+    """What the script of any of our pages does: it posts, with the browser's cookies."""
 
     http: Http
-    login_id: str
-    cookie: str
-    cookies: dict[str, str] = field(default_factory=dict)
-    """What else the browser keeps."""
-    name: str = ""
+    cookies: dict[str, str]
+
+    @property
+    def path(self) -> str:
+        """The page's own."""
+        raise NotImplementedError
+
+    def jar(self) -> str:
+        """The Cookie header."""
+        raise NotImplementedError
 
     async def post(
         self, what: str, body: dict[str, Any] | None = None, **headers: str | None
@@ -47,8 +51,7 @@ class Page:
         """Status and answer. A header that is None is left out."""
         given = {"Origin": OURS, "Cookie": self.jar(), **headers}
         sent = {name: value for name, value in given.items() if value is not None}
-        url = f"/login/{self.login_id}/{what}"
-        async with self.http.post(url, json=body or {}, headers=sent) as response:
+        async with self.http.post(f"{self.path}/{what}", json=body or {}, headers=sent) as response:
             for name, kept in response.cookies.items():
                 self.cookies[name] = kept.value
             return response.status, await response.json()
@@ -64,6 +67,22 @@ class Page:
         status, said = await self.post(what, body)
         assert status >= 400, said
         return str(said["error"]["code"])
+
+
+@dataclass
+class Page(Script):
+    """The login page's script."""
+
+    http: Http
+    login_id: str
+    cookie: str
+    cookies: dict[str, str] = field(default_factory=dict)
+    """What else the browser keeps."""
+    name: str = ""
+
+    @property
+    def path(self) -> str:
+        return f"/login/{self.login_id}"
 
     def jar(self) -> str:
         """The Cookie header."""
